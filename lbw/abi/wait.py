@@ -1,0 +1,15 @@
+"""Waiting for children.  man 2 waitid, wait4"""
+
+P_ALL = 0
+P_PID = 1
+P_PGID = 2
+P_PIDFD = 3
+WCONTINUED = 8
+WEXITED = 4
+WNOHANG = 1
+WNOWAIT = 0x1000000
+WSTOPPED = 2
+WUNTRACED = 2
+__WALL = 0x40000000
+__WCLONE = 0x80000000
+__WNOTHREAD = 0x20000000

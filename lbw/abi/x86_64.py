@@ -1,0 +1,78 @@
+"""The x86-64 Linux ABI as data: numbers, argument registers, structure layouts.
+
+An `Abi` is a parameter of everything that depends on it, so that i386 stands beside it without an `if`. Layouts are `struct`
+formats, little endian with explicit padding.  asm/stat.h, asm-generic/siginfo.h and friends
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from lbw.abi.numbers_x86_64 import NUMBERS
+
+
+class Abi:
+    """What a guest architecture fixes about the interface of the kernel."""
+
+    __slots__ = (
+        "argument_registers", "elf_machine", "iovec", "itimerval", "machine", "name", "numbers", "pointer", "pollfd",
+        "rlimit", "rusage", "sigaction", "stack_t", "stat", "statfs", "sysinfo", "timespec", "timeval", "tms",
+        "word", "mmap_base", "task_size", "stack_top", "pie_base", "min_address",
+    )  # fmt: skip
+
+    name: str
+    machine: str  # uname -m
+    elf_machine: int
+    word: int  # bytes of a long and of a pointer
+    numbers: dict[str, int]
+    argument_registers: tuple[int, ...]
+    pointer: Struct
+    iovec: Struct  # base, length
+    timespec: Struct  # seconds, nanoseconds
+    timeval: Struct  # seconds, microseconds
+    itimerval: Struct  # interval s, us, value s, us
+    rlimit: Struct  # soft, hard
+    rusage: Struct  # utime s, us, stime s, us, maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, ...
+    stat: Struct  # see the comment at X86_64
+    statfs: Struct
+    sysinfo: Struct
+    tms: Struct
+    pollfd: Struct  # fd, events, revents
+    sigaction: Struct  # handler, flags, restorer, mask
+    stack_t: Struct  # sp, flags, size
+    task_size: int  # end of the user half
+    stack_top: int
+    mmap_base: int  # anonymous mappings grow down from here
+    pie_base: int
+    min_address: int  # vm.mmap_min_addr
+
+
+X86_64 = Abi()
+X86_64.name = "x86_64"
+X86_64.machine = "x86_64"
+X86_64.elf_machine = 62  # EM_X86_64
+X86_64.word = 8
+X86_64.numbers = NUMBERS
+X86_64.argument_registers = (7, 6, 2, 10, 8, 9)  # RDI RSI RDX R10 R8 R9
+X86_64.pointer = Struct("<Q")
+X86_64.iovec = Struct("<QQ")
+X86_64.timespec = Struct("<qq")
+X86_64.timeval = Struct("<qq")
+X86_64.itimerval = Struct("<qqqq")
+X86_64.rlimit = Struct("<QQ")
+X86_64.rusage = Struct("<16q" + "2q")
+# dev ino nlink mode uid gid pad rdev size blksize blocks atime,ns mtime,ns ctime,ns unused[3]
+X86_64.stat = Struct("<QQQIIIIQqqqQQQQQQ24x")
+# type bsize blocks bfree bavail files ffree fsid[2] namelen frsize flags spare[4]
+X86_64.statfs = Struct("<qqQQQQQiiqqq32x")
+# uptime loads[3] totalram freeram sharedram bufferram totalswap freeswap procs pad totalhigh freehigh mem_unit
+X86_64.sysinfo = Struct("<q3QQQQQQQHH4xQQI4x")
+X86_64.tms = Struct("<4q")
+X86_64.pollfd = Struct("<ihh")
+X86_64.sigaction = Struct("<QQQQ")
+X86_64.stack_t = Struct("<Qi4xQ")
+X86_64.task_size = 0x7FFF_FFFF_F000
+X86_64.stack_top = 0x7FFF_FFFF_F000
+X86_64.mmap_base = 0x7FFF_F7FF_F000
+X86_64.pie_base = 0x5555_5555_4000
+X86_64.min_address = 0x10000

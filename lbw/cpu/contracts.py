@@ -1,0 +1,187 @@
+"""The two contracts of the processor: engines run contexts, Mmus realise mappings.
+
+Everything above this floor is written against these protocols, so that the Unicorn machine, the scripted fake of the
+tests and a later native engine are interchangeable. Nothing here has behaviour except the small value classes.
+
+Registers. A context's integer registers are `context.registers`, a mutable sequence of unsigned 64-bit words in the
+processor's own numbering (Intel SDM vol. 2, table 3-1), followed by RIP:
+
+    RAX RCX RDX RBX RSP RBP RSI RDI R8 ... R15 RIP
+     0   1   2   3   4   5   6   7  8  ...  15  16
+
+Whoever writes a register says so in `context.modified`: RESULT when only RAX, RCX and RIP changed (the way back from a system
+call), ALL for anything else. The engine loads nothing that was not announced.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.mman import PROT_EXEC, PROT_READ, PROT_WRITE
+
+RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, RIP = range(17)
+
+#: What `Context.modified` may say.
+UNMODIFIED, RESULT, ALL = range(3)
+
+#: Kinds of traps.
+SYSCALL, PAGE_FAULT, FAULT, PREEMPTED = range(4)
+
+#: Page-fault error code bits (Intel SDM vol. 3, 4.7).
+PF_PRESENT, PF_WRITE, PF_USER, PF_RESERVED, PF_FETCH = 1, 2, 4, 8, 16
+
+#: Exception vectors (Intel SDM vol. 3, table 6-1).
+DE, DB, NMI, BP, OF, BR, UD, NM, DF = range(9)
+TS, NP, SS, GP, PF = range(10, 15)
+MF, AC, MC, XM = range(16, 20)
+
+#: Access wanted from a page.
+READ, WRITE, EXECUTE = PROT_READ, PROT_WRITE, PROT_EXEC
+
+PAGE = 4096
+GRANULE = 65536
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence
+    from typing import Protocol
+
+    class Backing(Protocol):
+        """Where the pages of a file mapping come from."""
+
+        def frame(self, page: int) -> int | None:
+            """Return the physical address of the frame that holds 4 kB page `page` of the file, reading it if needed.
+
+            None: the page lies wholly beyond the end of the file (the guest gets SIGBUS). The frame belongs to the
+            backing, which keeps it at least as long as a region refers to the backing.
+            """
+
+        def cached(self, page: int) -> int | None:
+            """Like `frame`, but only when the page is in memory already; never reads."""
+
+    class Region(Protocol):
+        """A range of the address space that is mapped in one way (a VMA)."""
+
+        start: int  # byte address, page-aligned
+        end: int
+        prot: int  # PROT_*
+        backing: Backing | None  # None: anonymous, zero-filled
+        offset: int  # byte offset in the backing of `start`, page-aligned
+        shared: bool
+
+    class FrameAllocator(Protocol):
+        """The frames of guest-physical memory, with reference counts."""
+
+        def allocate(self) -> int:
+            """Return the physical address of a zeroed frame with one reference.  LinuxError(ENOMEM)"""
+
+        def share(self, address: int) -> None:
+            """Add a reference."""
+
+        def drop(self, address: int) -> None:
+            """Drop a reference; the last one frees the frame."""
+
+        def references(self, address: int) -> int:
+            """Return how many references the frame has."""
+
+    class Mmu(Protocol):
+        """One address space of the processor: realises regions lazily, and gives the kernel access to their bytes.
+
+        Addresses are guest-virtual, 64-bit, ranges are half open and page-aligned except in the byte accessors.
+        """
+
+        resident: int  # pages of private memory that this address space holds (for statm, rusage, limits)
+
+        def touch(self, region: Region, address: int, access: int) -> bool:
+            """Make the page at `address` usable for `access`, which `region.prot` allows.
+
+            False: the page lies beyond the end of the backing file. LinuxError(ENOMEM): no memory left.
+            """
+
+        def unmap(self, start: int, end: int) -> None:
+            """Forget all pages of the range."""
+
+        def protect(self, start: int, end: int, prot: int) -> None:
+            """Apply `prot` to the pages that are present."""
+
+        def move(self, start: int, end: int, target: int) -> None:
+            """Move the pages of the range to `target` (mremap); the ranges do not overlap."""
+
+        def fork(self) -> Mmu:
+            """Return a copy-on-write copy."""
+
+        def view(self, address: int, length: int, write: bool) -> memoryview | None:
+            """Return the bytes at `address`, which must not cross a page, as guest memory itself.
+
+            None: the page is not present for this access; `touch` it and ask again. With `write`, translated code of
+            the page is invalidated if there can be any.
+            """
+
+        def release(self) -> None:
+            """Give everything back; the Mmu is dead afterwards."""
+
+    class Context(Protocol):
+        """The processor state of one task."""
+
+        registers: MutableSequence[int]
+        modified: int
+        mmu: Mmu
+
+        def clone(self) -> Context:
+            """Return a copy (fork, clone), FP and SIMD state included."""
+
+        @property
+        def flags(self) -> int:
+            """RFLAGS."""
+
+        @flags.setter
+        def flags(self, value: int) -> None: ...
+
+        @property
+        def fs_base(self) -> int:
+            """The base of FS, a 64-bit linear address."""
+
+        @fs_base.setter
+        def fs_base(self, value: int) -> None: ...
+
+        @property
+        def gs_base(self) -> int:
+            """The base of GS."""
+
+        @gs_base.setter
+        def gs_base(self, value: int) -> None: ...
+
+        def read_fpu(self) -> bytes:
+            """Return the x87 and SSE state as a 512-byte FXSAVE64 image (Intel SDM vol. 1, 10.5.1)."""
+
+        def write_fpu(self, image: bytes) -> None:
+            """Load a 512-byte FXSAVE64 image."""
+
+        def reset(self, entry: int, stack: int) -> None:
+            """State of a fresh program: registers zero, RIP and RSP as given, default FP control words, bases zero."""
+
+    class Trap(Protocol):
+        """Why the processor stopped. The engine reuses one object: read it before the next `wait`."""
+
+        kind: int  # SYSCALL, PAGE_FAULT, FAULT, PREEMPTED
+        vector: int  # exception vector of a FAULT or PAGE_FAULT
+        error_code: int
+        address: int  # CR2 of a PAGE_FAULT
+
+    class Engine(Protocol):
+        """Runs contexts and reports their traps."""
+
+        capacity: int  # how many contexts may run at once
+
+        def create_mmu(self) -> Mmu:
+            """Return an empty address space."""
+
+        def create_context(self, mmu: Mmu) -> Context:
+            """Return a context in reset state."""
+
+        def resume(self, context: Context) -> None:
+            """Let the context run."""
+
+        def wait(self) -> tuple[Context, Trap]:
+            """Return the next trap of any running context."""
+
+        def interrupt(self) -> None:
+            """Make the running context trap as PREEMPTED soon. Safe from any thread, and when nothing runs."""
