@@ -1,0 +1,118 @@
+"""Who owns what in the root, when the host cannot say.
+
+The default rule, kept together with the host file system of lbw's VFS: a file that belongs to the host user is shown to
+the guest as 0:0 with the mode it has on the host.  What the host cannot or should not hold is recorded in a small
+sqlite3 database beside the root, `DIR.lbw.sqlite3`, one row per inode; a NULL column means "as the rule says":
+
+    uid, gid    owner in the guest
+    mode        st_mode in the guest, file type included, all twelve permission bits
+    rdev        device number of a device node, which is an empty regular file on the host
+
+A host user who is root needs no records: files get their owner and mode for real.  Everybody else's files lose their
+set-user-id and set-group-id bits on the host (they would hand out *this* host user's rights) and gain read and write
+permission for the owner (search, for directories), so that lbw, running as that user, can act for the guest's root.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+DATABASE_SUFFIX = ".lbw.sqlite3"
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS inode(ino INTEGER PRIMARY KEY, uid INTEGER, gid INTEGER, mode INTEGER, rdev INTEGER)"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the guest must see at `path` (relative to the root) and the host does not hold."""
+
+    path: str
+    device: int
+    inode: int
+    uid: int | None
+    gid: int | None
+    mode: int | None
+    rdev: int | None
+
+
+class Ownership:
+    """Give files their owner and mode, as far as the host lets us; record the rest."""
+
+    def __init__(self, root: Path) -> None:
+        self._prefix = len(str(root)) + 1
+        self._privileged = hasattr(os, "geteuid") and os.geteuid() == 0
+        self._records: dict[int, Record] = {}
+
+    @property
+    def privileged(self) -> bool:
+        """Whether the host user may give files away and make device nodes."""
+        return self._privileged
+
+    @property
+    def records(self) -> list[Record]:
+        """What could not be set, in the order of its setting."""
+        return list(self._records.values())
+
+    def apply(self, path: str, mode: int, uid: int, gid: int, rdev: int | None = None) -> None:
+        """Make the file at the host path `path`, itself no matter if a link, belong to `uid`:`gid`.
+
+        `mode` is the full st_mode, file type included; `rdev` is given for a device that is only a placeholder.
+        """
+        permissions = stat.S_IMODE(mode)
+        is_link = stat.S_ISLNK(mode)
+        if self._privileged and rdev is None:
+            try:
+                os.chown(path, uid, gid, follow_symlinks=False)
+            except PermissionError:  # root of a container without CAP_CHOWN
+                self._privileged = False
+            else:
+                if not is_link:
+                    os.chmod(path, permissions)  # after chown, which clears set-user-id
+                return
+        wanted = permissions & 0o1777 | (0o700 if stat.S_ISDIR(mode) else 0o600)
+        if not is_link:
+            os.chmod(path, wanted)
+        held = permissions if is_link else self._held(path, wanted)
+        recorded_mode = mode if held != permissions or rdev is not None else None
+        if uid or gid or recorded_mode is not None:
+            self._record(path, uid, gid, recorded_mode, rdev)
+
+    def forget(self, path: str) -> None:
+        """Drop the record of a file that is about to be deleted: its inode number may be used again."""
+        if self._records:
+            self._records.pop(os.lstat(path).st_ino, None)
+
+    def save(self, database: Path) -> None:
+        """Write all records to `database`, replacing it."""
+        database.unlink(missing_ok=True)
+        connection = sqlite3.connect(database)
+        try:
+            with connection:
+                connection.execute(SCHEMA)
+                connection.executemany(
+                    "INSERT OR REPLACE INTO inode VALUES (?, ?, ?, ?, ?)",
+                    [(record.inode, record.uid, record.gid, record.mode, record.rdev) for record in self.records],
+                )
+        finally:
+            connection.close()
+
+    def _record(self, path: str, uid: int, gid: int, mode: int | None, rdev: int | None) -> None:
+        status = os.lstat(path)
+        name = path[self._prefix :].replace(os.sep, "/")
+        self._records[status.st_ino] = Record(
+            name, status.st_dev, status.st_ino, uid or None, gid or None, mode, rdev
+        )  # fmt: skip
+
+    @staticmethod
+    def _held(path: str, wanted: int) -> int:
+        """Return the permissions that the host now shows; only Windows differs from what was asked for."""
+        return wanted if os.name == "posix" else stat.S_IMODE(os.lstat(path).st_mode)
+
+
+def database_path(root: Path) -> Path:
+    """Return where the records of `root` are kept."""
+    return root.with_name(root.name + DATABASE_SUFFIX)
