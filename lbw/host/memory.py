@@ -1,12 +1,13 @@
 """Guest RAM: one sparse range of host memory, taken and given back in granules of 64 kB.
 
-The contract is the smallest that every OS can keep: *reserve* a range (costs address space only), *commit* granules before they
-are touched, *release* them afterwards. A released granule costs nothing and reads as zeros once it is committed again.
-64 kB is the allocation granularity of Windows; anything finer is refused everywhere, so that nobody comes to rely on it.
+The contract is the smallest that every OS can keep: *reserve* a range (costs address space only), *commit* granules
+before they are touched, *release* them afterwards. A released granule costs nothing and reads as zeros once it is
+committed again. 64 kB is the allocation granularity of Windows; anything finer is refused everywhere, so that nobody
+comes to rely on it.
 
 Linux: a memfd, because `commit` can then fail cleanly (fallocate, where a plain touch would be SIGBUS), `release` is
-MADV_REMOVE, and the memory in use is one fstat. Other Unixes: an anonymous mapping, released by mapping it anew. Windows:
-`lbw.host.windows_memory`.
+MADV_REMOVE, and the memory in use is one fstat. Other Unixes: an anonymous mapping, released by mapping it anew.
+Windows: `lbw.host.windows_memory`.
 
 Rejected: MADV_DONTNEED (leaves the pages of a shared mapping), MADV_FREE (the bytes may come back), MADV_POPULATE_WRITE
 (Linux 5.14 and later only, and no faster than fallocate plus the faults).

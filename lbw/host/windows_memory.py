@@ -37,7 +37,8 @@ if sys.platform == "win32":
             check_size(size)
             address = _virtual_alloc(None, size, _MEM_RESERVE, _PAGE_READWRITE)
             if not address:
-                raise HostError(f"Windows refuses to reserve {size >> 20} MB: {ctypes.WinError(ctypes.get_last_error())}")
+                reason = ctypes.WinError(ctypes.get_last_error())
+                raise HostError(f"Windows refuses to reserve {size >> 20} MB: {reason}")
             self.size = size
             self.address: int = address
             self.view = memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
