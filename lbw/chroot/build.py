@@ -1,8 +1,9 @@
 """Build a root: all or nothing.
 
-Everything happens in `DIR.partial`, which is renamed to DIR at the very end.  Whatever goes wrong before, an error, ^C,
-SIGTERM, a full disk, the partial root is deleted; the download cache stays.  Only SIGKILL or a power cut leave a partial
-root behind, together with its stale lock `DIR.partial.lock`, by which the next build knows that it may delete it.
+Everything happens in `DIR.partial`, which is renamed to DIR at the very end.  Whatever goes wrong before (an error, ^C,
+SIGTERM, a full disk), the partial root is deleted; the download cache stays.  Only SIGKILL or a power cut leave a
+partial root behind, together with its stale lock `DIR.partial.lock`, by which the next build knows that it may delete
+both.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def _plan(request: Request, progress: Progress) -> tuple[list[Package], list[Sou
             index.add(fetch_packages(release, component, request.arch, Path(cache_home(), "lists")), source.uri)
         used.append(source)
     if not used or used[0].suite != request.suite:
-        raise SourceError(f"none of this host's apt sources is a Debian archive with {request.suite}: give --mirror URL")
+        raise SourceError(f"no apt source of this host is a Debian archive with {request.suite}: give --mirror URL")
     variant = VARIANTS[request.variant]
     names = [*variant.names, *request.include, *(index.required() if variant.required else ())]
     return resolve(index, names), used

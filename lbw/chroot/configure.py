@@ -33,20 +33,19 @@ HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 
 REPRODUCED = frozenset({
     "adduser", "apt", "base-files", "base-passwd", "bash", "coreutils", "dash", "debconf", "debian-archive-keyring",
-    "debianutils", "dpkg", "e2fsprogs", "gawk", "init-system-helpers", "less", "libc-bin", "libc6", "libpam-modules",
-    "libpam-runtime", "libpam0g", "login", "mawk", "nano", "passwd", "perl-base", "psmisc", "tar", "tzdata",
-    "usr-is-merged", "util-linux", "xz-utils",
+    "debianutils", "dpkg", "e2fsprogs", "gawk", "init-system-helpers", "less", "libc-bin", "libc6", "libgcrypt20",
+    "libpam-modules", "libpam-runtime", "libpam0g", "login", "mawk", "nano", "passwd", "perl-base", "psmisc", "tar",
+    "tzdata", "usr-is-merged", "util-linux", "util-linux-extra", "xz-utils",
 })  # fmt: skip
 """Packages whose postinst has no effect that is missing afterwards; all others with a postinst stay `unpacked`."""
 
-MERGED_DIRECTORIES = {"amd64": ("bin", "sbin", "lib", "lib64"), "i386": ("bin", "sbin", "lib")}
-"""Top-level directories that are links into /usr, by architecture; further ones when a package brings them."""
-ALL_MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+MERGED_DIRECTORIES = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+"""Top-level directories that are links into /usr."""
 
 
 def merge_usr(tree: RootTree) -> None:
     """Make /bin -> usr/bin and its like, before anything is unpacked, so that /bin/x lands in /usr/bin/x."""
-    for name in ALL_MERGED:
+    for name in MERGED_DIRECTORIES:
         tree.make_directory(f"usr/{name}")
         tree.make_symlink(name, f"usr/{name}")
 

@@ -1,8 +1,8 @@
 """Fetch many files into the cache: in parallel, resumable, every byte verified.
 
-A file in the cache under its final name is complete and was verified; it is verified again before use, because disks and
-users exist.  A partial file stays behind when a download breaks off, and the next run asks the server for the rest.  When
-the whole then has the wrong checksum the partial was bad, and one more try starts from nothing.
+A file in the cache under its final name is complete and was verified; it is verified again before use, because disks
+and users exist.  A partial file stays behind when a download breaks off, and the next run asks the server for the rest.
+When the whole then has the wrong checksum the partial was bad, and one more try starts from nothing.
 
 Cache names begin with the checksum, so that two archives with equal file names never meet.
 """

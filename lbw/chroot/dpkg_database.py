@@ -93,7 +93,7 @@ def _write_triggers(tree: RootTree, packages: list[Installed]) -> None:
             elif "/" not in trigger:
                 named.setdefault(trigger, []).append(f"{interested}\n")
     tree.write(f"{ADMINISTRATION}/triggers/File", "".join(files))
-    tree.write(f"{ADMINISTRATION}/triggers/Lock", "")
+    tree.write(f"{ADMINISTRATION}/triggers/Lock", "", 0o600)
     tree.write(f"{ADMINISTRATION}/triggers/Unincorp", "")
     for trigger, lines in named.items():
         tree.write(f"{ADMINISTRATION}/triggers/{trigger}", "".join(lines))

@@ -1,9 +1,9 @@
 """A lock between processes of one user: a file that exists while it is held.
 
 Portable on purpose: `os.open` with O_EXCL, no fcntl, no msvcrt.  A holder that died leaves its file behind, so the file
-names the process, and a thread touches it every few seconds while the lock is held.  A lock is stale when its process is
-on this machine and gone, or when it has not been touched for long.  Signal 0 cannot ask on Windows (there os.kill ends the
-process), so only the time counts there.
+names the process, and a thread touches it every few seconds while the lock is held.  A lock is stale when its process
+is of this machine and gone; where processes cannot be asked, when it has not been touched for long.  Windows is such a
+place: os.kill with signal 0 ends the process there.
 
 Nothing on the fast path takes this lock.
 """

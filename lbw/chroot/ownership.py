@@ -23,7 +23,10 @@ from pathlib import Path
 
 DATABASE_SUFFIX = ".lbw.sqlite3"
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS inode(ino INTEGER PRIMARY KEY, uid INTEGER, gid INTEGER, mode INTEGER, rdev INTEGER)"
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS inode"
+    "(ino INTEGER PRIMARY KEY, uid INTEGER, gid INTEGER, mode INTEGER, rdev INTEGER)"
+)
 
 
 @dataclass(frozen=True, slots=True)

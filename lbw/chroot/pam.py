@@ -1,8 +1,8 @@
 """/etc/pam.d/common-*, as `pam-auth-update --package` makes them on a fresh system.
 
-Each profile in /usr/share/pam-configs offers modules for four stacks; the default ones go, by falling priority, into the
-templates of /usr/share/pam.  In the Primary block `end` in a control stands for the number of modules to skip, which is
-how the first success jumps over the denying fallback.
+Each profile in /usr/share/pam-configs offers modules for four stacks; the default ones go, by falling priority, into
+the templates of /usr/share/pam.  In the Primary block `end` in a control stands for the number of modules to skip,
+which is how the first success jumps over the denying fallback.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def write_pam(tree: RootTree) -> None:
 def fill(template: str, stack: str, profiles: list[Deb822]) -> str:
     """Return `template` with the blocks of `stack` (Auth, Account, ...) put in."""
     kind = stack.lower()
-    primary = _modules(profiles, stack, "Primary") or ["[default=1]\tpam_permit.so"]
+    primary = _modules(profiles, stack, "Primary") or ["[default=1]\t\t\tpam_permit.so"]
     additional = _modules(profiles, stack, "Additional")
     blocks = {f"${kind}_primary": _numbered(primary), f"${kind}_additional": additional}
     lines = []

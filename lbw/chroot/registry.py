@@ -1,8 +1,8 @@
 """Which roots there are.
 
-Beside each root DIR stands its manifest, `DIR.lbw.json`.  The registry is one JSON file in the data directory that lists
-the paths of roots; it is a convenience and may be wrong: roots that vanished are skipped, and a damaged registry counts
-as empty.  `remove` believes only the manifest, and only when it describes the very directory it stands beside.
+Beside each root DIR stands its manifest, `DIR.lbw.json`.  The registry is one JSON file in the data directory that
+lists the paths of roots; it is a convenience and may be wrong: roots that vanished are skipped, and a damaged registry
+counts as empty.  `remove` believes only the manifest, and only when it describes the very directory it stands beside.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def load() -> list[Manifest]:
 def remove(name: str) -> Manifest:
     """Delete a root with its database and manifest.  `name` is a registered root's name or a path.
 
-    Raises ChrootError when it is not a root made by lbw, when the name is ambiguous, or when something is mounted inside.
+    Raises ChrootError when it is not a root made by lbw, when the name is ambiguous, when something is mounted inside.
     """
     root = _find(name)
     manifest = read_manifest(root)

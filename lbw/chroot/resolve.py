@@ -14,6 +14,9 @@ from collections.abc import Iterable
 from lbw.chroot.errors import ResolveError
 from lbw.chroot.packages import Package, PackageIndex, Relation
 
+PREFERRED = frozenset({"usr-is-merged"})
+"""Taken before other alternatives: every root is merged already, and `usrmerge`, the other one, needs all of perl."""
+
 _PRIORITIES = {"required": 0, "important": 1, "standard": 2, "optional": 3}
 
 
@@ -55,7 +58,8 @@ class _Resolution:
             package = self._queue.popleft()
             for group in package.depends:
                 if not any(self._is_satisfied(relation) for relation in group):
-                    found = next(filter(None, map(self._candidate, group)), None)
+                    ordered = sorted(group, key=lambda relation: relation.name not in PREFERRED)
+                    found = next(filter(None, map(self._candidate, ordered)), None)
                     if found is None:
                         wanted = " | ".join(map(str, group))
                         raise ResolveError(f"{package.name} {package.version} depends on {wanted}, which is not there")

@@ -5,7 +5,7 @@ Every name is taken from the root's `/`, as a process inside would take it: an a
 symlink, however a package arranges it, leads out.  The last component is never followed when something is created: what
 stands there is removed first, and files are opened exclusively.
 
-Directories that were resolved once are remembered; a directory is never replaced by something else, which keeps that true.
+Directories that were resolved once are remembered; nothing else ever replaces a directory, which keeps that true.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class RootTree:
         self.ownership.apply(path, stat.S_IFREG | mode, uid, gid)
 
     def make_symlink(self, name: str, target: str, uid: int = 0, gid: int = 0) -> str | None:
-        """Create or replace a symlink; return its host path.  None when a directory is there, which stays (as in dpkg)."""
+        """Create or replace a symlink; return its host path.  None when a directory is there: as in dpkg, it stays."""
         path = self.locate(name, create=True)
         try:
             self._clear(path, name)

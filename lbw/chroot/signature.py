@@ -4,8 +4,8 @@ A clear-signed InRelease may carry text outside of its signed section, or severa
 first (one message, nothing around it), and the payload is what gpgv itself writes, never our own reading of the file.
 
 Like apt, we accept a file that carries several signatures of which we know only some: at least one must be good, and
-none may be bad.  gpgv's exit status cannot tell (it is 2 when any key is missing), its status lines can.  A signature by
-an expired or revoked key has no GOODSIG line, and so does not count.
+none may be bad.  gpgv's exit status cannot tell (it is 2 when any key is missing), its status lines can.  A signature
+by an expired or revoked key has no GOODSIG line, and so does not count.
 
 gpgv reads only binary keyrings; armoured ones (*.asc, or a key inside a `Signed-By:` field) are decoded here.
 """
@@ -32,7 +32,7 @@ _FINGERPRINT = re.compile(r"(?:0x)?([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?")
 
 
 def verify_clearsigned(message: bytes, keys: Sequence[str], what: str) -> bytes:
-    """Return the signed payload of `message`.  Raises VerificationError naming `what` unless a key of `keys` vouches."""
+    """Return the signed payload of `message`.  Raises VerificationError naming `what` unless one of `keys` vouches."""
     lines = [line.rstrip() for line in message.rstrip().split(b"\n")]
     frames = [line for line in lines if line.startswith(b"-----") and line.endswith(b"-----")]
     expected = [b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN PGP SIGNATURE-----", b"-----END PGP SIGNATURE-----"]
@@ -113,7 +113,8 @@ def _collect_keyrings(keys: Sequence[str], directory: Path) -> tuple[list[Path],
 def _read_keys(keys: Sequence[str]) -> Iterable[tuple[bytes, str]]:
     for key in keys:
         if "-----BEGIN" in key:
-            yield "\n".join("" if line.strip() == "." else line.strip() for line in key.splitlines()).encode(), "Signed-By"
+            lines = ("" if line.strip() == "." else line.strip() for line in key.splitlines())
+            yield "\n".join(lines).encode(), "Signed-By"
             continue
         try:
             yield Path(key).read_bytes(), key

@@ -23,7 +23,7 @@ SCHEMES = ("http", "https", "file", "copy")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One suite of one archive.  `signed_by` holds keyring paths, key fingerprints or an armoured key, as apt's does."""
+    """One suite of one archive; `signed_by` holds keyring paths, key fingerprints or an armoured key, as in apt."""
 
     uri: str
     suite: str

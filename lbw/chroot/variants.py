@@ -1,9 +1,10 @@
 """The package sets that a root can be made of.
 
 `minbase` is what debootstrap calls so: everything Essential or of priority required, and apt.  `shell` is a small but
-comfortable shell with dpkg: about half the size.  Packages named here are only the roots of the dependency graph; libraries
-come by themselves.  Essential packages that `shell` leaves out (util-linux, login, sysvinit-utils, init-system-helpers
-and what they bring: PAM, udev's libraries) are of use only on a machine that boots or lets people log in.
+comfortable shell with dpkg: about half the size.  Packages named here are only the roots of the dependency graph;
+libraries come by themselves.  Essential packages that `shell` leaves out (util-linux, login, sysvinit-utils,
+init-system-helpers and what they bring: PAM, udev's libraries) are of use only on a machine that boots or lets people
+log in.
 """
 
 from __future__ import annotations
