@@ -16,15 +16,24 @@ from lbw.abi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from lbw.vfs.inode import Inode
     from lbw.vfs.location import Location
+    from lbw.vfs.locks import LockManager
     from lbw.waiting import WaitQueue
+
+    class GuestMemory(Protocol):
+        """What `ioctl` needs of a task's memory; all raise EFAULT."""
+
+        def read(self, address: int, length: int) -> bytes: ...
+        def write(self, address: int, data: bytes) -> None: ...
 
 
 class File:
     """An open file description.  man 2 open, "Open file descriptions"."""
 
-    __slots__ = ("flags", "inode", "location", "offset", "owner", "references")
+    __slots__ = ("flags", "inode", "location", "locks", "offset", "owner", "references")
 
     #: Woken whenever readiness may have changed; None: the file is always ready.
     queue: WaitQueue | None = None
@@ -36,6 +45,7 @@ class File:
         self.location: Location | None = None  # where it was opened; None: pipes, sockets, anonymous inodes
         self.references = 0
         self.owner = 0  # F_SETOWN
+        self.locks: LockManager | None = None  # who keeps flock(2) and OFD locks of this description, if it has any
 
     # Life
 
@@ -48,6 +58,8 @@ class File:
         """Drop a reference; the last one closes."""
         self.references -= 1
         if self.references == 0:
+            if self.locks is not None:
+                self.locks.description_closed(self)
             self.close()
 
     def close(self) -> None:
@@ -116,8 +128,8 @@ class File:
         """Return the entries of a directory with `.` and `..`, as (name, inode number, S_IF* type); see `Directory`."""
         raise LinuxError(ENOTDIR)
 
-    def ioctl(self, request: int, argument: int, memory: object) -> int:
-        """Device control; `argument` is an integer or a guest address in `memory` (UserMemory).  ENOTTY"""
+    def ioctl(self, request: int, argument: int, memory: GuestMemory) -> int:
+        """Device control; `argument` is an integer or a guest address in `memory`.  ENOTTY"""
         raise LinuxError(ENOTTY)
 
     def allocate(self, mode: int, offset: int, length: int) -> None:

@@ -1,0 +1,175 @@
+"""Generated and anonymous inodes: files that are on no disk.
+
+`PseudoFileSystem` hands out device and inode numbers; `AnonymousInode` is an inode that has no name anywhere (a pipe,
+an eventfd): /proc/PID/fd shows its `link_text` instead of a path. `TextInode` is a file whose text is made when
+somebody reads: the first read of an open file description makes it, later reads see the same text, and a read from
+offset 0 makes it anew, as Linux' seq_file does. `StaticDirectory` is a directory whose entries never change.
+"""
+
+from __future__ import annotations
+
+from time import time_ns
+
+from lbw.abi.errno import EINVAL, ENOENT, LinuxError
+from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
+from lbw.abi.stat import S_IFDIR, S_IFMT, S_IFREG
+from lbw.vfs.file import File, gather
+from lbw.vfs.inode import FileSystem, Inode, Stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class PseudoFileSystem(FileSystem):
+    """A file system without storage."""
+
+    type_name = "anon_inodefs"
+
+    def __init__(self, dev: int) -> None:
+        self.dev = dev
+        self.start = time_ns()
+        self._last_ino = 0
+
+    def next_ino(self) -> int:
+        """Return an inode number never used before."""
+        self._last_ino += 1
+        return self._last_ino
+
+
+class PseudoInode(Inode):
+    """An inode whose attributes are kept here; all its times are those of its making."""
+
+    __slots__ = ("gid", "ino", "permissions", "time", "uid")
+    #: S_IF* of the class.
+    type = S_IFREG
+
+    def __init__(self, fs: FileSystem, ino: int, permissions: int, uid: int = 0, gid: int = 0) -> None:
+        super().__init__(fs)
+        self.ino = ino
+        self.permissions = permissions
+        self.uid = uid
+        self.gid = gid
+        self.time = time_ns()
+
+    @property
+    def mode(self) -> int:
+        return self.type | self.permissions
+
+    @property
+    def is_directory(self) -> bool:
+        return self.type == S_IFDIR
+
+    def stat(self) -> Stat:
+        time = self.time
+        return Stat(
+            dev=self.fs.dev, ino=self.ino, mode=self.type | self.permissions, uid=self.uid, gid=self.gid,
+            nlink=2 if self.type == S_IFDIR else 1, blksize=1024,
+            atime=time, mtime=time, ctime=time, btime=time,
+        )  # fmt: skip
+
+
+class AnonymousInode(PseudoInode):
+    """An inode without a name."""
+
+    __slots__ = ()
+
+    def link_text(self) -> bytes:
+        """Return what readlink of /proc/PID/fd/N shows."""
+        raise NotImplementedError
+
+
+class TextInode(PseudoInode):
+    """A generated regular file. `produce` returns its text; `accept`, when given, takes what a write brought."""
+
+    __slots__ = ("accept", "produce")
+
+    def __init__(
+        self, fs: FileSystem, ino: int, produce: Callable[[], bytes], permissions: int = 0o444,
+        uid: int = 0, gid: int = 0, accept: Callable[[bytes], None] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(fs, ino, permissions, uid, gid)
+        self.produce = produce
+        self.accept = accept
+
+    def open(self, flags: int) -> File:
+        return TextFile(self, flags, self.produce, self.accept)
+
+    def truncate(self, size: int) -> None:
+        """Accept O_TRUNC without effect, as Linux does: `echo 1 > /proc/...` must work."""
+
+
+class TextFile(File):
+    """An open generated file."""
+
+    __slots__ = ("_accept", "_produce", "_text")
+
+    def __init__(
+        self, inode: Inode, flags: int, produce: Callable[[], bytes], accept: Callable[[bytes], None] | None
+    ) -> None:
+        super().__init__(inode, flags)
+        self._produce = produce
+        self._accept = accept
+        self._text: bytes | None = None
+
+    def pread(self, views: list[memoryview], offset: int) -> int:
+        text = self._text
+        if text is None or not offset:
+            text = self._text = self._produce()
+        position = offset
+        for view in views:
+            piece = text[position : position + len(view)]
+            view[: len(piece)] = piece
+            position += len(piece)
+        return position - offset if position > offset else 0
+
+    def pwrite(self, views: list[memoryview], offset: int) -> int:
+        if self._accept is None:
+            raise LinuxError(EINVAL)
+        data = gather(views)
+        self._accept(data)
+        return len(data)
+
+
+class PseudoDirectory(PseudoInode):
+    """A directory of generated entries; a subclass gives `lookup` and `entries`."""
+
+    __slots__ = ()
+    type = S_IFDIR
+
+    def open(self, flags: int) -> File:
+        if flags & O_ACCMODE != O_RDONLY:
+            raise LinuxError(EINVAL)
+        return DirectoryFile(self, flags)
+
+
+class DirectoryFile(File):
+    """An open directory of a generated file system."""
+
+    __slots__ = ()
+
+    def entries(self) -> list[tuple[bytes, int, int]]:
+        location = self.location
+        own = self.inode.stat().ino
+        parent = location.parent if location is not None else None
+        above = parent.inode.stat().ino if parent is not None else own
+        return [(b".", own, S_IFDIR), (b"..", above, S_IFDIR), *self.inode.entries()]
+
+
+class StaticDirectory(PseudoDirectory):
+    """A directory whose entries are given once."""
+
+    __slots__ = ("children",)
+
+    def __init__(self, fs: FileSystem, ino: int, permissions: int = 0o555) -> None:
+        super().__init__(fs, ino, permissions)
+        self.children: dict[bytes, PseudoInode] = {}
+
+    def lookup(self, name: bytes) -> Inode:
+        child = self.children.get(name)
+        if child is None:
+            raise LinuxError(ENOENT)
+        return child
+
+    def entries(self) -> list[tuple[bytes, int, int]]:
+        return [(name, child.ino, child.mode & S_IFMT) for name, child in self.children.items()]
