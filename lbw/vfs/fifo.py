@@ -6,7 +6,8 @@ system and inode number.
 
 from __future__ import annotations
 
-from lbw.vfs.pipe import Pipe, PipeEnd, open_end
+from lbw.vfs.pipe import PipeEnd, open_end
+from lbw.vfs.pipe_queue import Pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -162,7 +162,7 @@ class LockManager:
 
     # Record locks
 
-    def set(self, file: File, request: RecordLock) -> None:
+    def lock(self, file: File, request: RecordLock) -> None:
         """Set (F_RDLCK, F_WRLCK) or drop (F_UNLCK) a range; ranges of one owner replace each other.
 
         EBADF: `file` is not open for what the lock protects; EAGAIN: somebody holds a conflicting lock; EINVAL
@@ -202,7 +202,7 @@ class LockManager:
         return locks.conflict(request) if locks is not None else None
 
     def waiting(self, file: File, request: RecordLock) -> Waiting:
-        """Return a context to wait in, after EAGAIN from `set`.  EDEADLK: the holder waits for us"""
+        """Return a context to wait in, after EAGAIN from `lock`.  EDEADLK: the holder waits for us"""
         locks = self._of(_key(file))
         conflict = locks.conflict(request)
         blocker = conflict.owner if conflict is not None else None
