@@ -1,0 +1,38 @@
+"""Signal frames by ABI: one object for each, in a file of its own."""
+
+from __future__ import annotations
+
+from lbw.signals.frames_x86_64 import FramesX86_64
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from lbw.cpu.contracts import Context
+    from lbw.signals.actions import Action
+    from lbw.signals.siginfo import SigInfo
+    from lbw.signals.task_signals import TaskSignals
+
+    class FrameMemory(Protocol):
+        """What frames need of guest memory; both raise LinuxError(EFAULT)."""
+
+        def read(self, address: int, length: int) -> bytes:
+            """Return `length` bytes."""
+
+        def write(self, address: int, data: bytes) -> None:
+            """Store `data`."""
+
+    class SignalFrames(Protocol):
+        """How an ABI enters and leaves signal handlers."""
+
+        def build(
+            self, context: Context, memory: FrameMemory, signals: TaskSignals, action: Action, info: SigInfo
+        ) -> None:
+            """Push a frame and enter the handler.  LinuxError(EFAULT)"""
+
+        def restore(self, context: Context, memory: FrameMemory, signals: TaskSignals) -> int:
+            """Undo a frame; return the mask to restore.  LinuxError(EFAULT)"""
+
+
+#: By `Abi.name`.
+FRAMES: dict[str, SignalFrames] = {"x86_64": FramesX86_64()}

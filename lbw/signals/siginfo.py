@@ -1,0 +1,170 @@
+"""What is known about one signal: the kernel's siginfo, and its layouts in guest memory.
+
+`si_signo`, `si_errno` and `si_code` are common; which of the other fields exist follows from signal and code
+(`layout_of`). The structure has 128 bytes in every ABI; the fields behind the common ones start at the alignment of a
+pointer, so one table for each word size is enough.  man 2 sigaction, "The siginfo_t argument"; asm-generic/siginfo.h
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from lbw.abi.signal import (
+    SI_KERNEL,
+    SI_SIGIO,
+    SI_TIMER,
+    SI_TKILL,
+    SI_USER,
+    SIGBUS,
+    SIGCHLD,
+    SIGFPE,
+    SIGILL,
+    SIGPOLL,
+    SIGSEGV,
+    SIGSYS,
+    SIGTRAP,
+)
+
+SIZE = 128
+
+#: Layout classes.
+KILL, CHILD, FAULT, TIMER, RT, POLL, SYS = range(7)
+
+#: Highest si_code of each signal that has codes of its own, and the layout they mean. Codes above it are plain KILL.
+_SPECIFIC = {
+    SIGILL: (11, FAULT),
+    SIGFPE: (15, FAULT),
+    SIGSEGV: (10, FAULT),
+    SIGBUS: (5, FAULT),
+    SIGTRAP: (6, FAULT),
+    SIGCHLD: (6, CHILD),
+    SIGPOLL: (6, POLL),
+    SIGSYS: (2, SYS),
+}
+
+
+def layout_of(signo: int, code: int) -> int:
+    """Return the layout class that Linux uses for this signal and code."""
+    if SI_USER < code < SI_KERNEL:
+        highest, layout = _SPECIFIC.get(signo, (0, KILL))
+        if code <= highest:
+            return layout
+        return POLL if code <= 6 else KILL  # fcntl(F_SETSIG): POLL_* codes under any number
+    if code < SI_USER:
+        if code == SI_TIMER:
+            return TIMER
+        if code == SI_SIGIO:
+            return POLL
+        return KILL if code == SI_TKILL else RT
+    return KILL
+
+
+class SigInfo:
+    """One occurrence of a signal."""
+
+    __slots__ = (
+        "address", "band", "code", "errno", "fd", "overrun", "pid", "raw", "signo", "status", "stime", "timer", "uid",
+        "utime", "value",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        signo: int,
+        code: int = SI_USER,
+        *,
+        errno: int = 0,
+        pid: int = 0,
+        uid: int = 0,
+        status: int = 0,
+        utime: int = 0,
+        stime: int = 0,
+        address: int = 0,
+        value: int = 0,
+        timer: int = 0,
+        overrun: int = 0,
+        band: int = 0,
+        fd: int = 0,
+        raw: bytes | None = None,
+    ) -> None:
+        self.signo = signo
+        self.code = code
+        self.errno = errno
+        self.pid = pid  # sender, or the child
+        self.uid = uid  # real uid of the sender or child
+        self.status = status  # exit status, or the signal that ended or stopped the child; SYS: number of the call
+        self.utime = utime  # clock ticks (100 per second) of the child
+        self.stime = stime
+        self.address = address  # of the fault, 64-bit guest address; SYS: of the instruction
+        self.value = value  # sigval, an unsigned word
+        self.timer = timer  # POSIX timer id
+        self.overrun = overrun
+        self.band = band  # POLL_* events
+        self.fd = fd
+        self.raw = raw  # the 128 bytes as rt_sigqueueinfo got them; they win over everything else
+
+    def __repr__(self) -> str:
+        from lbw.signals.names import signal_name
+
+        return f"<{signal_name(self.signo)} code {self.code} pid {self.pid}>"
+
+
+#: By word size: the layouts behind signo, errno, code (and, with 8-byte words, 4 bytes of padding).
+_COMMON = {8: Struct("<iii4x"), 4: Struct("<iii")}
+_LAYOUTS: dict[int, dict[int, Struct]] = {
+    8: {
+        KILL: Struct("<iI"),
+        CHILD: Struct("<iIi4xqq"),
+        FAULT: Struct("<Q"),
+        TIMER: Struct("<iiQ"),
+        RT: Struct("<iIQ"),
+        POLL: Struct("<qi"),
+        SYS: Struct("<QiI"),
+    },
+    4: {
+        KILL: Struct("<iI"),
+        CHILD: Struct("<iIiii"),
+        FAULT: Struct("<I"),
+        TIMER: Struct("<iiI"),
+        RT: Struct("<iII"),
+        POLL: Struct("<ii"),
+        SYS: Struct("<IiI"),
+    },
+}
+
+_AUDIT_ARCH = {8: 0xC000003E, 4: 0x40000003}
+
+
+def pack(info: SigInfo, word: int) -> bytes:
+    """Return the 128 bytes of `siginfo_t` for an ABI with `word`-byte words, padding zero."""
+    if info.raw is not None:
+        return info.raw
+    layout = layout_of(info.signo, info.code)
+    rest = _LAYOUTS[word][layout]
+    mask = (1 << 8 * word) - 1
+    if layout == KILL:
+        tail = rest.pack(info.pid, info.uid)
+    elif layout == CHILD:
+        tail = rest.pack(info.pid, info.uid, info.status, info.utime, info.stime)
+    elif layout == FAULT:
+        tail = rest.pack(info.address & mask)
+    elif layout == TIMER:
+        tail = rest.pack(info.timer, info.overrun, info.value & mask)
+    elif layout == RT:
+        tail = rest.pack(info.pid, info.uid, info.value & mask)
+    elif layout == POLL:
+        tail = rest.pack(info.band, info.fd)
+    else:
+        tail = rest.pack(info.address & mask, info.status, _AUDIT_ARCH[word])
+    return (_COMMON[word].pack(info.signo, info.errno, info.code) + tail).ljust(SIZE, b"\0")
+
+
+def unpack(data: bytes, signo: int, word: int) -> SigInfo:
+    """Return the siginfo that a guest gave to rt_sigqueueinfo, as signal `signo`.
+
+    The bytes are kept, since the guest may have used any layout it likes; pid, uid and value are read for our own use.
+    """
+    common = _COMMON[word]
+    _, errno, code = common.unpack_from(data)
+    pid, uid, value = _LAYOUTS[word][RT].unpack_from(data, common.size)
+    raw = signo.to_bytes(4, "little") + data[4:SIZE]
+    return SigInfo(signo, code, errno=errno, pid=pid, uid=uid, value=value, raw=raw)
