@@ -9,6 +9,7 @@ What was put in is also saved in /var/lib/pam, by which a later pam-auth-update 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from debian.deb822 import Deb822
@@ -56,10 +57,11 @@ def write_pam(tree: RootTree) -> None:
 def fill(template: str, kind: str, primary: list[Module], additional: list[Module]) -> str:
     """Return `template` with the blocks of the stack `kind` (auth, account, ...) put in."""
     numbered = [module.line.replace("=end", f"={len(primary) - index}") for index, module in enumerate(primary)]
-    blocks = {f"${kind}_primary": numbered, f"${kind}_additional": [module.line for module in additional]}
+    blocks = {"primary": numbered, "additional": [module.line for module in additional]}
     lines = []
     for line in template.splitlines():
-        lines += [f"{kind}\t{module}" for module in blocks[line.strip()]] if line.strip() in blocks else [line]
+        place = re.fullmatch(r"\$\w+_(primary|additional)", line.strip())  # $auth_primary, $session_nonint_primary
+        lines += [f"{kind}\t{module}" for module in blocks[place[1]]] if place else [line]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -139,7 +139,10 @@ def _fetch_index(release: Release, path: str, cache: Path) -> bytes:
         urls.insert(0, release.source.url(f"{directory}/by-hash/SHA256/{sha256}"))
     content = _fetch_first(urls, size)
     if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
-        raise VerificationError(f"{urls[-1]} does not match its signed checksum (SHA256 {sha256}, {size} bytes)")
+        raise VerificationError(
+            f"{urls[-1]} does not match its signed checksum (SHA256 {sha256}, {size} bytes): "
+            "a mirror in the middle of an update, or a forgery; try again later or give another --mirror"
+        )
     cache.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(content)
     return content
