@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lbw.kernel.limits import Limits
     from lbw.kernel.task import Task
     from lbw.signals.actions import SignalActions
-    from lbw.signals.pending import PendingQueue
+    from lbw.signals.pending import PendingSignals
     from lbw.vfs.location import Location
 
 
@@ -65,7 +65,7 @@ class Process:
 
     def __init__(
         self, kernel: Kernel, pid: int, parent: Process | None, group: ProcessGroup, limits: Limits,
-        actions: SignalActions, pending: PendingQueue,
+        actions: SignalActions, pending: PendingSignals,
     ) -> None:  # fmt: skip
         self.kernel = kernel
         self.pid = pid

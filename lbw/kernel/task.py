@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lbw.kernel.kernel import Kernel
     from lbw.kernel.process import Process
     from lbw.mm.address_space import AddressSpace
-    from lbw.signals.pending import TaskSignals
+    from lbw.signals.task_signals import TaskSignals
     from lbw.vfs.context import FsContext
     from lbw.vfs.credentials import Credentials
     from lbw.waiting import WaitQueue

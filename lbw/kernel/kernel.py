@@ -1,0 +1,166 @@
+"""The kernel: what all tasks share, and its life from the first program to the last.
+
+Everything here is reachable as `task.kernel`; nothing is global, so that several kernels live in one Python process.
+"""
+
+from __future__ import annotations
+
+from lbw.kernel.clock import Clock
+from lbw.kernel.dispatch import SyscallTable
+from lbw.kernel.futex import Futexes
+from lbw.kernel.pids import PidAllocator
+from lbw.kernel.scheduler import Scheduler
+from lbw.kernel.timers import Timers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from lbw.abi.x86_64 import Abi
+    from lbw.cpu.contracts import Engine
+    from lbw.kernel.dispatch import Observer, Row
+    from lbw.kernel.process import Process
+    from lbw.kernel.scheduler import Ticker
+    from lbw.kernel.task import Task
+    from lbw.mm.frames import Frames
+    from lbw.mm.page_cache import PageCache
+    from lbw.vfs.vfs import Vfs
+
+    class Events(Protocol):
+        """What the kernel needs of `lbw.host.events.HostEvents`."""
+
+        attention: bool
+
+        @property
+        def pending(self) -> bool:
+            """Host descriptors are watched."""
+
+        def wait(self, timeout_ns: int | None) -> None:
+            """Sleep until something happens on the host; run callbacks."""
+
+        def poll(self) -> bool:
+            """Run callbacks of what has happened."""
+
+
+#: How many tasks may exist (threads-max of the guest): a fork bomb ends in EAGAIN.
+MAX_TASKS = 4096
+
+
+class Counters:
+    """What happened so far. Calls by number are counted in the syscall tables."""
+
+    __slots__ = ("execs", "faults", "forks", "page_faults", "preemptions", "switches")
+
+    def __init__(self) -> None:
+        self.switches = 0
+        self.page_faults = 0
+        self.faults = 0  # other processor exceptions
+        self.preemptions = 0
+        self.forks = 0
+        self.execs = 0
+
+
+class Kernel:
+    """A guest Linux."""
+
+    def __init__(
+        self, engine: Engine, events: Events, *, clock: Clock | None = None, ticker: Ticker | None = None,
+        frames: Frames | None = None, page_cache: PageCache | None = None, vfs: Vfs | None = None,
+        hostname: bytes = b"lbw", strict: bool = False, report: Callable[[str], None] | None = None,
+        observer: Observer | None = None, max_tasks: int = MAX_TASKS,
+    ) -> None:  # fmt: skip
+        self.engine = engine
+        self.events = events
+        self.clock = clock or Clock()
+        self.timers = Timers()
+        self.scheduler = Scheduler(ticker)
+        self.timers.on_add = self.scheduler.start_ticking
+        self._frames = frames
+        self._page_cache = page_cache
+        self._vfs = vfs
+        self.hostname = hostname
+        self.domainname = b"(none)"
+        self.strict = strict
+        self.observer = observer
+        self._report = report
+        self.counters = Counters()
+        self.tables: dict[Abi, SyscallTable] = {}
+        self.futexes = Futexes()
+        self.pids = PidAllocator()
+        self.max_tasks = max_tasks
+        self.processes: dict[int, Process] = {}  # zombies and init included
+        self.tasks: dict[int, Task] = {}  # living tasks
+        self.current: Task | None = None  # whose turn it is
+        self.boot_time = self.clock.realtime()
+        self.total_forks = 0  # since boot, for /proc/stat
+        self.stopping = False
+        self.main: Process | None = None  # the user's program; its end is the end of all
+        from lbw.kernel.start import make_init
+
+        self.init = make_init(self)
+
+    @property
+    def frames(self) -> Frames:
+        """The frames of guest-physical memory."""
+        assert self._frames is not None
+        return self._frames
+
+    @property
+    def page_cache(self) -> PageCache:
+        """The pages of files."""
+        assert self._page_cache is not None
+        return self._page_cache
+
+    @property
+    def vfs(self) -> Vfs:
+        """The mount table."""
+        assert self._vfs is not None
+        return self._vfs
+
+    def install(self, abi: Abi, rows: list[Row | None]) -> None:
+        """Offer the system calls `rows` (by number) to programs of `abi`."""
+        self.tables[abi] = SyscallTable(abi, rows, self.observer)
+
+    def report(self, message: str) -> None:
+        """Tell lbw's user something, in one line on lbw's standard error."""
+        if self._report is not None:
+            self._report(message)
+        else:
+            import sys
+
+            print(f"lbw: {message}", file=sys.stderr)
+
+    # Life
+
+    def run(self) -> int:
+        """Run until the main program has ended and everything else is killed; return its wait(2) status."""
+        from lbw.kernel.exit import kill_everything
+        from lbw.kernel.run import run
+
+        assert self.main is not None, "start a program first"
+        try:
+            run(self)
+        finally:
+            self.stopping = True
+            kill_everything(self)
+            self.scheduler.stop_ticking()
+        status = self.main.exit_status
+        assert status is not None
+        return status
+
+    def shutdown(self, signo: int) -> None:
+        """End all guests as if by `signo`, because the host told lbw to go; `run` returns soon. Kernel's thread only."""
+        if self.main is not None and self.main.exit_status is None and self.main.exiting is None:
+            self.main.exiting = signo
+        self.stopping = True
+
+    def call_counts(self) -> dict[str, int]:
+        """Return how often each system call was made, by name, for those that were made."""
+        counts: dict[str, int] = {}
+        for table in self.tables.values():
+            for number, calls in enumerate(table.calls):
+                if calls:
+                    name = table.name(number)
+                    counts[name] = counts.get(name, 0) + calls
+        return counts

@@ -1,0 +1,177 @@
+"""The run loop: resume a task, take its trap, act, go on.
+
+`run_slice` is the hottest Python in lbw: a system call that does not wait passes through it in about a microsecond. Everything
+that is not the common case (waiting, signals, faults that fail) lives in functions beside it, and shows itself by one of
+two tests: the result is not an int, or `task.attention` is not zero.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+from lbw.abi.errno import LinuxError
+from lbw.cpu.contracts import FAULT, PAGE_FAULT, RAX, RESULT, SYSCALL
+from lbw.kernel.dispatch import begin_call, continue_call, handler_failed, unknown_call
+from lbw.kernel.fault_signals import processor_fault, segmentation_fault
+from lbw.kernel.oom import out_of_memory
+from lbw.kernel.restart import settle
+from lbw.kernel.signal_delivery import deliver_signals
+from lbw.kernel.task import DEAD, PARKED, READY, SIGNAL, YIELD
+from lbw.mm.faults import SegmentationFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.kernel.kernel import Kernel
+    from lbw.kernel.task import Task
+
+WORD = 1 << 64
+
+#: What a trap costs the kernel, in ns: how much of a task's time is called system time. Measuring each call would cost
+#: a tenth of it.
+TRAP_COST = 4000
+
+
+def run(kernel: Kernel) -> None:
+    """Run tasks until the kernel is told to stop."""
+    scheduler = kernel.scheduler
+    while not kernel.stopping:
+        task = scheduler.next()
+        if task is None:
+            idle(kernel)
+        else:
+            kernel.counters.switches += 1
+            run_slice(kernel, task)
+
+
+def idle(kernel: Kernel) -> None:
+    """Wait for the host or for the next timer. With neither, only a host signal can change anything: wait for that."""
+    kernel.current = None
+    timers = kernel.timers
+    deadline = timers.next_deadline()
+    timeout = None if deadline is None else max(0, deadline - kernel.clock.monotonic())
+    kernel.scheduler.stop_ticking()
+    kernel.events.wait(timeout)
+    timers.run_due(kernel.clock.monotonic())
+
+
+def run_slice(kernel: Kernel, task: Task) -> None:
+    """Run `task` until it waits, ends, or its time slice is over."""
+    kernel.current = task
+    task.slice_start = kernel.clock.processor()
+    engine = kernel.engine
+    resume, wait = engine.resume, engine.wait
+    counters = kernel.counters
+    traps = 0
+    try:
+        if task.coroutine is not None:
+            result = continue_call(task)
+            if result is not None:
+                return_to_guest(task, result)
+            elif task.coroutine is not None:
+                return
+        if len(kernel.scheduler.queue) or len(kernel.timers) or kernel.events.pending:
+            kernel.scheduler.start_ticking()
+        while not task.attention or attend(task):
+            context = task.context
+            memory_fault = task.memory.fault
+            table = kernel.tables[task.abi]
+            entries, calls = table.entries, table.calls
+            size = len(entries)
+            for traps in count(traps + 1):
+                resume(context)
+                _, trap = wait()
+                kind = trap.kind
+                if kind == SYSCALL:
+                    registers = context.registers
+                    number = registers[RAX]
+                    try:
+                        if number < size:
+                            calls[number] += 1
+                            result = entries[number](task, registers)
+                        else:
+                            result = unknown_call(task, registers)
+                    except LinuxError as error:
+                        result = -error.errno
+                    except Exception as error:
+                        result = handler_failed(task, number, error)
+                    if type(result) is not int:
+                        result = begin_call(task, number, result)
+                        if result is None:
+                            if task.coroutine is not None:
+                                return
+                            break  # interrupted at once
+                        registers = context.registers
+                    registers[RAX] = result if result >= 0 else result + WORD
+                    if not context.modified:
+                        context.modified = RESULT
+                elif kind == PAGE_FAULT:
+                    counters.page_faults += 1
+                    try:
+                        memory_fault(trap.address, trap.error_code)
+                    except SegmentationFault as fault:
+                        segmentation_fault(task, fault, trap)
+                    except LinuxError:
+                        out_of_memory(task)
+                elif kind == FAULT:
+                    counters.faults += 1
+                    processor_fault(task, trap)
+                else:
+                    counters.preemptions += 1
+                    tick(kernel)
+                    if kernel.stopping:
+                        return
+                    if kernel.scheduler.queue and task.state == READY:
+                        task.involuntary_switches += 1
+                        kernel.scheduler.ready(task)
+                        return
+                if task.attention:
+                    break
+    finally:
+        charge(kernel, task, traps)
+
+
+def return_to_guest(task: Task, result: int) -> None:
+    """Store the result of a call that waited."""
+    context = task.context
+    context.registers[RAX] = result if result >= 0 else result + WORD
+    if not context.modified:
+        context.modified = RESULT
+
+
+def attend(task: Task) -> bool:
+    """Do what `task.attention` asks for before the task goes back to the guest; False: it does not go back now."""
+    if task.state == DEAD:
+        return False
+    attention, task.attention = task.attention, 0
+    if attention & SIGNAL:
+        deliver_signals(task)
+        if task.state == DEAD:
+            return False
+    if task.process.stop_signal:
+        task.attention |= SIGNAL  # look again when the process goes on: a call may be left to settle
+        task.state = PARKED
+        return False
+    settle(task, None)
+    if attention & YIELD and task.kernel.scheduler.queue:
+        task.kernel.scheduler.ready(task)
+        return False
+    return True
+
+
+def tick(kernel: Kernel) -> None:
+    """The end of a time slice: see to the host and to timers."""
+    events, timers = kernel.events, kernel.timers
+    if events.attention or events.pending:
+        events.poll()
+    if len(timers):
+        timers.run_due(kernel.clock.monotonic())
+    if not (kernel.scheduler.queue or len(timers) or events.pending):
+        kernel.scheduler.stop_ticking()
+
+
+def charge(kernel: Kernel, task: Task, traps: int) -> None:
+    """Charge the time since the slice began to `task`."""
+    elapsed = kernel.clock.processor() - task.slice_start
+    system = min(elapsed, traps * TRAP_COST)
+    task.system_time += system
+    task.user_time += elapsed - system
