@@ -18,6 +18,9 @@ NEVER      always EINTR
 
 from __future__ import annotations
 
+from lbw.kernel.restart import NEVER as NEVER
+from lbw.kernel.restart import NO_HANDLER as NO_HANDLER
+from lbw.kernel.restart import RESTART as RESTART
 from lbw.syscalls.parameters import CONVERSIONS, Parameter
 
 TYPE_CHECKING = False
@@ -31,8 +34,6 @@ if TYPE_CHECKING:
     Handler = Callable[..., "int | Awaitable[int]"]
     Entry = Callable[["Task", MutableSequence[int]], "int | Awaitable[int]"]
     H = TypeVar("H", bound="Handler")
-
-RESTART, NO_HANDLER, NEVER = range(3)
 
 #: Support levels, for docs/coverage.md.
 FULL, PARTIAL = "full", "partial"
