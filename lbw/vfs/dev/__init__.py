@@ -1,0 +1,1 @@
+"""Devices: /dev, and the drivers behind device nodes."""

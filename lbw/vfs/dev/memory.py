@@ -1,0 +1,104 @@
+"""The memory devices, major 1: null, zero, full, random, urandom.  man 4 null, full, random"""
+
+from __future__ import annotations
+
+from os import urandom
+
+from lbw.abi.errno import EINVAL, ENODEV, ENOSPC, LinuxError
+from lbw.vfs.file import File
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.vfs.context import FsContext
+    from lbw.vfs.dev.table import Driver
+    from lbw.vfs.file import GuestMemory
+    from lbw.vfs.inode import Inode
+
+#: ioctl of random: return the entropy estimate, in bits.
+RNDGETENTCNT = 0x80045200
+#: What a Linux that has been up for a second always says.
+ENTROPY_BITS = 256
+
+
+class NullFile(File):
+    """Nothing to read; takes everything."""
+
+    __slots__ = ()
+
+    def read(self, views: list[memoryview]) -> int:
+        return 0
+
+    def write(self, views: list[memoryview]) -> int:
+        return sum(map(len, views))
+
+    def pread(self, views: list[memoryview], offset: int) -> int:
+        return self.read(views)
+
+    def pwrite(self, views: list[memoryview], offset: int) -> int:
+        return self.write(views)
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Stay at 0, wherever one seeks."""
+        return 0
+
+    def allocate(self, mode: int, offset: int, length: int) -> None:
+        raise LinuxError(ENODEV)
+
+
+class ZeroFile(NullFile):
+    """Endless zeros. Mapping it gives anonymous memory."""
+
+    __slots__ = ()
+    #: For mmap: map anonymous memory instead of pages of this file.
+    anonymous_mapping = True
+
+    def read(self, views: list[memoryview]) -> int:
+        for view in views:
+            view[:] = bytes(len(view))
+        return sum(map(len, views))
+
+
+class FullFile(ZeroFile):
+    """Endless zeros, and no room for any."""
+
+    __slots__ = ()
+    anonymous_mapping = False
+
+    def write(self, views: list[memoryview]) -> int:
+        raise LinuxError(ENOSPC)
+
+
+class RandomFile(NullFile):
+    """Random bytes from the host; what is written only stirs."""
+
+    __slots__ = ()
+
+    def read(self, views: list[memoryview]) -> int:
+        for view in views:
+            view[:] = urandom(len(view))
+        return sum(map(len, views))
+
+    def ioctl(self, request: int, argument: int, memory: GuestMemory) -> int:
+        if request == RNDGETENTCNT:
+            memory.write(argument, ENTROPY_BITS.to_bytes(4, "little"))
+            return 0
+        if request >> 8 & 0xFF == ord("R"):
+            raise LinuxError(EINVAL)
+        return super().ioctl(request, argument, memory)
+
+
+def _driver(kind: type[File]) -> Driver:
+    def open_memory_device(ctx: FsContext, inode: Inode, flags: int) -> File:
+        return kind(inode, flags)
+
+    return open_memory_device
+
+
+#: Drivers by minor number.
+MEMORY_DEVICES: dict[int, Driver] = {
+    3: _driver(NullFile),
+    5: _driver(ZeroFile),
+    7: _driver(FullFile),
+    8: _driver(RandomFile),
+    9: _driver(RandomFile),
+}
