@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from lbw.kernel.kernel import Kernel
     from lbw.kernel.process import Process
 
     class ControllingTerminal(Protocol):
@@ -73,12 +74,30 @@ def find_group(process: Process, pgid: int) -> ProcessGroup | None:
     return None
 
 
+def make_group(kernel: Kernel, pgid: int, session: Session) -> ProcessGroup:
+    """Return a new group; its number stays in use as long as it exists."""
+    kernel.pids.hold(pgid)
+    return ProcessGroup(pgid, session)
+
+
+def make_session(kernel: Kernel, leader: Process | None, sid: int) -> Session:
+    """Return a new session; its number stays in use as long as it has groups."""
+    kernel.pids.hold(sid)
+    session = Session(sid)
+    session.leader = leader
+    return session
+
+
 def leave_group(process: Process) -> None:
     """Take `process` out of its group, and drop a group and session that became empty."""
     group = process.group
     group.members.pop(process, None)
     if not group.members:
-        group.session.groups.pop(group.pgid, None)
+        session, pids = group.session, process.kernel.pids
+        session.groups.pop(group.pgid, None)
+        pids.release(group.pgid)
+        if not session.groups:
+            pids.release(session.sid)
 
 
 def move_to(process: Process, group: ProcessGroup) -> None:
@@ -109,7 +128,7 @@ def set_group(caller: Process, pid: int, pgid: int) -> None:
     if group is None:
         if pgid != target.pid:
             raise LinuxError(EPERM)
-        group = ProcessGroup(pgid, session)
+        group = make_group(caller.kernel, pgid, session)
     move_to(target, group)
 
 
@@ -120,7 +139,6 @@ def new_session(process: Process) -> int:
     """
     if find_group(process, process.pid) is not None:
         raise LinuxError(EPERM)
-    session = Session(process.pid)
-    session.leader = process
-    move_to(process, ProcessGroup(process.pid, session))
+    session = make_session(process.kernel, process, process.pid)
+    move_to(process, make_group(process.kernel, process.pid, session))
     return session.sid

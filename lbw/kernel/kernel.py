@@ -10,6 +10,7 @@ from lbw.kernel.dispatch import SyscallTable
 from lbw.kernel.futex import Futexes
 from lbw.kernel.pids import PidAllocator
 from lbw.kernel.scheduler import Scheduler
+from lbw.kernel.sharing import SharedMemory
 from lbw.kernel.timers import Timers
 
 TYPE_CHECKING = False
@@ -87,6 +88,7 @@ class Kernel:
         self.counters = Counters()
         self.tables: dict[Abi, SyscallTable] = {}
         self.futexes = Futexes()
+        self.shared_memory = SharedMemory()
         self.pids = PidAllocator()
         self.max_tasks = max_tasks
         self.processes: dict[int, Process] = {}  # zombies and init included

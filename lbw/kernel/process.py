@@ -60,7 +60,7 @@ class Process:
     __slots__ = (
         "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "dumpable", "executable", "executed",
         "exit_signal", "exit_status", "exiting", "group", "kernel", "limits", "nice", "parent", "parent_task", "pending", "pid",
-        "start_time", "stop_reported", "stop_signal", "subreaper", "threads", "timers", "usage",
+        "start_time", "stop_reported", "stop_signal", "subreaper", "threads", "timers", "uid", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +80,7 @@ class Process:
         self.executable: Location | None = None
         self.argv: list[bytes] = []
         self.comm = b""  # at most 15 bytes
+        self.uid = 0  # real user id, once a zombie; ask `credentials` of a living thread before
         self.start_time = kernel.clock.monotonic()
         self.exit_signal = SIGCHLD  # 0: none
         self.exit_status: int | None = None  # as wait(2) encodes it; None: alive

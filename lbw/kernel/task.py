@@ -65,7 +65,7 @@ class Task:
 
     __slots__ = (
         "abi", "attention", "call", "clear_child_tid", "comm", "context", "coroutine", "files", "fs", "fatal_only", "interrupted",
-        "involuntary_switches", "kernel", "memory", "no_new_privileges", "outcome", "parent_death_signal", "process",
+        "involuntary_switches", "kernel", "memory", "outcome", "parent_death_signal", "process",
         "restart_call", "robust_list", "signals", "slice_start", "start_time", "state", "system_time", "tid", "user_time",
         "vfork_queue", "voluntary_switches", "wait_channel",
     )  # fmt: skip
@@ -98,7 +98,6 @@ class Task:
         self.clear_child_tid = 0  # address, 0: none
         self.robust_list = 0  # address of struct robust_list_head
         self.parent_death_signal = 0
-        self.no_new_privileges = False
         self.vfork_queue: WaitQueue | None = None  # where the parent waits for our exec or exit
         # Accounting, in ns
         self.start_time = kernel.clock.monotonic()

@@ -1,0 +1,34 @@
+"""Out of memory: a guest dies so that the others, and lbw, live.
+
+As Linux does, the process with the largest resident set is chosen, and the task that could not get a page tries again after it is
+gone.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.signal import SIGKILL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.kernel.process import Process
+    from lbw.kernel.task import Task
+
+
+def out_of_memory(task: Task) -> None:
+    """Kill the largest process of the guest; `task` then repeats its access, or is the one that died."""
+    from lbw.kernel.exit import exit_process
+
+    kernel = task.kernel
+    victim, pages = task.process, resident(task.process)
+    for process in kernel.processes.values():
+        if process.threads and resident(process) > pages:
+            victim, pages = process, resident(process)
+    name = victim.comm.decode(errors="replace")
+    kernel.report(f"out of memory: killed {name}[{victim.pid}], which held {pages * 4} kB")
+    exit_process(victim, SIGKILL)
+
+
+def resident(process: Process) -> int:
+    """Return the resident pages of a living process."""
+    leader = process.leader
+    return leader.context.mmu.resident if leader is not None else 0
