@@ -54,8 +54,8 @@ if TYPE_CHECKING:
             backing, which keeps it at least as long as a region refers to the backing.
             """
 
-        def cached(self, page: int) -> int | None:
-            """Like `frame`, but only when the page is in memory already; never reads."""
+        def cached_run(self, page: int, count: int) -> list[int]:
+            """Return what is in memory of `count` pages from `page` on: physical addresses, 0 for absent ones; never reads."""
 
     class Region(Protocol):
         """A range of the address space that is mapped in one way (a VMA)."""

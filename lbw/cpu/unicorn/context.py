@@ -1,0 +1,182 @@
+"""Contexts: the processor state of one task, kept as the blob that Unicorn itself saves and restores.
+
+While a context is loaded its registers are the engine's live buffer, which every trap fills; otherwise they are its own
+storage. Either way `registers` is plain memory: reading one costs an index operation, and nothing is copied until another
+task runs. What the blob holds in an inconvenient form (RFLAGS, evaluated lazily by the translator; x87 and SSE state) goes through Unicorn's
+register functions, for which the context is loaded first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import c_uint16, c_uint32, c_uint64, c_void_p
+from struct import Struct, pack_into, unpack_from
+
+from lbw.cpu.contracts import ALL, RIP, RSP, UNMODIFIED
+from lbw.cpu.unicorn import library as uc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.cpu.unicorn.engine import UnicornEngine
+    from lbw.cpu.unicorn.page_tables import PageTables
+
+_QWORD = Struct("<Q")
+
+
+class UnicornContext:
+    """The state of one task: integer registers, segment bases, x87 and SSE."""
+
+    __slots__ = ("_engine", "mmu", "modified", "own_registers", "registers", "storage")
+
+    def __init__(self, engine: UnicornEngine, mmu: PageTables, blob: bytes) -> None:
+        self._engine = engine
+        self.mmu = mmu
+        self.storage = bytearray(blob)
+        at = engine.layout.registers
+        self.own_registers = memoryview(self.storage)[at : at + 17 * 8].cast("Q")
+        self.registers = self.own_registers
+        self.modified = ALL
+
+    def blob(self) -> bytes | bytearray:
+        """Return the current state as a blob."""
+        if self._engine.loaded is self:
+            return self._engine.processor.buffer.raw
+        return self.storage
+
+    def clone(self) -> UnicornContext:
+        """Return a copy, FP and SIMD state included."""
+        return UnicornContext(self._engine, self.mmu, bytes(self.blob()))
+
+    def reset(self, entry: int, stack: int) -> None:
+        """State of a fresh program: registers zero, RIP and RSP as given, default FP control words, bases zero."""
+        template = self._engine.processor.template
+        if self._engine.loaded is self:
+            ctypes.memmove(self._engine.processor.buffer, template, len(template))
+            self._engine.unload()
+        self.storage[:] = template
+        registers = self.registers
+        for number in range(16):
+            registers[number] = 0
+        registers[RSP] = stack
+        registers[RIP] = entry
+        self.modified = ALL
+
+    # Values that lie in the blob as they are
+
+    def _get(self, offset: int) -> int:
+        if self._engine.loaded is self:
+            return int(_QWORD.unpack_from(self._engine.processor.buffer, offset)[0])
+        return int(_QWORD.unpack_from(self.storage, offset)[0])
+
+    def _set(self, offset: int, value: int) -> None:
+        target = self._engine.processor.buffer if self._engine.loaded is self else self.storage
+        _QWORD.pack_into(target, offset, value & 0xFFFF_FFFF_FFFF_FFFF)
+        self.modified = ALL
+
+    @property
+    def fs_base(self) -> int:
+        """The base of FS, a 64-bit linear address."""
+        return self._get(self._engine.layout.fs_base)
+
+    @fs_base.setter
+    def fs_base(self, value: int) -> None:
+        self._set(self._engine.layout.fs_base, value)
+
+    @property
+    def gs_base(self) -> int:
+        """The base of GS."""
+        return self._get(self._engine.layout.gs_base)
+
+    @gs_base.setter
+    def gs_base(self, value: int) -> None:
+        self._set(self._engine.layout.gs_base, value)
+
+    # Values that Unicorn has to compute
+
+    @property
+    def flags(self) -> int:
+        """RFLAGS."""
+        self._engine.synchronise(self)
+        return self._engine.processor.read(uc.REG_EFLAGS) & 0xFFFF_FFFF
+
+    @flags.setter
+    def flags(self, value: int) -> None:
+        self._engine.synchronise(self)
+        self._engine.processor.write(uc.REG_EFLAGS, value | 2)
+        self._engine.refresh()
+
+    def read_fpu(self) -> bytes:
+        """Return the x87 and SSE state as a 512-byte FXSAVE64 image (Intel SDM vol. 1, 10.5.1)."""
+        self._engine.synchronise(self)
+        state = _FPU
+        library, handle = self._engine.processor.library, self._engine.processor.handle
+        library.reg_read_batch(handle, state.ids, state.pointers, state.count)
+        image = bytearray(512)
+        status = state.status.value
+        top = status >> 11 & 7
+        tags = state.tags.value
+        valid = 0
+        for physical in range(8):
+            valid |= (tags >> 2 * physical & 3 != 3) << physical
+        pack_into("<HHBxHQQII", image, 0, state.control.value, status, valid, 0, 0, 0, state.mxcsr.value, 0xFFFF)
+        for number in range(8):  # FXSAVE stores in stack order, Unicorn in physical order
+            at = (top + number & 7) * 16
+            image[32 + 16 * number : 42 + 16 * number] = state.x87.raw[at : at + 10]
+        image[160:416] = state.xmm.raw
+        return bytes(image)
+
+    def write_fpu(self, image: bytes) -> None:
+        """Load a 512-byte FXSAVE64 image."""
+        self._engine.synchronise(self)
+        state = _FPU
+        control, status, valid = unpack_from("<HHB", image)
+        top = status >> 11 & 7
+        x87 = bytearray(128)
+        tags = 0
+        for number in range(8):
+            physical = top + number & 7
+            register = image[32 + 16 * number : 42 + 16 * number]
+            x87[physical * 16 : physical * 16 + 10] = register
+            tags |= (_tag(register) if valid >> physical & 1 else 3) << 2 * physical
+        state.control.value, state.status.value, state.tags.value = control, status, tags
+        state.mxcsr.value = unpack_from("<I", image, 24)[0] & 0xFFFF
+        state.x87.raw = bytes(x87)
+        state.xmm.raw = image[160:416]
+        library, handle = self._engine.processor.library, self._engine.processor.handle
+        library.reg_write_batch(handle, state.ids, state.pointers, state.count)
+        self._engine.refresh()
+
+
+def _tag(register: bytes) -> int:
+    """Return the tag of an 80-bit register: 0 valid, 1 zero, 2 special (Intel SDM vol. 1, 8.1.7)."""
+    exponent = unpack_from("<H", register, 8)[0] & 0x7FFF
+    if exponent == 0x7FFF:
+        return 2
+    if exponent == 0:
+        return 2 if any(register[:8]) else 1
+    return 0 if register[7] & 0x80 else 2
+
+
+class _FpuTransfer:
+    """Prebuilt arrays for one batch transfer of all x87 and SSE registers."""
+
+    def __init__(self) -> None:
+        self.control, self.status, self.tags = c_uint16(), c_uint16(), c_uint16()
+        self.mxcsr = c_uint32()
+        self.x87 = ctypes.create_string_buffer(128)  # 8 x 16 bytes, 10 used
+        self.xmm = ctypes.create_string_buffer(256)
+        targets = [
+            (uc.REG_FPCW, ctypes.addressof(self.control)),
+            (uc.REG_FPSW, ctypes.addressof(self.status)),
+            (uc.REG_FPTAG, ctypes.addressof(self.tags)),
+            (uc.REG_MXCSR, ctypes.addressof(self.mxcsr)),
+            *((uc.REG_FP0 + i, ctypes.addressof(self.x87) + 16 * i) for i in range(8)),
+            *((uc.REG_XMM0 + i, ctypes.addressof(self.xmm) + 16 * i) for i in range(16)),
+        ]
+        self.count = len(targets)
+        self.ids = (ctypes.c_int * self.count)(*(number for number, _ in targets))
+        self.pointers = (c_void_p * self.count)(*(address for _, address in targets))
+
+
+_FPU = _FpuTransfer()
+assert UNMODIFIED == 0 and ctypes.sizeof(c_uint64) == 8

@@ -1,0 +1,274 @@
+"""The Unicorn engine: run a context until it traps.
+
+Fast path of a system call, 1.2 us: `uc_emu_start` runs; at `syscall` two native hooks fire, `uc_context_save` into the live buffer and
+`uc_emu_stop`; Python reads the number and arguments out of the buffer, and on the way back only RAX, RCX and R11 are written. Python code
+never runs inside of the emulation.
+
+Which of the two stopped the run, a system call or `interrupt`? The hook leaves the address of the `syscall` in the buffer's RIP,
+which was zeroed before the run. A fault is told by the return value and by the pending exception in the saved context,
+which has to be cleared there, or the next fault would be a double fault.
+
+`interrupt` may come from any thread at any moment. A stop that reaches Unicorn before its loop is entered is lost, so it is
+repeated until the run has ended.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from ctypes import c_int, c_int32, c_uint64, c_void_p
+
+from lbw.cpu.contracts import (
+    ALL, FAULT, GP, PAGE_FAULT, PF, PREEMPTED, R11, RAX, RCX, RESULT, RIP, SYSCALL, UD, UNMODIFIED,
+)  # fmt: skip
+from lbw.cpu.unicorn import library as uc
+from lbw.cpu.unicorn.boot import KERNEL, Processor
+from lbw.cpu.unicorn.context import UnicornContext
+from lbw.cpu.unicorn.page_tables import PageTables
+from lbw.errors import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.host.memory import Ram
+    from lbw.mm.frames import Frames
+
+#: Host memory for translated code, bytes. Reserved, not used at once.
+CODE_CACHE = 256 << 20
+
+
+class UnicornTrap:
+    """Why the processor stopped; see `lbw.cpu.contracts.Trap`."""
+
+    __slots__ = ("address", "error_code", "kind", "vector")
+
+    def __init__(self) -> None:
+        self.kind = PREEMPTED
+        self.vector = 0
+        self.error_code = 0
+        self.address = 0
+
+
+class UnicornEngine:
+    """One emulated processor; runs one context at a time."""
+
+    capacity = 1
+
+    def __init__(self, ram: Ram, frames: Frames, code_cache: int = CODE_CACHE) -> None:
+        self.frames = frames
+        kernel = frames.allocate_granule()
+        scratch = [frames.allocate() for _ in range(4)]
+        self.processor = processor = Processor(ram, code_cache, kernel, scratch)
+        for frame in scratch:
+            frames.drop(frame)
+        self.layout = layout = processor.layout
+        self.loaded: UnicornContext | None = None
+        self.active: PageTables | None = None  # whose CR3 is loaded
+        self.flush_pending = False
+        self.flushes = 0
+        self.code_flushes = 0
+        self._next: UnicornContext | None = None
+        self._trap = UnicornTrap()
+        self._running = False
+        self._interrupted = False
+        buffer = processor.buffer
+        self.live_registers = memoryview(buffer).cast("B")[layout.registers : layout.registers + 17 * 8].cast("Q")
+        self._pending = c_int32.from_buffer(buffer, layout.old_exception)
+        self._error_code = c_int32.from_buffer(buffer, layout.error_code)
+        self._cr2 = c_uint64.from_buffer(buffer, layout.cr2)
+        self._cr3 = c_uint64.from_buffer(buffer, layout.cr2 + 8)
+        base = ctypes.addressof(buffer) + layout.registers
+        results = (RAX, RCX, R11)
+        self._result_ids = (c_int * 3)(*(uc.GENERAL[number] for number in results))
+        self._result_pointers = (c_void_p * 3)(*(base + 8 * number for number in results))
+        self._flags = c_uint64()
+        self._flags_pointer = ctypes.byref(self._flags)
+        frames.flush_code = self.flush_code
+
+    def create_mmu(self) -> PageTables:
+        """Return an empty address space."""
+        return PageTables(self)
+
+    def create_context(self, mmu: PageTables) -> UnicornContext:
+        """Return a context in reset state."""
+        context = UnicornContext(self, mmu, self.processor.template)
+        context.reset(0, 0)
+        return context
+
+    def resume(self, context: UnicornContext) -> None:
+        """Let the context run."""
+        self._next = context
+
+    def wait(self) -> tuple[UnicornContext, UnicornTrap]:
+        """Run the resumed context until its next trap."""
+        context = self._next
+        assert context is not None
+        trap = self._trap
+        processor = self.processor
+        registers = self.live_registers
+        if self._interrupted:
+            self._interrupted = False
+            trap.kind = PREEMPTED
+            return context, trap
+        if context is not self.loaded or context.mmu is not self.active:
+            self._load(context)
+        modified = context.modified
+        if modified == RESULT:
+            processor.library.reg_write_batch(processor.handle, self._result_ids, self._result_pointers, 3)
+            context.modified = UNMODIFIED
+        elif modified:
+            processor.library.context_restore(processor.handle, processor.live)
+            context.modified = UNMODIFIED
+        if self.flush_pending:
+            self.flush_pending = False
+            self.flushes += 1
+            processor.library.control(processor.handle, uc.TLB_FLUSH)
+        rip = registers[RIP]
+        registers[RIP] = 0
+        self._running = True
+        error = processor.library.emu_start(processor.handle, rip, 0, 0, 0)
+        self._running = False
+        if processor.port_access is not None:
+            return self._refuse_port_access(context)
+        if error == 0:
+            rip = registers[RIP]
+            if rip:
+                rip += 2
+                registers[RIP] = rip
+                registers[RCX] = rip  # as the instruction leaves them (Intel SDM vol. 2, SYSCALL)
+                processor.library.reg_read(processor.handle, uc.REG_EFLAGS, self._flags_pointer)
+                registers[R11] = self._flags.value & 0xFFFF_FFFF
+                trap.kind = SYSCALL
+                return context, trap
+            processor.library.context_save(processor.handle, processor.live)
+            self._interrupted = False
+            trap.kind = PREEMPTED
+            return context, trap
+        processor.library.context_save(processor.handle, processor.live)
+        context.modified = ALL  # clears the pending exception
+        vector = self._pending.value
+        self._pending.value = -1
+        if error == uc.EXCEPTION:
+            if vector == PF:
+                trap.kind = PAGE_FAULT
+                trap.vector = PF
+                trap.error_code = self._error_code.value
+                trap.address = self._cr2.value
+                return context, trap
+            trap.kind = FAULT
+            trap.error_code = self._error_code.value
+            trap.vector = vector if vector >= 0 else self._software_interrupt(context)
+            trap.address = 0
+            return context, trap
+        trap.kind = FAULT
+        trap.vector = UD
+        trap.error_code = 0
+        trap.address = 0
+        if error != uc.INVALID_INSTRUCTION:  # physical memory errors: a page table is wrong
+            raise EngineError(f"unicorn stopped at {rip:#x} with error {error}")
+        return context, trap
+
+    def interrupt(self) -> None:
+        """Make the running context trap as PREEMPTED soon. Safe from any thread, and when nothing runs."""
+        self._interrupted = True
+        stop, handle = self.processor.library.emu_stop, self.processor.handle
+        for _ in range(200):
+            if not (self._running and self._interrupted):
+                return
+            stop(handle)
+            time.sleep(0.0002)
+
+    def _software_interrupt(self, context: UnicornContext) -> int:
+        """Return the vector of the `int n`, `int3` or `icebp` that RIP is behind."""
+        rip = context.registers[RIP]
+        code = b""
+        for address in (rip - 2, rip - 1):
+            view = context.mmu.view(address, 1, False)
+            code += bytes(view) if view else b"\0"
+        if code[1] == 0xCC:
+            return 3
+        if code[1] == 0xF1:
+            return 1
+        return code[1] if code[0] == 0xCD else GP
+
+    def _refuse_port_access(self, context: UnicornContext) -> tuple[UnicornContext, UnicornTrap]:
+        """Turn `in` and `out` into the #GP that ring 3 gets, with the state they were met in."""
+        blob, self.processor.port_access = self.processor.port_access, None
+        assert blob is not None
+        ctypes.memmove(self.processor.buffer, blob, len(blob))
+        self._pending.value = -1
+        context.modified = ALL
+        trap = self._trap
+        trap.kind, trap.vector, trap.error_code, trap.address = FAULT, GP, 0, 0
+        return context, trap
+
+    # Loading
+
+    def _load(self, context: UnicornContext) -> None:
+        processor = self.processor
+        if context is not self.loaded:
+            self.unload()
+            ctypes.memmove(processor.buffer, bytes(context.storage), len(context.storage))
+            context.registers = self.live_registers
+            self.loaded = context
+        mmu = context.mmu
+        self._cr3.value = mmu.root
+        self.flush_pending = True
+        self.active = mmu
+        context.modified = ALL
+
+    def unload(self) -> None:
+        """Move the loaded context's state into its own storage."""
+        context = self.loaded
+        if context is not None:
+            context.storage[:] = self.processor.buffer.raw
+            context.registers = context.own_registers
+            context.modified = ALL
+            self.loaded = None
+
+    def synchronise(self, context: UnicornContext) -> None:
+        """Bring the context's state into the processor, so that register functions see it."""
+        if context is not self.loaded or context.mmu is not self.active:
+            self._load(context)
+        if context.modified:
+            self.processor.library.context_restore(self.processor.handle, self.processor.live)
+            self.processor.write(uc.REG_RIP, context.registers[RIP])
+            context.modified = UNMODIFIED
+
+    def refresh(self) -> None:
+        """Fetch the processor's state after register functions changed it."""
+        assert self.loaded is not None
+        rip = self.live_registers[RIP]
+        self.processor.library.context_save(self.processor.handle, self.processor.live)
+        self.live_registers[RIP] = rip
+        self.loaded.modified = ALL
+
+    def deactivate(self, mmu: PageTables) -> None:
+        """Forget an address space that is going away."""
+        if self.active is mmu:
+            self.active = None
+
+    # Translated code
+
+    def invalidate_code(self, mmu: PageTables, address: int) -> None:
+        """Forget the translation of the page at `address`, whose bytes the kernel is about to change."""
+        processor = self.processor
+        if mmu is self.active and self.loaded is not None:
+            self.synchronise(self.loaded)
+            if self.flush_pending:
+                self.flush_pending = False
+                processor.library.control(processor.handle, uc.TLB_FLUSH)
+            start = address & ~0xFFF
+            error = processor.library.ctl(
+                processor.handle, uc.TB_REMOVE_CACHE | 2 << 26 | 1 << 30, c_uint64(start), c_uint64(start + 0x1000)
+            )
+            if not error:
+                return
+        self.flush_code()
+
+    def flush_code(self) -> None:
+        """Forget all translations."""
+        self.code_flushes += 1
+        self.processor.library.control(self.processor.handle, uc.TB_FLUSH)
+
+
+assert KERNEL >> 47 == 0x1FFFF

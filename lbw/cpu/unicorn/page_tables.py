@@ -1,0 +1,424 @@
+"""Page tables: the Mmu of the Unicorn machine, realised lazily as x86-64 four-level tables in RAM.
+
+An entry is made when the page is first touched. The table may always be emptied: faults fill it again from the regions,
+except for private memory, whose only record is its entry (OWNED).
+
+Leaf entries.  OWNED (a software bit): the frame is this table's own, reference-counted, private memory of the process. Otherwise the
+frame is borrowed from the page cache, or is the zero frame, and never writable. PROT_NONE clears USER and keeps the rest.
+A and D are always set, and NX on all that is not executable, or the processor's store path is slow.
+
+fork.  Tables are reference-counted like frames. A copy shares the four top-level subtrees with W cleared at the top; the processor
+takes the AND of W over all levels, so everything below is read-only for both. Whoever changes anything below first makes
+its own copy of each table on the way down (`_own_table`): upper levels hand the sharing one level down, a leaf table shares its
+frames and clears W in both copies. The cost of fork follows what is touched afterwards, not the size of the process.
+
+TLB.  Losing rights or pages in the active address space asks the engine for a flush before the next run; gaining them needs none.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
+from lbw.cpu.unicorn.boot import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
+from lbw.cpu.unicorn.boot import WRITE as WRITABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.cpu.contracts import Region
+    from lbw.cpu.unicorn.engine import UnicornEngine
+
+OWNED = 1 << 9  # bits 9 to 11 are ignored by the processor
+LINK = PRESENT | WRITABLE | USER | ACCESSED
+#: All entries of a table ANDed with "not W" at once, as one big integer.
+_CLEAR_W = int.from_bytes((~WRITABLE & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little") * 512, "little")
+_SPAN = 1 << 21  # what one leaf table covers, bytes
+
+
+
+def leaf_flags(prot: int) -> int:
+    """Return the bits of a present leaf entry for PROT_* `prot`, without W."""
+    flags = PRESENT | ACCESSED | DIRTY
+    if prot:
+        flags |= USER
+    return flags if prot & EXECUTE else flags | NX
+
+
+class PageTables:
+    """One address space."""
+
+    __slots__ = ("_readable", "_writable", "engine", "frames", "ram", "resident", "root", "words")
+
+    def __init__(self, engine: UnicornEngine) -> None:
+        self.engine = engine
+        self.frames = engine.frames
+        self.ram = engine.frames.view
+        self.words = engine.frames.ram.words
+        self.root = self.frames.allocate()
+        self.words[(self.root >> 3) + 256] = engine.processor.kernel_entry
+        self.resident = 0
+        # What the kernel's own accesses have found, page number -> physical address
+        self._readable: dict[int, int] = {}
+        self._writable: dict[int, int] = {}
+
+    # The way down
+
+    def _own_table(self, address: int) -> int:
+        """Return the leaf table for `address`, made and made exclusive as needed."""
+        words, table = self.words, self.root
+        for shift in (39, 30, 21):
+            at = (table >> 3) + (address >> shift & 511)
+            entry = words[at]
+            if entry & WRITABLE:
+                table = entry & FRAME
+            elif entry:
+                table = entry & FRAME
+                if self.frames.references(table) > 1:
+                    table = self._copy_leaf(table) if shift == 21 else self._copy_upper(table)
+                words[at] = table | LINK
+            else:
+                table = self.frames.allocate()
+                words[at] = table | LINK
+        return table
+
+    def _copy_upper(self, table: int) -> int:
+        """Return an own copy of an upper table; its children become shared."""
+        copy = self.frames.allocate_copy(table)
+        self.frames.drop(table)
+        words, share = self.words, self.frames.share
+        for entry in words[copy >> 3 : (copy >> 3) + 512].tolist():
+            if entry:
+                share(entry & FRAME)
+        self._clear_writable(table, copy)
+        return copy
+
+    def _copy_leaf(self, table: int) -> int:
+        """Return an own copy of a leaf table; its frames become copy-on-write in both."""
+        copy = self.frames.allocate_copy(table)
+        self.frames.drop(table)
+        words, share = self.words, self.frames.share
+        for entry in words[copy >> 3 : (copy >> 3) + 512].tolist():
+            if entry & OWNED:
+                share(entry & FRAME)
+        self._clear_writable(table, copy)
+        return copy
+
+    def _clear_writable(self, *tables: int) -> None:
+        ram = self.ram
+        first = tables[0]
+        cleared = (int.from_bytes(ram[first : first + PAGE], "little") & _CLEAR_W).to_bytes(PAGE, "little")
+        for table in tables:
+            ram[table : table + PAGE] = cleared
+
+    def _find_table(self, address: int) -> int:
+        """Return the leaf table for `address` as it is, or 0."""
+        words, table = self.words, self.root
+        for shift in (39, 30, 21):
+            entry = words[(table >> 3) + (address >> shift & 511)]
+            if not entry:
+                return 0
+            table = entry & FRAME
+        return table
+
+    # Making pages present
+
+    def touch(self, region: Region, address: int, access: int) -> bool:
+        """Make the page at `address` usable for `access`, which `region.prot` allows.
+
+        False: the page lies beyond the end of the backing file. LinuxError(ENOMEM): no memory left.
+        """
+        words = self.words
+        number = address >> 12
+        table = self._own_table(address)
+        at = (table >> 3) + (number & 511)
+        entry = words[at]
+        prot = region.prot
+        if entry:
+            if access == WRITE and not entry & WRITABLE:
+                self._readable.pop(number, None)
+                if region.shared:
+                    words[at] = entry | WRITABLE
+                elif entry & OWNED:
+                    frame = entry & FRAME
+                    if self.frames.references(frame) == 1:
+                        words[at] = entry | WRITABLE
+                    else:
+                        words[at] = self.frames.allocate_copy(frame) | (entry & ~FRAME) | WRITABLE
+                        self.frames.drop(frame)
+                        self._replaced(entry)
+                else:
+                    frame = entry & FRAME
+                    frames = self.frames
+                    own = frames.allocate() if frame == frames.zero else frames.allocate_copy(frame)
+                    words[at] = own | leaf_flags(prot) | WRITABLE | OWNED
+                    self.resident += 1
+                    self._replaced(entry)
+                if not words[at] & NX:
+                    self.frames.code.add(words[at] & FRAME)
+            return True  # else: another task or the processor's TLB was quicker
+        backing = region.backing
+        if backing is None:
+            if access == WRITE:
+                return self._demand_zero(region, address, table)
+            words[at] = self.frames.zero | leaf_flags(prot)
+            return True
+        page = region.offset + address - region.start >> 12
+        source = backing.frame(page)
+        if source is None:
+            return False
+        if region.shared:
+            words[at] = source | leaf_flags(prot) | (WRITABLE if prot & WRITE else 0)
+            return True
+        if access == WRITE:
+            words[at] = self.frames.allocate_copy(source) | leaf_flags(prot) | WRITABLE | OWNED
+            self.resident += 1
+            if prot & EXECUTE:
+                self.frames.code.add(words[at] & FRAME)
+            return True
+        words[at] = source | leaf_flags(prot)
+        self._fault_around(region, address, table)
+        return True
+
+    def _replaced(self, entry: int) -> None:
+        """Another frame has taken the place of `entry`'s."""
+        # The write fault renews the TLB entry by itself. But translated code is found by virtual address first.
+        if not entry & NX and self.engine.active is self:
+            self.engine.flush_pending = True
+
+    def _demand_zero(self, region: Region, address: int, table: int) -> bool:
+        """Give a zeroed frame; when memory is being filled upwards, the rest of its 64 kB as well."""
+        words, frames = self.words, self.frames
+        flags = leaf_flags(region.prot) | WRITABLE | OWNED
+        index = address >> 12 & 511
+        base = table >> 3
+        count = 1
+        if index and words[base + index - 1] & OWNED and region.start < address:
+            end = min(512, (index | 15) + 1, index + (region.end - (address & ~0xFFF) >> 12))
+            while index + count < end and not words[base + index + count]:
+                count += 1
+            if frames.available < 64:
+                count = 1
+        for at in range(base + index, base + index + count):
+            words[at] = frames.allocate() | flags
+        self.resident += count
+        if region.prot & EXECUTE:
+            for at in range(base + index, base + index + count):
+                frames.code.add(words[at] & FRAME)
+        return True
+
+    def _fault_around(self, region: Region, address: int, table: int) -> None:
+        """Map the other pages of the region under the same leaf table that are in memory already."""
+        backing = region.backing
+        assert backing is not None
+        start = max(region.start, address & -_SPAN)
+        end = min(region.end, (address & -_SPAN) + _SPAN)
+        words, flags = self.words, leaf_flags(region.prot)
+        page = region.offset + start - region.start >> 12
+        at = (table >> 3) + (start >> 12 & 511)
+        cached = backing.cached_run(page, end - start >> 12)
+        run = words[at : at + len(cached)]
+        if run.tolist().count(0) == len(cached) - 1:  # nothing but the page just made
+            own = run[address - start >> 12]
+            run[:] = array("Q", [frame | flags if frame else 0 for frame in cached])
+            run[address - start >> 12] = own
+        else:
+            for index, frame in enumerate(cached):
+                if frame and not run[index]:
+                    run[index] = frame | flags
+
+    # Changing and forgetting ranges
+
+    def _spans(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Cut a range where leaf tables end; parts without a leaf table are left out."""
+        words = self.words
+        spans = []
+        while start < end:
+            step = 0
+            table = self.root
+            for shift in (39, 30, 21):
+                entry = words[(table >> 3) + (start >> shift & 511)]
+                if not entry:
+                    step = 1 << shift
+                    break
+                table = entry & FRAME
+            if step:
+                start = (start & -step) + step
+                continue
+            stop = min(end, (start & -_SPAN) + _SPAN)
+            spans.append((start, stop))
+            start = stop
+        return spans
+
+    def _changed(self) -> None:
+        """Rights or pages were taken away."""
+        self._readable.clear()
+        self._writable.clear()
+        if self.engine.active is self:
+            self.engine.flush_pending = True
+
+    def unmap(self, start: int, end: int) -> None:
+        """Forget all pages of the range."""
+        words, frames = self.words, self.frames
+        for low, high in self._spans(start, end):
+            if high - low == _SPAN:
+                self._unlink(low)
+                continue
+            table = self._own_table(low)
+            at = (table >> 3) + (low >> 12 & 511)
+            run = words[at : at + (high - low >> 12)]
+            for entry in run.tolist():
+                if entry & OWNED:
+                    frames.drop(entry & FRAME)
+                    self.resident -= 1
+            run[:] = array("Q", bytes(8 * len(run)))
+        self._changed()
+
+    def _unlink(self, address: int) -> None:
+        """Drop a whole leaf table."""
+        words, table = self.words, self.root
+        self._own_upper(address)
+        for shift in (39, 30, 21):
+            at = (table >> 3) + (address >> shift & 511)
+            table = words[at] & FRAME
+        words[at] = 0
+        self._drop_leaf(table)
+
+    def _own_upper(self, address: int) -> None:
+        """Make the upper tables on the way to `address` exclusive."""
+        words, table = self.words, self.root
+        for shift in (39, 30):
+            at = (table >> 3) + (address >> shift & 511)
+            entry = words[at]
+            table = entry & FRAME
+            if not entry & WRITABLE:
+                if self.frames.references(table) > 1:
+                    table = self._copy_upper(table)
+                words[at] = table | LINK
+
+    def _drop_leaf(self, table: int) -> None:
+        owned = [e for e in self.words[table >> 3 : (table >> 3) + 512].tolist() if e & OWNED]
+        self.resident -= len(owned)
+        frames = self.frames
+        if frames.references(table) == 1:
+            drop = frames.drop
+            for entry in owned:
+                drop(entry & FRAME)
+        frames.drop(table)
+
+    def protect(self, start: int, end: int, prot: int) -> None:
+        """Apply `prot` to the pages that are present."""
+        words, frames = self.words, self.frames
+        flags = leaf_flags(prot)
+        code = False
+        for low, high in self._spans(start, end):
+            table = self._own_table(low)
+            first = (table >> 3) + (low >> 12 & 511)
+            for at in range(first, first + (high - low >> 12)):
+                entry = words[at]
+                if entry:
+                    frame = entry & FRAME
+                    owned = entry & OWNED
+                    new = frame | flags | owned
+                    if owned and prot & WRITE and frames.references(frame) == 1:
+                        new |= WRITABLE
+                    words[at] = new
+                    if prot & EXECUTE and owned:
+                        code |= frame in frames.code
+                        frames.code.add(frame)
+        if code:  # it was executable before, and may have been written since without the processor noticing
+            self.engine.flush_code()
+        self._changed()
+
+    def move(self, start: int, end: int, target: int) -> None:
+        """Move the pages of the range to `target` (mremap); the ranges do not overlap."""
+        words = self.words
+        for low, high in self._spans(start, end):
+            source = self._own_table(low) >> 3
+            for address in range(low, high, PAGE):
+                at = source + (address >> 12 & 511)
+                entry = words[at]
+                if entry:
+                    place = target + address - start
+                    words[(self._own_table(place) >> 3) + (place >> 12 & 511)] = entry
+                    words[at] = 0
+        self._changed()
+
+    # Whole address spaces
+
+    def fork(self) -> PageTables:
+        """Return a copy-on-write copy."""
+        child = PageTables(self.engine)
+        words, share = self.words, self.frames.share
+        mine, other = self.root >> 3, child.root >> 3
+        for index, entry in enumerate(words[mine : mine + 256].tolist()):
+            if entry:
+                share(entry & FRAME)
+                words[mine + index] = words[other + index] = entry & ~WRITABLE
+        child.resident = self.resident
+        self._changed()
+        return child
+
+    def release(self) -> None:
+        """Give everything back; the Mmu is dead afterwards."""
+        self._release(self.root, 39)
+        self.root = 0
+        self._readable.clear()
+        self._writable.clear()
+        self.engine.deactivate(self)
+
+    def _release(self, table: int, shift: int) -> None:
+        frames, words = self.frames, self.words
+        if frames.references(table) == 1:
+            count = 256 if shift == 39 else 512
+            for entry in words[table >> 3 : (table >> 3) + count].tolist():
+                if not entry:
+                    continue
+                if shift == 21:
+                    self._drop_leaf(entry & FRAME)
+                else:
+                    self._release(entry & FRAME, shift - 9)
+        frames.drop(table)
+
+    # Access by the kernel
+
+    def view(self, address: int, length: int, write: bool) -> memoryview | None:
+        """Return the bytes at `address`, which must not cross a page, as guest memory itself.
+
+        None: the page is not present for this access; `touch` it and ask again. With `write`, translated code of the page is
+        invalidated if there can be any.
+        """
+        number = address >> 12
+        frame = (self._writable if write else self._readable).get(number)
+        if frame is None:
+            frame = self._translate(number, address, write)
+            if frame is None:
+                return None
+        start = frame + (address & 0xFFF)
+        return self.ram[start : start + length]
+
+    def _translate(self, number: int, address: int, write: bool) -> int | None:
+        if address >> 47:
+            return None
+        words, table, rights = self.words, self.root, WRITABLE
+        for shift in (39, 30, 21):
+            entry = words[(table >> 3) + (address >> shift & 511)]
+            if not entry:
+                return None
+            rights &= entry
+            table = entry & FRAME
+        entry = words[(table >> 3) + (number & 511)]
+        if not entry & USER:
+            return None
+        frame = entry & FRAME
+        if not write:
+            self._readable[number] = frame
+        elif not entry & rights & WRITABLE:
+            return None
+        elif entry & NX:
+            self._writable[number] = frame
+        else:
+            self.engine.invalidate_code(self, address)
+        return frame
+
+
+

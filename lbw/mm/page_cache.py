@@ -1,0 +1,153 @@
+"""The page cache: file contents in guest memory, shared by all mappings of a file.
+
+A file is known by its identity (device, inode, size, modification time), so a changed file is another file here. Contents are read in
+64 kB granules, with one read each, on first use. A cached file keeps its source open only while something maps it; its
+pages stay afterwards, so that the next exec of the same program reads nothing, until memory is short or
+the cache has grown past its limit: then files that nobody maps are dropped, least recently mapped first.
+"""
+
+from __future__ import annotations
+
+from lbw.cpu.contracts import GRANULE, PAGE
+from lbw.mm.frames import FRAMES_PER_GRANULE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from typing import Protocol
+
+    from lbw.mm.frames import Frames
+
+    class Source(Protocol):
+        """Where a file's bytes come from."""
+
+        def read_into(self, view: memoryview, offset: int) -> int:
+            """Read at `offset` into `view`; return the bytes read, fewer only at the end of file."""
+
+        def size(self) -> int:
+            """Return the file's size in bytes now."""
+
+        def open(self) -> None:
+            """Keep the file open until `close`."""
+
+        def close(self) -> None:
+            """Undo `open`."""
+
+
+class CachedFile:
+    """The pages of one file; the `Backing` of its mappings."""
+
+    __slots__ = ("_frames", "_granules", "cache", "identity", "pages", "source", "users")
+
+    def __init__(self, cache: PageCache, identity: Hashable, source: Source) -> None:
+        self.cache = cache
+        self.identity = identity
+        self.source = source
+        self.users = 0
+        self.pages = (source.size() + PAGE - 1) // PAGE
+        self._frames = [0] * self.pages
+        self._granules: dict[int, int] = {}
+
+    def acquire(self, source: Source | None = None) -> None:
+        """Add a mapping. The first one opens the source."""
+        if self.users == 0:
+            if source is not None:
+                self.source = source
+            self.source.open()
+        self.users += 1
+
+    def release(self) -> None:
+        """Remove a mapping. The last one closes the source."""
+        self.users -= 1
+        if self.users == 0:
+            self.source.close()
+
+    def frame(self, page: int) -> int | None:
+        """Return the frame of 4 kB page `page`, read if needed; None beyond the end of file."""
+        if page >= self.pages and not self._grow(page):
+            return None
+        return self._frames[page] or self._load(page)
+
+    def cached_run(self, page: int, count: int) -> list[int]:
+        """Return what is in memory of `count` pages from `page` on: physical addresses, 0 for absent ones."""
+        return self._frames[page : page + count]
+
+    def _grow(self, page: int) -> bool:
+        pages = (self.source.size() + PAGE - 1) // PAGE
+        if page >= pages:
+            return False
+        # The granule at the old end was cut short when it was read: its frames exist, fill the rest.
+        old, self.pages = self.pages, pages
+        self._frames += [0] * (pages - old)
+        base = self._granules.get(old // FRAMES_PER_GRANULE)
+        if base is not None:
+            self._fill(old // FRAMES_PER_GRANULE, base)
+        return True
+
+    def _load(self, page: int) -> int:
+        granule = page // FRAMES_PER_GRANULE
+        base = self.cache.frames.allocate_granule()
+        self._granules[granule] = base
+        self.cache.granules += 1
+        self._fill(granule, base)
+        return self._frames[page]
+
+    def _fill(self, granule: int, base: int) -> None:
+        view = self.cache.frames.view[base : base + GRANULE]
+        offset = granule * GRANULE
+        done = 0
+        while done < GRANULE:
+            count = self.source.read_into(view[done:], offset + done)
+            if count <= 0:
+                break
+            done += count
+        first = granule * FRAMES_PER_GRANULE
+        last = min(first + FRAMES_PER_GRANULE, self.pages)
+        self._frames[first:last] = range(base, base + (last - first) * PAGE, PAGE)
+
+    def forget(self) -> None:
+        """Drop all pages; only without users."""
+        assert self.users == 0
+        frames = self.cache.frames
+        for base in self._granules.values():
+            frames.code.update(range(base, base + GRANULE, PAGE))
+            for frame in range(base, base + GRANULE, PAGE):
+                frames.drop(frame)
+        self.cache.granules -= len(self._granules)
+        self._granules.clear()
+        self._frames = [0] * self.pages
+
+
+class PageCache:
+    """All cached files of a machine."""
+
+    def __init__(self, frames: Frames, limit: int) -> None:
+        """Keep at most about `limit` bytes of files that nobody maps."""
+        self.frames = frames
+        self.limit = limit // GRANULE
+        self.granules = 0
+        self._files: dict[Hashable, CachedFile] = {}  # least recently mapped first
+
+    def file(self, identity: Hashable, source: Source) -> CachedFile:
+        """Return the cached file; `source` is used when nothing maps it yet."""
+        cached = self._files.pop(identity, None)
+        if cached is None:
+            if self.granules > self.limit:
+                self.shrink(self.limit * 3 // 4)
+            cached = CachedFile(self, identity, source)
+        elif cached.users == 0:
+            cached.source = source
+        self._files[identity] = cached
+        return cached
+
+    def shrink(self, granules: int) -> bool:
+        """Drop unmapped files until at most `granules` are left; return whether anything was freed."""
+        freed = False
+        for identity, cached in list(self._files.items()):
+            if self.granules <= granules:
+                break
+            if cached.users == 0:
+                freed = True
+                cached.forget()
+                del self._files[identity]
+        return freed

@@ -1,0 +1,45 @@
+"""Shared anonymous memory: what MAP_SHARED|MAP_ANONYMOUS mappings have in common across fork."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.mm.frames import Frames
+
+
+class SharedMemory:
+    """Pages that appear, zeroed, when first touched by anybody; a `Backing`."""
+
+    __slots__ = ("_frames", "_pages", "identity", "users")
+
+    def __init__(self, frames: Frames, pages: int) -> None:
+        self._frames = frames
+        self._pages = [0] * pages
+        self.users = 0
+        self.identity = ("shared", id(self))
+
+    def acquire(self) -> None:
+        """Add a mapping."""
+        self.users += 1
+
+    def release(self) -> None:
+        """Remove a mapping; the last one frees the memory."""
+        self.users -= 1
+        if self.users == 0:
+            for frame in self._pages:
+                if frame:
+                    self._frames.drop(frame)
+            self._pages = []
+
+    def frame(self, page: int) -> int | None:
+        """Return the frame of page `page`, made if needed; None beyond the end."""
+        if page >= len(self._pages):
+            return None
+        frame = self._pages[page]
+        if not frame:
+            frame = self._pages[page] = self._frames.allocate()
+        return frame
+
+    def cached_run(self, page: int, count: int) -> list[int]:
+        """Return what is in memory of `count` pages from `page` on: physical addresses, 0 for absent ones."""
+        return self._pages[page : page + count]

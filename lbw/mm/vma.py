@@ -1,0 +1,65 @@
+"""VMAs: the mappings of an address space, as mmap made them."""
+
+from __future__ import annotations
+
+from lbw.abi.mman import MAP_SHARED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.mm.page_cache import CachedFile
+    from lbw.mm.shared import SharedMemory
+
+    MappedBacking = CachedFile | SharedMemory
+
+
+class Vma:
+    """A range mapped in one way; a `Region` for the Mmu."""
+
+    __slots__ = ("backing", "dont_fork", "end", "flags", "location", "max_prot", "name", "offset", "prot", "shared", "start")
+
+    def __init__(
+        self, start: int, end: int, prot: int, flags: int, backing: MappedBacking | None, offset: int,
+        name: bytes = b"", location: object = None, max_prot: int = 7,
+    ) -> None:  # fmt: skip
+        self.start = start
+        self.end = end
+        self.prot = prot
+        self.flags = flags  # MAP_SHARED or MAP_PRIVATE, MAP_GROWSDOWN, MAP_NORESERVE, ...
+        self.shared = bool(flags & MAP_SHARED)
+        self.backing = backing
+        self.offset = offset  # of `start` in the backing, bytes
+        self.name = name  # "[heap]", "[stack]", or empty
+        self.location = location  # of the mapped file, for /proc/PID/maps
+        self.max_prot = max_prot  # what mprotect may grant: a shared mapping of a read-only file never becomes writable
+        self.dont_fork = False
+        if backing is not None:
+            backing.acquire()
+
+    def piece(self, start: int, end: int) -> Vma:
+        """Return a VMA like this one for a part of it."""
+        copy = Vma(
+            start, end, self.prot, self.flags, self.backing, self.offset + start - self.start,
+            self.name, self.location, self.max_prot,
+        )  # fmt: skip
+        copy.dont_fork = self.dont_fork
+        return copy
+
+    def drop(self) -> None:
+        """Let the backing go; the VMA is dead."""
+        if self.backing is not None:
+            self.backing.release()
+
+    def joins(self, other: Vma) -> bool:
+        """Whether `other`, which starts where this one ends, continues it."""
+        return (
+            self.end == other.start
+            and self.prot == other.prot
+            and self.flags == other.flags
+            and self.backing is other.backing
+            and self.name == other.name
+            and self.dont_fork == other.dont_fork
+            and (self.backing is None or self.offset + self.end - self.start == other.offset)
+        )
+
+    def __repr__(self) -> str:
+        return f"<Vma {self.start:x}-{self.end:x} {self.prot:x}>"
