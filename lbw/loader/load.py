@@ -134,7 +134,7 @@ def load_program(
     space.write(stack.pointer, stack.data)
 
     space.executable = program.location
-    space.start_brk = main.end
+    space.start_brk = space.brk_end = main.end
     space.start_stack = stack.pointer
     space.arg_start, space.arg_end = stack.arg_start, stack.arg_end
     space.env_start, space.env_end = stack.env_start, stack.env_end

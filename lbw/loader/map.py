@@ -63,6 +63,9 @@ def interpreter_bias(space: AddressSpace, image: Image, file: CachedFile) -> int
     if not image.position_independent:
         return 0
     span = ((image.end + PAGE_MASK) & ~PAGE_MASK) - image.start
+    home = space.homes.home(file.identity, span)
+    if home and not home & (image.alignment - 1) and not space.overlaps(home, home + span):
+        return home - image.start
     slack = image.alignment - (PAGE_MASK + 1)
     address = space.mmap(0, span + slack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
     space.munmap(address, span + slack)
@@ -90,7 +93,7 @@ def map_image(
         if segment.filesz:
             zeros = (data_end + PAGE_MASK) & ~PAGE_MASK
             offset = segment.offset - (address - page)
-            space.mmap(page, zeros - page, prot, fixed, file, offset, file=location)
+            space.mmap(page, zeros - page, prot, fixed, file, offset, location=location)
             tail = min(zeros, end) - data_end
             if tail > 0 and prot & PROT_WRITE:
                 space.write(data_end, bytes(tail))
