@@ -14,11 +14,42 @@ from bisect import bisect_left, bisect_right
 
 from lbw.abi.errno import EACCES, EAGAIN, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, LinuxError
 from lbw.abi.mman import (
-    MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_MERGEABLE,
-    MADV_NOHUGEPAGE, MADV_NORMAL, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_SEQUENTIAL,
-    MADV_UNMERGEABLE, MADV_WILLNEED, MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN,
-    MAP_HUGETLB, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, MAP_SYNC, MAP_TYPE,
-    MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_EXEC, PROT_READ, PROT_WRITE,
+    MADV_DODUMP,
+    MADV_DOFORK,
+    MADV_DONTDUMP,
+    MADV_DONTFORK,
+    MADV_DONTNEED,
+    MADV_FREE,
+    MADV_HUGEPAGE,
+    MADV_MERGEABLE,
+    MADV_NOHUGEPAGE,
+    MADV_NORMAL,
+    MADV_POPULATE_READ,
+    MADV_POPULATE_WRITE,
+    MADV_RANDOM,
+    MADV_SEQUENTIAL,
+    MADV_UNMERGEABLE,
+    MADV_WILLNEED,
+    MAP_32BIT,
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_FIXED_NOREPLACE,
+    MAP_GROWSDOWN,
+    MAP_HUGETLB,
+    MAP_NORESERVE,
+    MAP_POPULATE,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    MAP_SHARED_VALIDATE,
+    MAP_STACK,
+    MAP_SYNC,
+    MAP_TYPE,
+    MREMAP_DONTUNMAP,
+    MREMAP_FIXED,
+    MREMAP_MAYMOVE,
+    PROT_EXEC,
+    PROT_READ,
+    PROT_WRITE,
 )  # fmt: skip
 from lbw.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV
 from lbw.cpu.contracts import EXECUTE, PAGE, PF_FETCH, PF_WRITE, READ, WRITE
@@ -187,12 +218,12 @@ class AddressSpace(UserMemory):
 
     def mmap(
         self, address: int, length: int, prot: int, flags: int, backing: CachedFile | None = None, offset: int = 0,
-        name: bytes = b"", location: object = None, max_prot: int = 7,
+        name: bytes = b"", file: object = None, max_prot: int = 7,
     ) -> int:  # fmt: skip
         """Map `length` bytes and return their address.  man 2 mmap
 
         `backing` None: anonymous memory. EINVAL, ENOMEM, EEXIST (MAP_FIXED_NOREPLACE), ENODEV: a shared mapping of a file,
-        EPERM: below vm.mmap_min_addr.
+        EPERM: below vm.mmap_min_addr. `file` is where the file was found, for /proc/PID/maps.
         """
         kind = flags & MAP_TYPE
         if kind == MAP_SHARED_VALIDATE:
@@ -228,7 +259,7 @@ class AddressSpace(UserMemory):
         shared = None
         if kind == MAP_SHARED:
             shared = SharedMemory(self.frames, length // PAGE)
-        vma = Vma(address, address + length, prot, flags & _KEPT, shared or backing, offset, name, location, max_prot)
+        vma = Vma(address, address + length, prot, flags & _KEPT, shared or backing, offset, name, file, max_prot)
         self._insert(vma)
         if flags & MAP_POPULATE:
             self._populate(address, address + length, WRITE if prot & PROT_WRITE else READ)
@@ -240,6 +271,10 @@ class AddressSpace(UserMemory):
             raise LinuxError(ENOMEM)
         if prot & PROT_WRITE and anonymous and not flags & MAP_NORESERVE and length > self.frames.limit * PAGE:
             raise LinuxError(ENOMEM)
+
+    def place(self, length: int, backing: CachedFile | None) -> int:
+        """Return a free address for `length` bytes, the file's home when possible.  ENOMEM"""
+        return self._place(0, round_up(length), 0, backing)
 
     def _place(self, hint: int, length: int, flags: int, backing: CachedFile | None) -> int:
         """Return a free address.  ENOMEM"""

@@ -19,7 +19,20 @@ import time
 from ctypes import c_int, c_int32, c_uint64, c_void_p
 
 from lbw.cpu.contracts import (
-    ALL, FAULT, GP, PAGE_FAULT, PF, PREEMPTED, R11, RAX, RCX, RESULT, RIP, SYSCALL, UD, UNMODIFIED,
+    ALL,
+    FAULT,
+    GP,
+    PAGE_FAULT,
+    PF,
+    PREEMPTED,
+    R11,
+    RAX,
+    RCX,
+    RESULT,
+    RIP,
+    SYSCALL,
+    UD,
+    UNMODIFIED,
 )  # fmt: skip
 from lbw.cpu.unicorn import library as uc
 from lbw.cpu.unicorn.boot import KERNEL, Processor

@@ -1,0 +1,221 @@
+"""Memory: mmap and its family, brk.  man 2 mmap, munmap, mprotect, mremap, madvise, msync, mincore, mlock, brk"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import EACCES, EAGAIN, EINVAL, ENODEV, ENOMEM, EPERM, LinuxError
+from lbw.abi.fs import MS_NOEXEC
+from lbw.abi.mman import (
+    MAP_ANONYMOUS,
+    MAP_GROWSDOWN,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    MAP_SHARED_VALIDATE,
+    MAP_TYPE,
+    MCL_CURRENT,
+    MCL_FUTURE,
+    MCL_ONFAULT,
+    MLOCK_ONFAULT,
+    MS_ASYNC,
+    MS_INVALIDATE,
+    MS_SYNC,
+    PROT_EXEC,
+    PROT_READ,
+    PROT_WRITE,
+)  # fmt: skip
+from lbw.abi.resource import RLIMIT_MEMLOCK
+from lbw.abi.stat import S_IFMT, S_IFREG
+from lbw.loader.images import InodeSource
+from lbw.mm.address_space import PAGE_MASK, round_up
+from lbw.syscalls.parameters import Choice, Fd, Flags, Hex, Out, Pointer, Size
+from lbw.syscalls.table import syscall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.kernel.task import Task
+    from lbw.mm.page_cache import CachedFile
+    from lbw.vfs.file import File
+
+
+def _names(prefix: str, *without: str) -> dict[int, str]:
+    from lbw.abi import mman
+
+    return {v: n for n, v in vars(mman).items() if n.startswith(prefix) and n not in without}
+
+
+PROT_NAMES = {0: "PROT_NONE", **{v: n for v, n in _names("PROT_").items() if v}}
+MAP_NAMES = _names("MAP_", "MAP_FILE", "MAP_TYPE", "MAP_UNINITIALIZED")
+
+
+@syscall(
+    "mmap", Pointer("addr"), Size("length"), Flags("prot", PROT_NAMES), Flags("flags", MAP_NAMES), Fd("fd"), Hex("offset"),
+    note="shared mappings of files are refused with ENODEV, huge pages with ENOMEM",
+)  # fmt: skip
+def mmap(task: Task, address: int, length: int, prot: int, flags: int, fd: int, offset: int) -> int:
+    """Map anonymous memory or a file; return the address.  man 2 mmap"""
+    memory = task.memory
+    prot &= PROT_READ | PROT_WRITE | PROT_EXEC  # Linux ignores the others here
+    if flags & MAP_ANONYMOUS:
+        return memory.mmap(address, length, prot, flags)
+    if offset & PAGE_MASK:
+        raise LinuxError(EINVAL)
+    file = task.files.get(fd)
+    if getattr(file, "anonymous_mapping", False):  # /dev/zero
+        return memory.mmap(address, length, prot, flags | MAP_ANONYMOUS)
+    backing, max_prot = mapped_file(file, prot, flags)
+    return memory.mmap(
+        address, length, prot, flags, _cached(task, backing), offset, file=file.location, max_prot=max_prot
+    )
+
+
+def mapped_file(file: File, prot: int, flags: int) -> tuple[File, int]:
+    """Check that `file` may be mapped so; return it and what mprotect may grant later.
+
+    EACCES: access mode; EPERM: PROT_EXEC on a noexec mount; ENODEV: not a file that can be mapped; EINVAL: flags
+    """
+    kind = flags & MAP_TYPE
+    if kind not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE):
+        raise LinuxError(EINVAL)
+    max_prot = PROT_READ | PROT_WRITE | PROT_EXEC
+    if not file.readable or (kind != MAP_PRIVATE and prot & PROT_WRITE and not file.writable):
+        raise LinuxError(EACCES)
+    if kind != MAP_PRIVATE and not file.writable:
+        max_prot &= ~PROT_WRITE
+    if file.location is not None and file.location.mount.flags & MS_NOEXEC:
+        if prot & PROT_EXEC:
+            raise LinuxError(EPERM)
+        max_prot &= ~PROT_EXEC
+    if file.inode.mode & S_IFMT != S_IFREG or flags & MAP_GROWSDOWN:
+        raise LinuxError(ENODEV if not flags & MAP_GROWSDOWN else EINVAL)
+    return file, max_prot
+
+
+def _cached(task: Task, file: File) -> CachedFile:
+    inode = file.inode
+    try:
+        identity = inode.identity()
+    except LinuxError:
+        raise LinuxError(ENODEV) from None
+    return task.kernel.page_cache.file(identity, InodeSource(inode))
+
+
+@syscall("munmap", Pointer("addr"), Size("length"))
+def munmap(task: Task, address: int, length: int) -> int:
+    """Remove mappings.  EINVAL"""
+    task.memory.munmap(address, length)
+    return 0
+
+
+@syscall("mprotect", Pointer("addr"), Size("length"), Flags("prot", PROT_NAMES))
+def mprotect(task: Task, address: int, length: int, prot: int) -> int:
+    """Change the protection of pages.  EACCES, EINVAL, ENOMEM"""
+    task.memory.mprotect(address, length, prot)
+    return 0
+
+
+@syscall("brk", Pointer("addr"))
+def brk(task: Task, address: int) -> int:
+    """Move the end of the heap; return it, unmoved on failure."""
+    return task.memory.brk(address)
+
+
+@syscall("mremap", Pointer("old"), Size("old_size"), Size("new_size"), Flags("flags", _names("MREMAP_")), Pointer("new"))
+def mremap(task: Task, old: int, old_size: int, new_size: int, flags: int, new: int) -> int:
+    """Resize or move a mapping.  EFAULT, EINVAL, ENOMEM"""
+    return task.memory.mremap(old, old_size, new_size, flags, new)
+
+
+@syscall("madvise", Pointer("addr"), Size("length"), Choice("advice", _names("MADV_")))
+def madvise(task: Task, address: int, length: int, advice: int) -> int:
+    """Advise about the use of memory.  EINVAL, ENOMEM"""
+    task.memory.madvise(address, length, advice)
+    return 0
+
+
+@syscall("msync", Pointer("addr"), Size("length"), Flags("flags", _names("MS_")))
+def msync(task: Task, address: int, length: int, flags: int) -> int:
+    """Write a file mapping back; there are only private ones, which have nothing to write.  EINVAL, ENOMEM: not mapped"""
+    if address & PAGE_MASK or flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE) or (flags & MS_ASYNC and flags & MS_SYNC):
+        raise LinuxError(EINVAL)
+    if not task.memory.covered(address, address + round_up(length)):
+        raise LinuxError(ENOMEM)
+    return 0
+
+
+@syscall("mincore", Pointer("addr"), Size("length"), Out("vec"))
+def mincore(task: Task, address: int, length: int, vec: int) -> int:
+    """Tell which pages are in memory.  EINVAL, ENOMEM: not mapped, EFAULT"""
+    if address & PAGE_MASK:
+        raise LinuxError(EINVAL)
+    end = address + round_up(length)
+    memory = task.memory
+    if not memory.covered(address, end):
+        raise LinuxError(ENOMEM)
+    resident = bytearray()
+    for page in range(address, end, PAGE_MASK + 1):
+        vma = memory.find(page)
+        assert vma is not None
+        present = memory.mmu.view(page, 1, False) is not None
+        if not present and vma.backing is not None:
+            present = any(vma.backing.cached_run((vma.offset + page - vma.start) >> 12, 1))
+        resident.append(present)
+    memory.write(vec, resident)
+    return 0
+
+
+# Nothing is ever swapped out, so locking is a matter of limits and of the pages being present.
+
+
+def _lock(task: Task, address: int, length: int, populate: bool) -> int:
+    start, end = address & ~PAGE_MASK, round_up(address + length)
+    limit = task.process.limits.get(RLIMIT_MEMLOCK)[0]
+    if end - start > limit and not task.credentials.capable(14):  # CAP_IPC_LOCK
+        raise LinuxError(EPERM if limit == 0 else ENOMEM)
+    if not task.memory.covered(start, end):
+        raise LinuxError(ENOMEM)
+    if populate:
+        for page in range(start, end, PAGE_MASK + 1):
+            try:
+                task.memory.read(page, 1)
+            except LinuxError:
+                raise LinuxError(EAGAIN) from None
+    return 0
+
+
+@syscall("mlock", Pointer("addr"), Size("length"))
+def mlock(task: Task, address: int, length: int) -> int:
+    """Bring pages into memory, where they stay anyway.  ENOMEM, EPERM, EAGAIN"""
+    return _lock(task, address, length, True)
+
+
+@syscall("mlock2", Pointer("addr"), Size("length"), Flags("flags", {MLOCK_ONFAULT: "MLOCK_ONFAULT"}))
+def mlock2(task: Task, address: int, length: int, flags: int) -> int:
+    """Like mlock, or (MLOCK_ONFAULT) only for pages that are touched.  EINVAL"""
+    if flags & ~MLOCK_ONFAULT:
+        raise LinuxError(EINVAL)
+    return _lock(task, address, length, not flags)
+
+
+@syscall("munlock", Pointer("addr"), Size("length"))
+def munlock(task: Task, address: int, length: int) -> int:
+    """Allow swapping of pages, which does not exist.  ENOMEM: not mapped"""
+    if not task.memory.covered(address & ~PAGE_MASK, round_up(address + length)):
+        raise LinuxError(ENOMEM)
+    return 0
+
+
+@syscall("mlockall", Flags("flags", _names("MCL_")))
+def mlockall(task: Task, flags: int) -> int:
+    """Keep all pages in memory, as they are anyway.  EINVAL, EPERM"""
+    if not flags or flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) or flags == MCL_ONFAULT:
+        raise LinuxError(EINVAL)
+    if task.process.limits.get(RLIMIT_MEMLOCK)[0] < task.memory.total and not task.credentials.capable(14):
+        raise LinuxError(ENOMEM)
+    return 0
+
+
+@syscall("munlockall")
+def munlockall(task: Task) -> int:
+    """Undo mlockall."""
+    return 0
+
+
