@@ -3,20 +3,21 @@
 There is one processor, so a task that is not running can be ended on the spot, by whoever decides it: its coroutine is closed,
 and it is gone. Only the task whose handler is executing right now is left to the run loop, which finds it DEAD.
 
-Order at the end of a process: memory, files and waiting parents of vfork first, then the children are given away, then the
+Order at the end of a process: memory, files and the waiting parent of a vfork first, then the children are given away, then the
 process becomes a zombie, and last its parent is told; so a parent that wakes up finds everything done.
 """
 
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
-from lbw.abi.signal import SI_KERNEL, SIGCHLD, SIGCONT, SIGHUP
+from lbw.abi.signal import SI_USER, SIGCHLD, SIGCONT, SIGHUP, SIGKILL
+from lbw.kernel.default_actions import notify_parent
 from lbw.kernel.groups import leave_group
-from lbw.kernel.notify import announce_exit
 from lbw.kernel.robust import release_robust_futexes
-from lbw.kernel.signal_send import send_signal
-from lbw.kernel.task import EXIT
+from lbw.kernel.signal_send import kernel_info, retarget, send_signal, send_to_group
+from lbw.kernel.task import DEAD, EXIT
 from lbw.signals.siginfo import SigInfo
+from lbw.signals.sigset import FULL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from lbw.kernel.kernel import Kernel
     from lbw.kernel.process import Process
     from lbw.kernel.task import Task
+
+
+def exit_group(task: Task, status: int) -> None:
+    """End the process of `task`; `status` is a wait(2) status."""
+    exit_process(task.process, status)
 
 
 def exit_process(process: Process, status: int) -> None:
@@ -49,9 +55,9 @@ def exit_task(task: Task, status: int) -> None:
     coroutine, task.coroutine = task.coroutine, None
     if coroutine is not None and not coroutine.cr_running:
         coroutine.close()
-    kernel.scheduler.forget(task)
-    task.attention = EXIT
     leave_memory(task)
+    task.state = DEAD
+    task.attention = EXIT
     task.files.release()
     process.threads.remove(task)
     del kernel.tasks[task.tid]
@@ -59,7 +65,10 @@ def exit_task(task: Task, status: int) -> None:
     if task.tid != process.pid:
         kernel.pids.release(task.tid)
     task.signals.pending.clear()
-    if not process.threads:
+    if process.threads:
+        retarget(process.threads[0], FULL)
+        process.threads[0].interrupt()
+    else:
         process.uid = task.credentials.ruid
         end_process(process, process.exiting if process.exiting is not None else status)
 
@@ -94,10 +103,11 @@ def end_process(process: Process, status: int) -> None:
     process.pending.clear()
     hang_up_session(process)
     disown_children(process)
+    was_orphaned = process.group.orphaned
     process.exit_status = status
-    if process.parent is not None:
-        signal_orphaned_group(process.group, was_orphaned=False, leaving=process)
-    if announce_exit(process):
+    if not was_orphaned:
+        signal_orphaned_group(process.group)
+    if notify_parent(process, status):
         reap(process)
     if process is kernel.main:
         kernel.stopping = True
@@ -114,40 +124,30 @@ def disown_children(process: Process) -> None:
     heir = reaper or kernel.init
     children = list(process.children)
     process.children.clear()
+    linked = [child.group for child in children if not child.group.orphaned]
     for child in children:
-        was_orphaned = child.group.orphaned
         child.parent = heir
         child.parent_task = None
         heir.children[child] = None
-        child.exit_signal = child.exit_signal and SIGCHLD
+        if child.exit_signal:
+            child.exit_signal = SIGCHLD
         for task in list(child.threads):
             if task.parent_death_signal:
-                send_signal(child, SigInfo(task.parent_death_signal, SI_KERNEL, pid=process.pid))
-        if child.exit_status is not None:
-            if announce_exit(child):
-                reap(child)
-        elif child.group is not process.group:
-            signal_orphaned_group(child.group, was_orphaned)
+                send_signal(child, SigInfo(task.parent_death_signal, SI_USER, pid=process.pid))
+        if child.exit_status is not None and notify_parent(child, child.exit_status):
+            reap(child)
+    for group in dict.fromkeys(linked):
+        signal_orphaned_group(group)
 
 
-def signal_orphaned_group(group: ProcessGroup, was_orphaned: bool, leaving: Process | None = None) -> None:
-    """SIGHUP and SIGCONT for a group that has just become orphaned and has stopped members.  POSIX _exit()"""
-    if leaving is not None:
-        # The group can only become orphaned by this exit if the leaving member was its link to the session.
-        parent = leaving.parent
-        if parent is None or parent.group is group or parent.group.session is not group.session:
-            return
-    if was_orphaned or not group.orphaned or not group.has_stopped:
-        return
-    signal_group(group, SIGHUP)
-    signal_group(group, SIGCONT)
+def signal_orphaned_group(group: ProcessGroup) -> None:
+    """SIGHUP and SIGCONT for a group that had a link to its session before: has it just become orphaned, with stopped members?
 
-
-def signal_group(group: ProcessGroup, signo: int) -> None:
-    """Send a signal of the kernel to all members."""
-    for member in list(group.members):
-        if member.exit_status is None:
-            send_signal(member, SigInfo(signo, SI_KERNEL))
+    POSIX _exit(), "Consequences of Process Termination"
+    """
+    if group.members and group.orphaned and group.has_stopped:
+        send_to_group(group, kernel_info(SIGHUP))
+        send_to_group(group, kernel_info(SIGCONT))
 
 
 def hang_up_session(process: Process) -> None:
@@ -160,8 +160,8 @@ def hang_up_session(process: Process) -> None:
     if terminal is not None:
         foreground = terminal.foreground
         if foreground is not None:
-            signal_group(foreground, SIGHUP)
-            signal_group(foreground, SIGCONT)
+            send_to_group(foreground, kernel_info(SIGHUP))
+            send_to_group(foreground, kernel_info(SIGCONT))
         terminal.hang_up()
 
 
@@ -185,6 +185,6 @@ def kill_everything(kernel: Kernel) -> None:
     main = kernel.main
     for process in list(kernel.processes.values()):
         if process is not main and process.threads:
-            exit_process(process, 9)
+            exit_process(process, SIGKILL)
     if main is not None:
-        exit_process(main, 9)
+        exit_process(main, SIGKILL)

@@ -24,8 +24,14 @@ if TYPE_CHECKING:
     from lbw.kernel.process import Process
     from lbw.kernel.scheduler import Ticker
     from lbw.kernel.task import Task
+    from lbw.kernel.fds import FileTable
+    from lbw.loader.images import Images
+    from lbw.loader.load import Hardware
+    from lbw.mm.address_space import AddressSpace
     from lbw.mm.frames import Frames
     from lbw.mm.page_cache import PageCache
+    from lbw.signals.pending import QueueAccount
+    from lbw.vfs.context import FsContext
     from lbw.vfs.vfs import Vfs
 
     class Events(Protocol):
@@ -68,6 +74,7 @@ class Kernel:
     def __init__(
         self, engine: Engine, events: Events, *, clock: Clock | None = None, ticker: Ticker | None = None,
         frames: Frames | None = None, page_cache: PageCache | None = None, vfs: Vfs | None = None,
+        create_memory: Callable[[Abi], AddressSpace] | None = None, images: Images | None = None, hardware: Hardware | None = None,
         hostname: bytes = b"lbw", strict: bool = False, report: Callable[[str], None] | None = None,
         observer: Observer | None = None, max_tasks: int = MAX_TASKS,
     ) -> None:  # fmt: skip
@@ -80,6 +87,9 @@ class Kernel:
         self._frames = frames
         self._page_cache = page_cache
         self._vfs = vfs
+        self._create_memory = create_memory
+        self._images = images
+        self._hardware = hardware
         self.hostname = hostname
         self.domainname = b"(none)"
         self.strict = strict
@@ -90,12 +100,12 @@ class Kernel:
         self.futexes = Futexes()
         self.shared_memory = SharedMemory()
         self.pids = PidAllocator()
+        self.signal_accounts: dict[int, QueueAccount] = {}  # queued signals, by real user id
         self.max_tasks = max_tasks
         self.processes: dict[int, Process] = {}  # zombies and init included
         self.tasks: dict[int, Task] = {}  # living tasks
         self.current: Task | None = None  # whose turn it is
         self.boot_time = self.clock.realtime()
-        self.total_forks = 0  # since boot, for /proc/stat
         self.stopping = False
         self.main: Process | None = None  # the user's program; its end is the end of all
         from lbw.kernel.start import make_init
@@ -120,6 +130,23 @@ class Kernel:
         assert self._vfs is not None
         return self._vfs
 
+    @property
+    def images(self) -> Images:
+        """What the files of the machine are to execve."""
+        assert self._images is not None
+        return self._images
+
+    @property
+    def hardware(self) -> Hardware:
+        """What programs are told about the processor."""
+        assert self._hardware is not None
+        return self._hardware
+
+    def create_memory(self, abi: Abi) -> AddressSpace:
+        """Return an empty address space for programs of `abi`.  ENOMEM"""
+        assert self._create_memory is not None
+        return self._create_memory(abi)
+
     def install(self, abi: Abi, rows: list[Row | None]) -> None:
         """Offer the system calls `rows` (by number) to programs of `abi`."""
         self.tables[abi] = SyscallTable(abi, rows, self.observer)
@@ -134,6 +161,14 @@ class Kernel:
             print(f"lbw: {message}", file=sys.stderr)
 
     # Life
+
+    def start(
+        self, abi: Abi, fs: FsContext, files: FileTable, path: bytes, argv: list[bytes], envp: list[bytes]
+    ) -> Process:
+        """Start the main program; `run` runs it.  ProgramNotFoundError, NotExecutableError"""
+        from lbw.kernel.start import start_program
+
+        return start_program(self, abi, fs, files, path, argv, envp)
 
     def run(self) -> int:
         """Run until the main program has ended and everything else is killed; return its wait(2) status."""

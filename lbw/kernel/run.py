@@ -71,7 +71,10 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                 return
         if len(kernel.scheduler.queue) or len(kernel.timers) or kernel.events.pending:
             kernel.scheduler.start_ticking()
-        while not task.attention or attend(task):
+        while True:
+            while task.attention:
+                if not attend(task):
+                    return
             context = task.context
             memory_fault = task.memory.fault
             table = kernel.tables[task.abi]

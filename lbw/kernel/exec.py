@@ -1,0 +1,108 @@
+"""execve: another program in the same process.  man 2 execve
+
+The new address space is filled beside the old one; only when nothing can fail any more does the process change over. So, unlike in
+Linux, there is no failure after the point of no return.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import E2BIG, LinuxError
+from lbw.abi.resource import RLIMIT_STACK
+from lbw.abi.signal import SIGCHLD, SIGKILL
+from lbw.cpu.contracts import ALL
+from lbw.kernel.exit import exit_task, leave_memory
+from lbw.kernel.task import RELOAD
+from lbw.loader.load import load_program
+from lbw.loader.privileges import credentials_after_exec
+from lbw.loader.program import find_program
+from lbw.loader.stack import STRING_MAX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.kernel.task import Task
+    from lbw.vfs.location import Location
+
+#: More strings than this cannot fit, whatever the stack limit.
+STRINGS_MAX = 6 << 20 >> 3
+
+
+def execute(
+    task: Task, location: Location, filename: bytes, argv: list[bytes], envp: list[bytes], *, unreachable: bool = False
+) -> None:
+    """Make `task` run the program at `location`, found as `filename`; its other threads end.
+
+    The errors of `find_program` and `load_program`; they leave everything as it was.
+    """
+    kernel, process = task.kernel, task.process
+    program = find_program(task.fs, kernel.images, location, filename, argv, unreachable=unreachable)
+    credentials, secure = credentials_after_exec(task.credentials, program.location)
+    memory = kernel.create_memory(program.abi)
+    try:
+        loaded = load_program(
+            memory, program, envp, credentials, secure=secure, page_cache=kernel.page_cache, hardware=kernel.hardware,
+            stack_limit=process.limits.soft(RLIMIT_STACK),
+        )  # fmt: skip
+    except BaseException:
+        memory.release()
+        raise
+
+    for other in list(process.threads):
+        if other is not task:
+            exit_task(other, SIGKILL)
+    become_leader(task)
+    leave_memory(task)
+    context = task.context
+    task.memory = memory
+    task.abi = program.abi
+    context.mmu = memory.mmu
+    context.reset(loaded.entry, loaded.stack_pointer)
+    context.modified = ALL
+    task.attention |= RELOAD
+
+    if task.files.users > 1:
+        shared, task.files = task.files, task.files.fork()
+        shared.release()
+    task.files.close_on_exec()
+    if secure:
+        task.fs = task.fs.fork()  # who shares directories with us does not get our new identity
+        task.parent_death_signal = 0
+    task.fs.credentials = credentials
+    process.actions = process.actions.clear_handlers()
+    task.signals.execute()
+    process.exit_signal = process.exit_signal and SIGCHLD
+    process.executable = program.location
+    process.argv = program.argv
+    process.executed = True
+    process.dumpable = 0 if secure else 1
+    task.set_comm(program.comm)
+    kernel.counters.execs += 1
+
+
+def become_leader(task: Task) -> None:
+    """Give the only thread left the number of its process."""
+    kernel, pid = task.kernel, task.process.pid
+    if task.tid != pid:
+        kernel.pids.release(task.tid)
+        del kernel.tasks[task.tid]
+        task.tid = pid
+        kernel.tasks[pid] = task
+
+
+def read_strings(task: Task, address: int) -> list[bytes]:
+    """Return the NULL-terminated array of strings at `address`; NULL is an empty one.
+
+    EFAULT; E2BIG: a string of 128 kB or more, or too many of them
+    """
+    strings: list[bytes] = []
+    if not address:
+        return strings
+    memory, word = task.memory, task.abi.word
+    while True:
+        pointer = memory.read_pointer(address)
+        if not pointer:
+            return strings
+        string = memory.read_cstring(pointer, STRING_MAX)
+        if len(string) >= STRING_MAX or len(strings) >= STRINGS_MAX:
+            raise LinuxError(E2BIG)
+        strings.append(string)
+        address += word
