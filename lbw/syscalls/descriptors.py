@@ -1,0 +1,278 @@
+"""Descriptors and their flags: dup family, fcntl, flock.  man 2 dup, fcntl, flock"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from lbw.abi import fcntl as abi
+from lbw.abi.capability import CAP_SYS_RESOURCE
+from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EPERM, ESRCH, LinuxError
+from lbw.abi.fcntl import (
+    F_OFD_GETLK,
+    F_OFD_SETLK,
+    F_OFD_SETLKW,
+    F_UNLCK,
+    FD_CLOEXEC,
+    LOCK_NB,
+    O_APPEND,
+    O_CLOEXEC,
+    O_DIRECT,
+    O_NOATIME,
+    O_NONBLOCK,
+    O_PATH,
+)
+from lbw.syscalls.flag_names import DUP3_FLAGS, FCNTL_COMMANDS, FLOCK_OPERATIONS
+from lbw.syscalls.parameters import Choice, Fd, Flags, Hex, signed
+from lbw.syscalls.start import only
+from lbw.syscalls.table import PARTIAL, syscall
+from lbw.vfs.locks import LockManager, RecordLock, lock_range
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from lbw.kernel.task import Task
+    from lbw.vfs.file import File
+
+    Command = Callable[[Task, int, File, int], "int | Awaitable[int]"]
+
+#: What F_SETFL may change.
+SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | 0o20000  # the last is O_ASYNC
+
+#: struct flock of a 64-bit ABI: type, whence, start, len, pid.
+FLOCK = Struct("<hh4xqqi4x")
+
+
+@syscall("dup", Fd("oldfd"))
+def dup(task: Task, fd: int) -> int:
+    """Return another descriptor of the same open file, the lowest free.  man 2 dup"""
+    return task.files.duplicate(fd)
+
+
+@syscall("dup2", Fd("oldfd"), Fd("newfd"))
+def dup2(task: Task, fd: int, new: int) -> int:
+    """Make `newfd` a copy of `oldfd`, closing it first.  man 2 dup2"""
+    file = task.files.get_any(fd)
+    return new if fd == new else task.files.duplicate_to(file, new)
+
+
+@syscall("dup3", Fd("oldfd"), Fd("newfd"), Flags("flags", DUP3_FLAGS))
+def dup3(task: Task, fd: int, new: int, flags: int) -> int:
+    """As dup2, with O_CLOEXEC.  EINVAL: equal descriptors.  man 2 dup3"""
+    only(flags, O_CLOEXEC)
+    if fd == new:
+        raise LinuxError(EINVAL)
+    return task.files.duplicate_to(task.files.get_any(fd), new, bool(flags))
+
+
+@syscall(
+    "fcntl", Fd("fd"), Choice("cmd", FCNTL_COMMANDS), Hex("arg"),
+    support=PARTIAL, note="no leases, no directory notification, no seals; F_SETSIG and O_ASYNC send nothing",
+)  # fmt: skip
+def fcntl(task: Task, fd: int, command: int, argument: int) -> int | Awaitable[int]:
+    """Duplicate, flags, locks, owner, pipe size.  EINVAL: an unknown command.  man 2 fcntl"""
+    file = task.files.get_any(fd)
+    action = COMMANDS.get(command)
+    if file.flags & O_PATH and command not in PATH_COMMANDS:
+        raise LinuxError(EBADF)
+    if action is None:
+        raise LinuxError(EINVAL)
+    return action(task, fd, file, argument)
+
+
+def duplicate(task: Task, fd: int, file: File, minimum: int) -> int:
+    """F_DUPFD."""
+    return task.files.duplicate(fd, signed(minimum, 32))
+
+
+def duplicate_close_on_exec(task: Task, fd: int, file: File, minimum: int) -> int:
+    """F_DUPFD_CLOEXEC."""
+    return task.files.duplicate(fd, signed(minimum, 32), True)
+
+
+def get_descriptor_flags(task: Task, fd: int, file: File, argument: int) -> int:
+    """F_GETFD."""
+    return FD_CLOEXEC if task.files.get_close_on_exec(fd) else 0
+
+
+def set_descriptor_flags(task: Task, fd: int, file: File, flags: int) -> int:
+    """F_SETFD."""
+    task.files.set_close_on_exec(fd, bool(flags & FD_CLOEXEC))
+    return 0
+
+
+def get_status_flags(task: Task, fd: int, file: File, argument: int) -> int:
+    """F_GETFL."""
+    return file.flags
+
+
+def set_status_flags(task: Task, fd: int, file: File, flags: int) -> int:
+    """F_SETFL; bits that cannot be changed are ignored.  EPERM: O_NOATIME on a file of somebody else"""
+    if flags & O_NOATIME and not file.flags & O_NOATIME:
+        credentials = task.credentials
+        if credentials.euid and credentials.fsuid != file.inode.stat().uid:
+            raise LinuxError(EPERM)
+    file.flags = file.flags & ~SETTABLE | flags & SETTABLE
+    return 0
+
+
+def get_owner(task: Task, fd: int, file: File, argument: int) -> int:
+    """F_GETOWN."""
+    return file.owner
+
+
+def set_owner(task: Task, fd: int, file: File, owner: int) -> int:
+    """F_SETOWN: a process, or a group when negative.  ESRCH"""
+    owner = signed(owner, 32)
+    if owner == -(1 << 31):
+        raise LinuxError(EINVAL)
+    processes = task.kernel.processes
+    if owner > 0 and owner not in processes and owner not in task.kernel.tasks:
+        raise LinuxError(ESRCH)
+    if owner < 0 and not any(process.group.pgid == -owner for process in processes.values()):
+        raise LinuxError(ESRCH)
+    file.owner = owner
+    return 0
+
+
+def get_pipe_size(task: Task, fd: int, file: File, argument: int) -> int:
+    """F_GETPIPE_SZ.  EBADF: not a pipe"""
+    from lbw.vfs.pipe import PipeEnd
+
+    if not isinstance(file, PipeEnd):
+        raise LinuxError(EBADF)
+    return file.pipe.capacity
+
+
+def set_pipe_size(task: Task, fd: int, file: File, size: int) -> int:
+    """F_SETPIPE_SZ.  EBADF: not a pipe"""
+    from lbw.vfs.pipe import PipeEnd
+
+    if not isinstance(file, PipeEnd):
+        raise LinuxError(EBADF)
+    return file.pipe.set_capacity(size & 0xFFFFFFFF, task.credentials.capable(CAP_SYS_RESOURCE))
+
+
+# Record locks
+
+
+def record_lock(task: Task, file: File, data: bytes, description: bool) -> RecordLock:
+    """Return the request that a struct flock makes.  EINVAL: an OFD lock with a pid"""
+    kind, whence, start, length, pid = FLOCK.unpack(data)
+    if description and pid:
+        raise LinuxError(EINVAL)
+    first, last = lock_range(file, whence, start, length)
+    if description:
+        return RecordLock(file, -1, kind, first, last)
+    return RecordLock(task.files, task.process.pid, kind, first, last)
+
+
+def lock_command(description: bool, wait: bool) -> Command:
+    """Return F_SETLK, F_SETLKW or their OFD forms."""
+
+    def set_lock(task: Task, fd: int, file: File, address: int) -> int | Awaitable[int]:
+        """Set or drop a record lock.  EAGAIN, EDEADLK, EBADF"""
+        request = record_lock(task, file, task.memory.read(address, FLOCK.size), description)
+        manager = lock_manager(task)
+        try:
+            manager.set(file, request)
+        except LinuxError as error:
+            if not wait or error.errno != EAGAIN:
+                raise
+            return wait_for_lock(task, file, request)
+        return 0
+
+    return set_lock
+
+
+async def wait_for_lock(task: Task, file: File, request: RecordLock) -> int:
+    """Wait until the lock can be had, and take it."""
+    manager = lock_manager(task)
+    file.acquire()
+    try:
+        while True:
+            with manager.waiting(file, request) as queue:
+                await task.wait(queue)
+            try:
+                manager.set(file, request)
+                return 0
+            except LinuxError as error:
+                if error.errno != EAGAIN:
+                    raise
+    finally:
+        file.release()
+
+
+def test_command(description: bool) -> Command:
+    """Return F_GETLK or F_OFD_GETLK."""
+
+    def test_lock(task: Task, fd: int, file: File, address: int) -> int:
+        """Tell whether a lock could be had, or who holds one that is in the way."""
+        data = task.memory.read(address, FLOCK.size)
+        held = lock_manager(task).test(file, record_lock(task, file, data, description))
+        if held is None:
+            task.memory.write(address, F_UNLCK.to_bytes(2, "little"))
+        else:
+            task.memory.write(address, FLOCK.pack(held.kind, 0, held.first, held.length, held.pid))
+        return 0
+
+    return test_lock
+
+
+def lock_manager(task: Task) -> LockManager:
+    """Return who keeps the locks of all files."""
+    locks = task.files.locks
+    assert locks is not None
+    return locks
+
+
+COMMANDS: dict[int, Command] = {
+    abi.F_DUPFD: duplicate,
+    abi.F_DUPFD_CLOEXEC: duplicate_close_on_exec,
+    abi.F_GETFD: get_descriptor_flags,
+    abi.F_SETFD: set_descriptor_flags,
+    abi.F_GETFL: get_status_flags,
+    abi.F_SETFL: set_status_flags,
+    abi.F_GETLK: test_command(False),
+    abi.F_SETLK: lock_command(False, False),
+    abi.F_SETLKW: lock_command(False, True),
+    F_OFD_GETLK: test_command(True),
+    F_OFD_SETLK: lock_command(True, False),
+    F_OFD_SETLKW: lock_command(True, True),
+    abi.F_GETOWN: get_owner,
+    abi.F_SETOWN: set_owner,
+    abi.F_GETPIPE_SZ: get_pipe_size,
+    abi.F_SETPIPE_SZ: set_pipe_size,
+}
+#: What an O_PATH descriptor may be asked.
+PATH_COMMANDS = frozenset((abi.F_DUPFD, abi.F_DUPFD_CLOEXEC, abi.F_GETFD, abi.F_SETFD, abi.F_GETFL))
+
+
+@syscall("flock", Fd("fd"), Flags("operation", FLOCK_OPERATIONS))
+def flock(task: Task, fd: int, operation: int) -> int | Awaitable[int]:
+    """Lock an open file as a whole.  EAGAIN: LOCK_NB and somebody holds it.  man 2 flock"""
+    file = task.files.get(fd)
+    try:
+        lock_manager(task).flock(file, operation)
+    except LinuxError as error:
+        if error.errno != EAGAIN or operation & LOCK_NB:
+            raise
+        return wait_for_flock(task, file, operation)
+    return 0
+
+
+async def wait_for_flock(task: Task, file: File, operation: int) -> int:
+    """Wait until the lock can be had, and take it."""
+    manager = lock_manager(task)
+    file.acquire()
+    try:
+        while True:
+            await task.wait(manager.flock_queue(file))
+            try:
+                manager.flock(file, operation)
+                return 0
+            except LinuxError as error:
+                if error.errno != EAGAIN:
+                    raise
+    finally:
+        file.release()

@@ -1,0 +1,320 @@
+"""Parameter types that strace shows as structures, arrays and sets.
+
+The handlers get raw addresses (`Pointer`); only `show` knows the layout, and it runs only while tracing. An unreadable
+address is shown as a number: `show` raises LinuxError then, and the tracer falls back.
+"""
+
+from __future__ import annotations
+
+from lbw.syscalls.parameters import Parameter, Pointer, show_bytes, show_string, signed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lbw.kernel.task import Task
+
+#: Elements of an array that are shown.
+LIMIT = 32
+
+
+class Shown(Pointer):
+    """A pointer whose target is shown by `target`; NULL is `NULL`, and out parameters of a failed call stay numbers."""
+
+    __slots__ = ()
+
+    def show(self, task: Task, raw: int, result: int) -> str:
+        if not raw:
+            return "NULL"
+        if self.out and result < 0:
+            return hex(raw)
+        return self.target(task, raw, result)
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        """Return what is at `address`.  LinuxError(EFAULT)"""
+        raise NotImplementedError
+
+
+class Timespec(Shown):
+    """A struct timespec (or timeval) that the call reads; `count` of them form an array."""
+
+    __slots__ = ("count", "micro")
+
+    def __init__(self, name: str, count: int = 1, micro: bool = False) -> None:
+        super().__init__(name)
+        self.count = count
+        self.micro = micro
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        layout = task.abi.timeval if self.micro else task.abi.timespec
+        fraction = "tv_usec" if self.micro else "tv_nsec"
+        special = {} if self.micro else {(1 << 30) - 1: "UTIME_NOW", (1 << 30) - 2: "UTIME_OMIT"}
+        shown = []
+        for index in range(self.count):
+            whole, part = task.memory.load(address + index * layout.size, layout)
+            shown.append(special.get(part) or f"{{tv_sec={whole}, {fraction}={part}}}")
+        return shown[0] if self.count == 1 else "[" + ", ".join(shown) + "]"
+
+
+class OutTimespec(Timespec):
+    """A struct timespec (or timeval) that the call fills in."""
+
+    __slots__ = ()
+    out = True
+
+
+class OutInts(Shown):
+    """An array of `count` C ints that the call fills in (pipe2)."""
+
+    __slots__ = ("count",)
+    out = True
+
+    def __init__(self, name: str, count: int) -> None:
+        super().__init__(name)
+        self.count = count
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        data = task.memory.read(address, 4 * self.count)
+        return str([int.from_bytes(data[i : i + 4], "little", signed=True) for i in range(0, len(data), 4)])
+
+
+class OutString(Shown):
+    """A NUL-terminated string that the call fills in (getcwd)."""
+
+    __slots__ = ()
+    out = True
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        return show_string(task, address, 4096)
+
+
+class OutPath(Shown):
+    """Bytes without a NUL, as many as the call returns (readlink)."""
+
+    __slots__ = ()
+    out = True
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        return show_bytes(task, address, result, 4096)
+
+
+class InBuffer(Pointer):
+    """Bytes that the call reads; their number is the raw value of the argument at `length`."""
+
+    __slots__ = ("length",)
+
+    def __init__(self, name: str, length: int) -> None:
+        super().__init__(name)
+        self.length = length  # argument index
+
+    def show(self, task: Task, raw: int, result: int) -> str:
+        register = task.abi.argument_registers[self.length]
+        return show_bytes(task, raw, task.context.registers[register]) if raw else "NULL"
+
+
+class Iovec(Shown):
+    """An array of struct iovec; the next argument, at `length`, is the number of its elements."""
+
+    __slots__ = ("length",)
+
+    def __init__(self, name: str, length: int) -> None:
+        super().__init__(name)
+        self.length = length
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        layout = task.abi.iovec
+        count = task.context.registers[task.abi.argument_registers[self.length]]
+        left = result if self.out else 1 << 62
+        shown = []
+        for index in range(min(count, LIMIT)):
+            base, length = task.memory.load(address + index * layout.size, layout)
+            shown.append(f"{{iov_base={show_bytes(task, base, min(length, left))}, iov_len={length}}}")
+            left -= min(length, left)
+        return "[" + ", ".join(shown) + (", ..." if count > LIMIT else "") + "]"
+
+
+class OutIovec(Iovec):
+    """An array of struct iovec whose buffers the call fills in."""
+
+    __slots__ = ()
+    out = True
+
+
+class Strings(Shown):
+    """A NULL-terminated array of strings (argv); `summary` shows only their number (envp)."""
+
+    __slots__ = ("summary",)
+
+    def __init__(self, name: str, summary: bool = False) -> None:
+        super().__init__(name)
+        self.summary = summary
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        word = task.abi.word
+        pointers: list[int] = []
+        while pointer := task.abi.pointer.unpack(task.memory.read(address + len(pointers) * word, word))[0]:
+            pointers.append(pointer)
+            if len(pointers) == 0x10000:
+                break
+        if self.summary:
+            return f"{address:#x} /* {len(pointers)} vars */"
+        shown = [show_string(task, pointer, 4096) for pointer in pointers[:LIMIT]]
+        return "[" + ", ".join(shown) + (", ..." if len(pointers) > LIMIT else "") + "]"
+
+
+class PollFds(Shown):
+    """An array of struct pollfd; the next argument is its length. `revents` is shown once it is known."""
+
+    __slots__ = ()
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        from lbw.syscalls.flag_names import POLL_EVENTS
+
+        layout = task.abi.pollfd
+        count = task.context.registers[task.abi.argument_registers[1]] & 0xFFFFFFFF
+        shown = []
+        for index in range(min(count, LIMIT)):
+            fd, events, revents = task.memory.load(address + index * layout.size, layout)
+            happened = f", revents={show_bits(revents & 0xFFFF, POLL_EVENTS)}" if result > 0 and revents else ""
+            shown.append(f"{{fd={fd}, events={show_bits(events & 0xFFFF, POLL_EVENTS)}{happened}}}")
+        return "[" + ", ".join(shown) + (", ..." if count > LIMIT else "") + "]"
+
+
+class FdSet(Shown):
+    """A set of descriptors of select; its size is the first argument."""
+
+    __slots__ = ()
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        count = task.context.registers[task.abi.argument_registers[0]] & 0x7FFFFFFF
+        bits = int.from_bytes(task.memory.read(address, (min(count, 1024) + 7) // 8), "little")
+        return "[" + " ".join(str(fd) for fd in range(min(count, 1024)) if bits >> fd & 1) + "]"
+
+
+class SigSet(Shown):
+    """A signal set (64 bits)."""
+
+    __slots__ = ()
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        return show_sigset(int.from_bytes(task.memory.read(address, 8), "little"))
+
+
+class OutSigSet(SigSet):
+    """A signal set that the call fills in."""
+
+    __slots__ = ()
+    out = True
+
+
+class Dirents(Shown):
+    """The records of getdents64, counted."""
+
+    __slots__ = ()
+    out = True
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        data = task.memory.read(address, result)
+        count = position = 0
+        while position + 18 <= len(data):
+            position += int.from_bytes(data[position + 16 : position + 18], "little") or len(data)
+            count += 1
+        return f"{address:#x} /* {count} entries */"
+
+
+class OutStruct(Shown):
+    """A structure that the call fills in, formatted by `formatter(task, address)`."""
+
+    __slots__ = ("formatter",)
+    out = True
+
+    def __init__(self, name: str, formatter: Callable[[Task, int], str]) -> None:
+        super().__init__(name)
+        self.formatter = formatter
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        return self.formatter(task, address)
+
+
+class InStruct(OutStruct):
+    """A structure that the call reads, formatted by `formatter(task, address)`."""
+
+    __slots__ = ()
+    out = False
+
+
+class Command(Parameter):
+    """An ioctl request, by its name."""
+
+    __slots__ = ()
+    conversion = "{} & 0xFFFFFFFF"
+
+    def show(self, task: Task, raw: int, result: int) -> str:
+        from lbw.syscalls.flag_names import ioctl_names
+
+        return ioctl_names().get(raw & 0xFFFFFFFF, hex(raw & 0xFFFFFFFF))
+
+
+class DeviceNumber(Parameter):
+    """A device number (dev_t), as makedev(3)."""
+
+    __slots__ = ()
+    conversion = "{} & 0xFFFFFFFF"
+
+    def show(self, task: Task, raw: int, result: int) -> str:
+        raw &= 0xFFFFFFFF
+        return f"makedev({raw >> 8 & 0xFFF:#x}, {(raw & 0xFF) | (raw >> 12 & 0xFFF00):#x})" if raw else "0"
+
+
+class Id(Parameter):
+    """A user or group number; -1 means "leave it"."""
+
+    __slots__ = ()
+    conversion = "{} & 0xFFFFFFFF"
+
+    def show(self, task: Task, raw: int, result: int) -> str:
+        return str(signed(raw, 32))
+
+
+_FORMATS = {0o10: "S_IFIFO", 0o20: "S_IFCHR", 0o40: "S_IFDIR", 0o60: "S_IFBLK", 0o100: "S_IFREG", 0o120: "S_IFLNK"}
+
+
+def show_mode(mode: int) -> str:
+    """Return a full mode with its file type: `S_IFREG|0644`."""
+    return f"{_FORMATS.get(mode >> 9 & 0o170, 'S_IFSOCK')}|0{mode & 0o7777:o}"
+
+
+def show_stat(task: Task, address: int) -> str:
+    """Return a struct stat in strace's short form."""
+    values = task.memory.load(address, task.abi.stat)
+    mode, rdev, size = values[3], values[7], values[8]
+    if mode & 0o170000 in (0o20000, 0o60000):
+        return f"{{st_mode={show_mode(mode)}, st_rdev=makedev({rdev >> 8 & 0xFFF:#x}, {rdev & 0xFF:#x}), ...}}"
+    return f"{{st_mode={show_mode(mode)}, st_size={size}, ...}}"
+
+
+def show_statx(task: Task, address: int) -> str:
+    """Return a struct statx in strace's short form."""
+    data = task.memory.read(address, 0x38)
+    mode, size = int.from_bytes(data[0x1C:0x1E], "little"), int.from_bytes(data[0x28:0x30], "little")
+    return f"{{stx_mode={show_mode(mode)}, stx_size={size}, ...}}"
+
+
+def show_bits(value: int, names: dict[int, str]) -> str:
+    """Return the names of the bits of `value`, joined by `|`."""
+    shown = [name for bit, name in names.items() if bit and value & bit]
+    rest = value & ~sum(names)
+    if rest:
+        shown.append(hex(rest))
+    return "|".join(shown) or "0"
+
+
+def show_sigset(mask: int) -> str:
+    """Return a signal mask as strace does: `[INT CHLD]`, `~[KILL STOP]` when most are set."""
+    from lbw.signals.names import signal_name
+
+    inverted = mask.bit_count() > 32
+    if inverted:
+        mask = ~mask & 0xFFFF_FFFF_FFFF_FFFF
+    names = [signal_name(number).removeprefix("SIG") for number in range(1, 65) if mask >> (number - 1) & 1]
+    return ("~" if inverted else "") + "[" + " ".join(names) + "]"

@@ -1,0 +1,50 @@
+"""ioctl: the requests that every file knows, then the file's own.  man 2 ioctl"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import ENOTTY, LinuxError
+from lbw.abi.fcntl import O_NONBLOCK
+from lbw.abi.ioctl import FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE
+from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+from lbw.syscalls.displays import Command
+from lbw.syscalls.parameters import Fd, Pointer
+from lbw.syscalls.table import PARTIAL, syscall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from lbw.kernel.task import Task
+
+O_ASYNC = 0o20000
+
+
+@syscall("ioctl", Fd("fd"), Command("request"), Pointer("argp"), support=PARTIAL, note="what each device offers")
+def ioctl(task: Task, fd: int, request: int, argument: int) -> int | Awaitable[int]:
+    """Control a device.  ENOTTY: it does not know the request.  man 2 ioctl"""
+    file = task.files.get(fd)
+    if request == FIOCLEX or request == FIONCLEX:
+        task.files.set_close_on_exec(fd, request == FIOCLEX)
+        return 0
+    if request == FIONBIO or request == FIOASYNC:
+        flag = O_NONBLOCK if request == FIONBIO else O_ASYNC
+        if any(task.memory.read(argument, 4)):
+            file.flags |= flag
+        else:
+            file.flags &= ~flag
+        return 0
+    kind = file.inode.mode & S_IFMT
+    if kind == S_IFREG:
+        stat = file.inode.stat()
+        if request == FIONREAD:
+            task.memory.write(argument, (max(0, stat.size - file.offset) & 0xFFFFFFFF).to_bytes(4, "little"))
+            return 0
+        if request == FIGETBSZ:
+            task.memory.write(argument, stat.blksize.to_bytes(4, "little"))
+            return 0
+    if request == FIOQSIZE:
+        if kind not in (S_IFREG, S_IFDIR, S_IFLNK):
+            raise LinuxError(ENOTTY)
+        task.memory.write(argument, file.inode.stat().size.to_bytes(8, "little"))
+        return 0
+    return file.ioctl(request, argument, task.memory)

@@ -1,0 +1,306 @@
+"""Waiting for several files: poll, ppoll, select, pselect6.
+
+All four become a list of `Watched` entries, which `scan` looks at: it returns how many are ready and, for a wait, the queues of
+the files. A first scan happens without waiting, so a poll that finds something costs no coroutine. A temporary signal mask
+matters only for a wait: when something is ready, Linux delivers nothing either.  man 2 poll, select
+"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import EINVAL, LinuxError
+from lbw.abi.poll import (
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLNVAL,
+    POLLOUT,
+    POLLPRI,
+    POLLRDBAND,
+    POLLRDNORM,
+    POLLWRBAND,
+    POLLWRNORM,
+)
+from lbw.abi.resource import RLIMIT_NOFILE
+from lbw.kernel.signal_send import restore_mask, set_blocked
+from lbw.kernel.task import Interrupted
+from lbw.syscalls.displays import FdSet, PollFds, SigSet, Timespec
+from lbw.syscalls.parameters import Int, Pointer, Size, UInt
+from lbw.syscalls.table import NO_HANDLER, syscall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine
+    from typing import Any
+
+    from lbw.kernel.task import Task
+    from lbw.waiting import WaitQueue
+
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+#: The longest wait that is counted, ns (292 years).
+FOREVER = (1 << 63) - 1
+
+#: What select's three sets mean (Linux fs/select.c).
+READ_EVENTS = POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR
+WRITE_EVENTS = POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR
+ALWAYS = POLLERR | POLLHUP | POLLNVAL
+
+
+class Watched:
+    """A descriptor, what is wanted of it, and what was found."""
+
+    __slots__ = ("events", "fd", "found", "mask")
+
+    def __init__(self, fd: int, events: int, mask: int) -> None:
+        self.fd = fd
+        self.events = events  # as the guest wrote them
+        self.mask = mask  # what counts
+        self.found = 0
+
+
+def scan(task: Task, watched: list[Watched]) -> tuple[int, list[WaitQueue]]:
+    """Fill in `found`; return how many entries have something, and where to wait when none has."""
+    ready = 0
+    queues: dict[WaitQueue, None] = {}
+    get = task.files.get
+    for entry in watched:
+        entry.found = 0
+        if entry.fd < 0:
+            continue
+        try:
+            file = get(entry.fd)
+        except LinuxError:
+            entry.found = POLLNVAL
+            ready += 1
+            continue
+        found = entry.found = file.poll() & entry.mask
+        if found:
+            ready += 1
+        elif not ready and file.queue is not None:
+            queues[file.queue] = None
+    return ready, list(queues)
+
+
+async def wait_ready(task: Task, watched: list[Watched], deadline: int | None) -> int:
+    """Wait until an entry is ready or `deadline` (monotonic ns) has passed; return how many are ready."""
+    while True:
+        ready, queues = scan(task, watched)
+        if ready:
+            return ready
+        if not await task.wait(*queues, deadline=deadline):
+            return scan(task, watched)[0]
+
+
+async def masked(task: Task, mask: int | None, call: Coroutine[Any, Any, int]) -> int:
+    """Run a waiting call under a temporary signal mask; when it is interrupted, delivery restores the old one."""
+    if mask is None:
+        return await call
+    task.signals.saved = task.signals.blocked
+    set_blocked(task, mask)
+    try:
+        result = await call
+    except LinuxError:
+        restore_mask(task)
+        raise
+    restore_mask(task)
+    return result
+
+
+# poll
+
+
+def load_pollfds(task: Task, fds: int, count: int) -> list[Watched]:
+    """Read an array of struct pollfd.  EINVAL: more than RLIMIT_NOFILE of them"""
+    if count > task.process.limits.soft(RLIMIT_NOFILE):
+        raise LinuxError(EINVAL)
+    layout = task.abi.pollfd
+    data = task.memory.read(fds, count * layout.size) if count else b""
+    return [Watched(fd, events, events & 0xFFFF | ALWAYS) for fd, events, _ in layout.iter_unpack(data)]
+
+
+def store_pollfds(task: Task, fds: int, watched: list[Watched], ready: int) -> int:
+    """Write `revents` back; return `ready`."""
+    pack = task.abi.pollfd.pack
+    if watched:
+        task.memory.write(
+            fds, b"".join([pack(e.fd, e.events, (e.found ^ 0x8000) - 0x8000) for e in watched])
+        )
+    return ready
+
+
+@syscall("poll", PollFds("fds"), UInt("nfds"), Int("timeout"), restart=NO_HANDLER)
+def poll(task: Task, fds: int, count: int, timeout: int) -> int | Awaitable[int]:
+    """Wait until a file is ready; `timeout` in ms, negative: no limit.  man 2 poll"""
+    watched = load_pollfds(task, fds, count)
+    ready, _ = scan(task, watched)
+    if ready or not timeout:
+        return store_pollfds(task, fds, watched, ready)
+    deadline = None if timeout < 0 else task.kernel.clock.monotonic() + timeout * MILLISECOND
+    return poll_until(task, fds, watched, deadline)
+
+
+async def poll_until(task: Task, fds: int, watched: list[Watched], deadline: int | None) -> int:
+    """Wait for the files of a poll; a restart goes on to the same deadline."""
+    try:
+        ready = await wait_ready(task, watched, deadline)
+    except Interrupted:
+        task.restart_call = lambda: poll_until(task, fds, watched, deadline)
+        raise
+    return store_pollfds(task, fds, watched, ready)
+
+
+def read_mask(task: Task, address: int, size: int) -> int | None:
+    """Return a signal mask, None without one.  EINVAL: a size other than 8"""
+    if not address:
+        return None
+    if size != 8:
+        raise LinuxError(EINVAL)
+    return task.memory.read_u64(address)
+
+
+@syscall("ppoll", PollFds("fds"), UInt("nfds"), Timespec("tmo_p"), SigSet("sigmask"), Size("sigsetsize"), restart=NO_HANDLER)
+def ppoll(task: Task, fds: int, count: int, timeout: int, sigmask: int, size: int) -> int | Awaitable[int]:
+    """As poll, under a signal mask; the time that is left is stored.  man 2 ppoll"""
+    limit = Limit(task, timeout, False)
+    mask = read_mask(task, sigmask, size)
+    watched = load_pollfds(task, fds, count)
+    ready, _ = scan(task, watched)
+    if ready or limit.nanoseconds == 0:
+        return limit.finish(store_pollfds(task, fds, watched, ready))
+
+    async def wait() -> int:
+        try:
+            found = await wait_ready(task, watched, limit.deadline)
+            return store_pollfds(task, fds, watched, found)
+        finally:
+            limit.finish(0)
+
+    return masked(task, mask, wait())
+
+
+class Limit:
+    """The timeout of ppoll, select and pselect6: a structure that the call updates with the time left."""
+
+    __slots__ = ("address", "deadline", "micro", "nanoseconds", "task")
+
+    def __init__(self, task: Task, address: int, micro: bool) -> None:
+        """Read the structure at `address`, 0: no limit.  EINVAL: negative or not normal"""
+        self.task = task
+        self.address = address
+        self.micro = micro
+        self.nanoseconds: int | None = None
+        self.deadline: int | None = None
+        if address:
+            if micro:
+                seconds, part = task.memory.load(address, task.abi.timeval)
+                part *= 1000  # more than a second of microseconds is allowed
+            else:
+                seconds, part = task.memory.load(address, task.abi.timespec)
+                if part >= SECOND:
+                    raise LinuxError(EINVAL)
+            if seconds < 0 or part < 0:
+                raise LinuxError(EINVAL)
+            self.nanoseconds = seconds * SECOND + part
+            self.deadline = min(task.kernel.clock.monotonic() + self.nanoseconds, FOREVER)
+
+    def finish(self, result: int) -> int:
+        """Store the time left; return `result`. An address that has become bad is ignored, as on Linux."""
+        if self.address and self.nanoseconds:
+            assert self.deadline is not None
+            left = max(0, self.deadline - self.task.kernel.clock.monotonic())
+            abi = self.task.abi
+            seconds, part = divmod(left, SECOND)
+            try:
+                if self.micro:
+                    self.task.memory.store(self.address, abi.timeval, seconds, part // 1000)
+                else:
+                    self.task.memory.store(self.address, abi.timespec, seconds, part)
+            except LinuxError:
+                pass
+        return result
+
+
+# select
+
+
+class Sets:
+    """The three descriptor sets of select, as bits of integers."""
+
+    __slots__ = ("length", "task", "wanted", "watched")
+
+    def __init__(self, task: Task, count: int, readfds: int, writefds: int, exceptfds: int) -> None:
+        """Read the sets.  EINVAL: negative count; EBADF: a descriptor that is not open"""
+        if count < 0:
+            raise LinuxError(EINVAL)
+        files = task.files.items()
+        count = min(count, max(files[-1][0] + 1 if files else 0, 64))
+        word = task.abi.word
+        self.task = task
+        self.length = (count + 8 * word - 1) // (8 * word) * word
+        self.wanted: list[tuple[int, int, int]] = []  # address, events, bits
+        masks: dict[int, int] = {}
+        for address, events in ((readfds, READ_EVENTS), (writefds, WRITE_EVENTS), (exceptfds, POLLPRI)):
+            if address:
+                bits = int.from_bytes(task.memory.read(address, self.length), "little") & (1 << count) - 1
+                self.wanted.append((address, events, bits))
+                while bits:
+                    fd = (bits & -bits).bit_length() - 1
+                    masks[fd] = masks.get(fd, 0) | events
+                    bits &= bits - 1
+        for fd in masks:
+            task.files.get(fd)
+        self.watched = [Watched(fd, 0, mask) for fd, mask in masks.items()]
+
+    def store(self) -> int:
+        """Write the sets back; return how many bits are set."""
+        total = 0
+        for address, events, wanted in self.wanted:
+            bits = 0
+            for entry in self.watched:
+                if entry.found & events and wanted >> entry.fd & 1:
+                    bits |= 1 << entry.fd
+            total += bits.bit_count()
+            self.task.memory.write(address, bits.to_bytes(self.length, "little"))
+        return total
+
+
+def select_until(task: Task, sets: Sets, limit: Limit, mask: int | None) -> int | Awaitable[int]:
+    """Wait until a descriptor of the sets is ready or the time is over."""
+    ready, _ = scan(task, sets.watched)
+    if ready or limit.nanoseconds == 0:
+        return limit.finish(sets.store())
+
+    async def wait() -> int:
+        try:
+            await wait_ready(task, sets.watched, limit.deadline)
+            return sets.store()
+        finally:
+            limit.finish(0)
+
+    return masked(task, mask, wait())
+
+
+@syscall(
+    "select", Int("nfds"), FdSet("readfds"), FdSet("writefds"), FdSet("exceptfds"), Timespec("timeout", micro=True),
+    restart=NO_HANDLER,
+)  # fmt: skip
+def select(task: Task, count: int, readfds: int, writefds: int, exceptfds: int, timeout: int) -> int | Awaitable[int]:
+    """Wait until a descriptor is ready; the sets and the time left are stored.  man 2 select"""
+    limit = Limit(task, timeout, True)
+    return select_until(task, Sets(task, count, readfds, writefds, exceptfds), limit, None)
+
+
+@syscall(
+    "pselect6", Int("nfds"), FdSet("readfds"), FdSet("writefds"), FdSet("exceptfds"), Timespec("timeout"),
+    Pointer("sigmask"), restart=NO_HANDLER,
+)  # fmt: skip
+def pselect6(
+    task: Task, count: int, readfds: int, writefds: int, exceptfds: int, timeout: int, sigmask: int
+) -> int | Awaitable[int]:
+    """As select, under a signal mask: `sigmask` is the address of its address and size.  man 2 pselect"""
+    mask = None
+    if sigmask:
+        memory = task.memory
+        mask = read_mask(task, memory.read_pointer(sigmask), memory.read_pointer(sigmask + task.abi.word))
+    limit = Limit(task, timeout, False)
+    return select_until(task, Sets(task, count, readfds, writefds, exceptfds), limit, mask)

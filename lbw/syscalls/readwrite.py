@@ -1,0 +1,216 @@
+"""Reading, writing, seeking.
+
+The fast path is: descriptor, views of guest memory, one call of the file. A file that has nothing yet says EAGAIN; only then
+an `async def` of `lbw.syscalls.transfer` takes over, waits on the file's queue and tries again, so a call that does not block
+pays nothing for blocking. Requests above CHUNK go there too.
+
+Access: the low two bits of `file.flags` plus one have bit 0 for readable and bit 1 for writable, as Linux's OPEN_FMODE.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE, LinuxError
+from lbw.abi.fcntl import O_NONBLOCK, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC
+from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
+from lbw.abi.stat import S_IFIFO, S_IFMT, S_IFSOCK
+from lbw.syscalls.displays import InBuffer, Iovec, OutIovec
+from lbw.syscalls.flag_names import RWF_FLAGS, SEEK_WHENCE
+from lbw.syscalls.parameters import Choice, Fd, Flags, Int, Long, OutBuffer, Size, signed
+from lbw.syscalls.table import syscall
+from lbw.syscalls.transfer import (
+    CHUNK,
+    load_iovec,
+    pull,
+    pull_at,
+    push,
+    push_at,
+    room_below_limit,
+    send_sigpipe,
+    wait_and_pull,
+    wait_and_push,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from lbw.kernel.task import Task
+    from lbw.vfs.file import File
+
+
+@syscall("read", Fd("fd"), OutBuffer("buf"), Size("count"))
+def read(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
+    """Read at the file offset; return the bytes read, 0 at the end.  man 2 read"""
+    file = task.files.get(fd)
+    if file.flags & 1:
+        raise LinuxError(EBADF)
+    if count > CHUNK:
+        return read_vector(task, file, [(buf, count)], False)
+    try:
+        return file.read(task.memory.views(buf, count, True) if count else [])
+    except LinuxError as error:
+        if error.errno != EAGAIN or file.flags & O_NONBLOCK or file.queue is None:
+            raise
+    return wait_and_pull(task, file, [(buf, count)]) if count else 0
+
+
+@syscall("write", Fd("fd"), InBuffer("buf", 2), Size("count"))
+def write(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
+    """Write at the file offset; return the bytes written.  man 2 write"""
+    file = task.files.get(fd)
+    if not file.flags + 1 & 2:
+        raise LinuxError(EBADF)
+    if count > CHUNK or task.process.limits.soft(RLIMIT_FSIZE) != RLIM_INFINITY:
+        return write_vector(task, file, [(buf, count)], False)
+    try:
+        done = file.write(task.memory.views(buf, count, False) if count else [])
+    except LinuxError as error:
+        if error.errno == EPIPE:
+            send_sigpipe(task)
+        if error.errno != EAGAIN or file.flags & O_NONBLOCK or file.queue is None:
+            raise
+        done = 0
+    if done == count or file.queue is None or file.flags & O_NONBLOCK:
+        return done
+    return wait_and_push(task, file, [(buf, count)], count, done)
+
+
+def read_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool) -> int | Awaitable[int]:
+    """Read into `iov` at the file offset."""
+    try:
+        return pull(task, file, iov)
+    except LinuxError as error:
+        if error.errno != EAGAIN or nowait or file.flags & O_NONBLOCK or file.queue is None:
+            raise
+    return wait_and_pull(task, file, iov)
+
+
+def write_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool) -> int | Awaitable[int]:
+    """Write `iov` at the file offset."""
+    total = room_below_limit(task, file, None, sum(length for _, length in iov))
+    done, more = push(task, file, iov, total, 0)
+    if not more:
+        return done
+    if nowait or file.flags & O_NONBLOCK or file.queue is None:
+        if not done:
+            raise LinuxError(EAGAIN)
+        return done
+    return wait_and_push(task, file, iov, total, done)
+
+
+def for_reading(task: Task, fd: int) -> File:
+    """Return the description behind `fd`.  EBADF: not open for reading"""
+    file = task.files.get(fd)
+    if file.flags & 1:
+        raise LinuxError(EBADF)
+    return file
+
+
+def for_writing(task: Task, fd: int) -> File:
+    """Return the description behind `fd`.  EBADF: not open for writing"""
+    file = task.files.get(fd)
+    if not file.flags + 1 & 2:
+        raise LinuxError(EBADF)
+    return file
+
+
+def positioned(task: Task, fd: int, offset: int) -> File:
+    """Return the description behind `fd` for access at `offset`.  EINVAL: negative; ESPIPE: a pipe or socket"""
+    if offset < 0:
+        raise LinuxError(EINVAL)
+    file = task.files.get(fd)
+    if file.inode.mode & S_IFMT in (S_IFIFO, S_IFSOCK):
+        raise LinuxError(ESPIPE)
+    return file
+
+
+@syscall("pread64", Fd("fd"), OutBuffer("buf"), Size("count"), Long("offset"))
+def pread64(task: Task, fd: int, buf: int, count: int, offset: int) -> int:
+    """Read at `offset`; the file offset stays.  man 2 pread"""
+    file = positioned(task, fd, offset)
+    if file.flags & 1:
+        raise LinuxError(EBADF)
+    if count > CHUNK:
+        return pull_at(task, file, [(buf, count)], offset)
+    return file.pread(task.memory.views(buf, count, True) if count else [], offset)
+
+
+@syscall("pwrite64", Fd("fd"), InBuffer("buf", 2), Size("count"), Long("offset"))
+def pwrite64(task: Task, fd: int, buf: int, count: int, offset: int) -> int:
+    """Write at `offset`; the file offset stays.  man 2 pwrite"""
+    file = positioned(task, fd, offset)
+    if not file.flags + 1 & 2:
+        raise LinuxError(EBADF)
+    return push_at(task, file, [(buf, count)], offset)
+
+
+@syscall("readv", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"))
+def readv(task: Task, fd: int, iov: int, count: int) -> int | Awaitable[int]:
+    """Read into several buffers.  EINVAL: more than 1024 of them.  man 2 readv"""
+    file = for_reading(task, fd)
+    return read_vector(task, file, load_iovec(task, iov, count), False)
+
+
+@syscall("writev", Fd("fd"), Iovec("iov", 2), Int("iovcnt"))
+def writev(task: Task, fd: int, iov: int, count: int) -> int | Awaitable[int]:
+    """Write from several buffers.  EINVAL: more than 1024 of them.  man 2 writev"""
+    file = for_writing(task, fd)
+    return write_vector(task, file, load_iovec(task, iov, count), False)
+
+
+def offset_of(task: Task, low: int, high: int) -> int:
+    """Return the offset that the calls with a `v` take in two registers; a 64-bit ABI needs only the first."""
+    return signed(low, 64) if task.abi.word == 8 else signed((high & 0xFFFFFFFF) << 32 | low & 0xFFFFFFFF, 64)
+
+
+@syscall("preadv", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"))
+def preadv(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int:
+    """Read into several buffers at an offset.  man 2 preadv"""
+    offset = offset_of(task, low, high)
+    positioned(task, fd, offset)
+    return pull_at(task, for_reading(task, fd), load_iovec(task, iov, count), offset)
+
+
+@syscall("pwritev", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"))
+def pwritev(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int:
+    """Write from several buffers at an offset.  man 2 pwritev"""
+    offset = offset_of(task, low, high)
+    positioned(task, fd, offset)
+    return push_at(task, for_writing(task, fd), load_iovec(task, iov, count), offset)
+
+
+@syscall(
+    "preadv2", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"), Flags("flags", RWF_FLAGS)
+)
+def preadv2(task: Task, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int | Awaitable[int]:
+    """As preadv, with flags; offset -1 means the file offset.  EOPNOTSUPP: an unknown flag.  man 2 preadv2"""
+    if flags & ~(RWF_HIPRI | RWF_NOWAIT):
+        raise LinuxError(EOPNOTSUPP)
+    if offset_of(task, low, high) != -1:
+        return preadv(task, fd, iov, count, low, high)
+    file = for_reading(task, fd)
+    return read_vector(task, file, load_iovec(task, iov, count), bool(flags & RWF_NOWAIT))
+
+
+@syscall("pwritev2", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"), Flags("flags", RWF_FLAGS))
+def pwritev2(task: Task, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int | Awaitable[int]:
+    """As pwritev, with flags; offset -1 means the file offset.  EOPNOTSUPP: an unknown flag.  man 2 pwritev2"""
+    if flags & ~(RWF_HIPRI | RWF_NOWAIT | RWF_APPEND | RWF_DSYNC | RWF_SYNC):
+        raise LinuxError(EOPNOTSUPP)
+    offset = offset_of(task, low, high)
+    file = for_writing(task, fd)
+    vector = load_iovec(task, iov, count)
+    if offset == -1 and not flags & RWF_APPEND:
+        result = write_vector(task, file, vector, bool(flags & RWF_NOWAIT))
+    else:
+        positioned(task, fd, max(offset, 0) if flags & RWF_APPEND else offset)
+        result = push_at(task, file, vector, file.inode.stat().size if flags & RWF_APPEND else offset)
+    if flags & (RWF_DSYNC | RWF_SYNC) and isinstance(result, int):
+        file.fsync(not flags & RWF_SYNC)
+    return result
+
+
+@syscall("lseek", Fd("fd"), Long("offset"), Choice("whence", SEEK_WHENCE))
+def lseek(task: Task, fd: int, offset: int, whence: int) -> int:
+    """Move the file offset; return the new one.  ESPIPE: a pipe or socket.  man 2 lseek"""
+    return task.files.get(fd).seek(offset, whence)

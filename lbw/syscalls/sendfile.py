@@ -1,0 +1,246 @@
+"""Copying between files inside the kernel: sendfile, copy_file_range, splice, tee.  man 2 of each
+
+Bytes go through one buffer. The input is advanced by what the output took, so a full output, a signal or a full disk loses
+nothing; only `splice` out of a pipe has to take the bytes first, and then stays until they are written.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EISDIR, EPIPE, ESPIPE, LinuxError
+from lbw.abi.fcntl import O_APPEND, O_NONBLOCK
+from lbw.abi.stat import S_IFBLK, S_IFDIR, S_IFMT, S_IFREG
+from lbw.kernel.task import Interrupted
+from lbw.syscalls.flag_names import SPLICE_FLAGS
+from lbw.syscalls.parameters import Fd, Flags, Pointer, Size, signed
+from lbw.syscalls.start import only
+from lbw.syscalls.table import PARTIAL, syscall
+from lbw.syscalls.transfer import MAX_COUNT, room_below_limit, send_sigpipe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from lbw.kernel.task import Task
+    from lbw.vfs.file import File
+
+BUFFER = 1 << 17
+SPLICE_F_NONBLOCK = 2
+
+
+class Cursor:
+    """Where one side of a copy stands: at an offset in guest memory, or at the file offset."""
+
+    __slots__ = ("address", "file", "offset", "task")
+
+    def __init__(self, task: Task, file: File, address: int) -> None:
+        """Read the offset at `address` (0: use the file offset).  EFAULT; EINVAL: negative"""
+        self.task = task
+        self.file = file
+        self.address = address
+        self.offset = signed(task.memory.read_u64(address), 64) if address else file.offset
+        if self.offset < 0:
+            raise LinuxError(EINVAL)
+
+    def advance(self, count: int) -> None:
+        """Move on."""
+        self.offset += count
+
+    def settle(self) -> None:
+        """Store the offset where it came from."""
+        if self.address:
+            self.task.memory.write_u64(self.address, self.offset)
+        else:
+            self.file.offset = self.offset
+
+
+def put(task: Task, file: File, data: memoryview) -> int:
+    """Write at the file offset what goes now.  EAGAIN; EPIPE, with SIGPIPE"""
+    try:
+        return file.write([data])
+    except LinuxError as error:
+        if error.errno == EPIPE:
+            send_sigpipe(task)
+        raise
+
+
+@syscall("sendfile", Fd("out_fd"), Fd("in_fd"), Pointer("offset"), Size("count"))
+def sendfile(task: Task, out_fd: int, in_fd: int, offset: int, count: int) -> int | Awaitable[int]:
+    """Copy from a regular file to any file.  EINVAL: the input is something else, or the output appends.  man 2 sendfile"""
+    source, target = task.files.get(in_fd), task.files.get(out_fd)
+    if source.flags & 1 or not target.flags + 1 & 2:
+        raise LinuxError(EBADF)
+    if source.inode.mode & S_IFMT not in (S_IFREG, S_IFBLK) or target.flags & O_APPEND:
+        raise LinuxError(EINVAL)
+    cursor = Cursor(task, source, offset)
+    count = room_below_limit(task, target, None, min(count, MAX_COUNT))
+    done, more = send_some(task, cursor, target, count, 0)
+    if not more:
+        cursor.settle()
+        return done
+    if target.flags & O_NONBLOCK or target.queue is None:
+        if not done:
+            raise LinuxError(EAGAIN)
+        cursor.settle()
+        return done
+    return send_rest(task, cursor, target, count, done)
+
+
+def send_some(task: Task, cursor: Cursor, target: File, count: int, done: int) -> tuple[int, bool]:
+    """Copy until the end, `count` or a full output; return the count so far and whether waiting gets further."""
+    buffer = memoryview(bytearray(min(BUFFER, count - done)))
+    while done < count:
+        piece = buffer[: count - done]
+        try:
+            length = cursor.file.pread([piece], cursor.offset)
+            if not length:
+                break
+            written = put(task, target, piece[:length])
+        except LinuxError as error:
+            if error.errno == EAGAIN:
+                return done, True
+            if done:
+                break
+            raise
+        if not written:
+            break
+        cursor.advance(written)
+        done += written
+    return done, False
+
+
+async def send_rest(task: Task, cursor: Cursor, target: File, count: int, done: int) -> int:
+    """Go on with a sendfile whose output is full."""
+    target.acquire()
+    cursor.file.acquire()
+    try:
+        more = True
+        while more:
+            assert target.queue is not None
+            try:
+                await task.wait(target.queue)
+            except Interrupted:
+                if not done:
+                    raise
+                break
+            done, more = send_some(task, cursor, target, count, done)
+        cursor.settle()
+        return done
+    finally:
+        target.release()
+        cursor.file.release()
+
+
+@syscall(
+    "copy_file_range", Fd("fd_in"), Pointer("off_in"), Fd("fd_out"), Pointer("off_out"), Size("len"),
+    Flags("flags", {}),
+)  # fmt: skip
+def copy_file_range(task: Task, in_fd: int, in_at: int, out_fd: int, out_at: int, length: int, flags: int) -> int:
+    """Copy from one regular file to another.  EINVAL: overlapping ranges, or another type of file; EISDIR; EBADF"""
+    source, target = task.files.get(in_fd), task.files.get(out_fd)
+    reading, writing = Cursor(task, source, in_at), Cursor(task, target, out_at)
+    only(flags, 0)
+    for file in (source, target):
+        kind = file.inode.mode & S_IFMT
+        if kind != S_IFREG:
+            raise LinuxError(EISDIR if kind == S_IFDIR else EINVAL)
+    if source.flags & 1 or not target.flags + 1 & 2 or target.flags & O_APPEND:
+        raise LinuxError(EBADF)
+    length = min(length, MAX_COUNT, max(0, source.inode.stat().size - reading.offset))
+    one, other = source.inode.stat(), target.inode.stat()
+    if (one.dev, one.ino) == (other.dev, other.ino) and abs(reading.offset - writing.offset) < length:
+        raise LinuxError(EINVAL)
+    length = room_below_limit(task, target, writing.offset, length)
+    done = 0
+    buffer = memoryview(bytearray(min(BUFFER, length)))
+    while done < length:
+        piece = buffer[: length - done]
+        try:
+            count = source.pread([piece], reading.offset)
+            written = target.pwrite([piece[:count]], writing.offset) if count else 0
+        except LinuxError:
+            if done:
+                break
+            raise
+        if not written:
+            break
+        done += written
+        reading.advance(written)
+        writing.advance(written)
+    if done:
+        reading.settle()
+        writing.settle()
+    return done
+
+
+@syscall(
+    "splice", Fd("fd_in"), Pointer("off_in"), Fd("fd_out"), Pointer("off_out"), Size("len"), Flags("flags", SPLICE_FLAGS),
+    support=PARTIAL, note="copies; between pipes, regular files and devices",
+)  # fmt: skip
+def splice(
+    task: Task, in_fd: int, in_at: int, out_fd: int, out_at: int, length: int, flags: int
+) -> int | Awaitable[int]:
+    """Move bytes to or from a pipe.  EINVAL: neither side is a pipe, or both are the same; ESPIPE: an offset in a pipe"""
+    from lbw.vfs.pipe import PipeEnd
+
+    only(flags, 15)
+    if not length:
+        return 0
+    source, target = task.files.get(in_fd), task.files.get(out_fd)
+    if source.flags & 1 or not target.flags + 1 & 2:
+        raise LinuxError(EBADF)
+    from_pipe, to_pipe = isinstance(source, PipeEnd), isinstance(target, PipeEnd)
+    if from_pipe and in_at or to_pipe and out_at:
+        raise LinuxError(ESPIPE)
+    if not (from_pipe or to_pipe) or source.inode is target.inode or target.flags & O_APPEND:
+        raise LinuxError(EINVAL)
+    return splice_bytes(
+        task, source, Cursor(task, source, in_at) if not from_pipe else None, target,
+        Cursor(task, target, out_at) if not to_pipe and out_at else None, min(length, 65536), bool(flags & SPLICE_F_NONBLOCK),
+    )  # fmt: skip
+
+
+async def splice_bytes(
+    task: Task, source: File, reading: Cursor | None, target: File, writing: Cursor | None, length: int, nowait: bool
+) -> int:
+    """Move up to `length` bytes, waiting for input and for room; once bytes were taken, until they are written."""
+    from lbw.vfs.pipe import PipeEnd
+
+    if isinstance(target, PipeEnd):
+        pipe = target.pipe
+        while pipe.readers and len(pipe.content) >= pipe.capacity:
+            await wait_or_give_up(task, target, nowait)
+        length = min(length, max(1, pipe.capacity - len(pipe.content)))
+    buffer = memoryview(bytearray(length))
+    while True:
+        try:
+            count = source.pread([buffer], reading.offset) if reading is not None else source.read([buffer])
+            break
+        except LinuxError as error:
+            if error.errno != EAGAIN:
+                raise
+        await wait_or_give_up(task, source, nowait)
+    done = 0
+    while done < count:
+        try:
+            if writing is not None:
+                done += target.pwrite([buffer[done:count]], writing.offset + done)
+            else:
+                done += put(task, target, buffer[done:count])
+        except LinuxError as error:
+            if error.errno != EAGAIN or target.queue is None:
+                if done:
+                    break
+                raise
+            await task.wait(target.queue, interruptible=False)
+    for cursor in (reading, writing):
+        if cursor is not None:
+            cursor.advance(done)
+            cursor.settle()
+    return done
+
+
+async def wait_or_give_up(task: Task, file: File, nowait: bool) -> None:
+    """Wait for `file`.  EAGAIN: `nowait`, or it is not to be waited for"""
+    if nowait or file.flags & O_NONBLOCK or file.queue is None:
+        raise LinuxError(EAGAIN)
+    await task.wait(file.queue)

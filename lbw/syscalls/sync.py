@@ -1,0 +1,79 @@
+"""Durability and advice: fsync, sync, sync_file_range, fadvise64, readahead.  man 2 of each"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import EBADF, EINVAL, ESPIPE, LinuxError
+from lbw.abi.stat import S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
+from lbw.syscalls.flag_names import FADVICE, SYNC_RANGE_FLAGS
+from lbw.syscalls.parameters import Choice, Fd, Flags, Long, Size
+from lbw.syscalls.start import only
+from lbw.syscalls.table import PARTIAL, syscall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.kernel.task import Task
+
+
+@syscall("fsync", Fd("fd"))
+def fsync(task: Task, fd: int) -> int:
+    """Make data and attributes of a file durable.  EINVAL: a pipe or the like.  man 2 fsync"""
+    task.files.get(fd).fsync(False)
+    return 0
+
+
+@syscall("fdatasync", Fd("fd"))
+def fdatasync(task: Task, fd: int) -> int:
+    """Make the data of a file durable.  man 2 fdatasync"""
+    task.files.get(fd).fsync(True)
+    return 0
+
+
+@syscall("sync")
+def sync(task: Task) -> int:
+    """Write all file systems back.  man 2 sync"""
+    for mount in task.kernel.vfs.mounts():
+        mount.fs.sync()
+    return 0
+
+
+@syscall("syncfs", Fd("fd"))
+def syncfs(task: Task, fd: int) -> int:
+    """Write back the file system of an open file.  man 2 syncfs"""
+    task.files.get(fd).inode.fs.sync()
+    return 0
+
+
+@syscall("sync_file_range", Fd("fd"), Long("offset"), Long("nbytes"), Flags("flags", SYNC_RANGE_FLAGS))
+def sync_file_range(task: Task, fd: int, offset: int, length: int, flags: int) -> int:
+    """Write a range of a file back. lbw writes the whole file.  ESPIPE: not a file, directory, device or link"""
+    file = task.files.get(fd)
+    only(flags, 7)
+    if offset < 0 or length < 0:
+        raise LinuxError(EINVAL)
+    if file.inode.mode & S_IFMT not in (S_IFREG, S_IFBLK, S_IFDIR, S_IFLNK):
+        raise LinuxError(ESPIPE)
+    if flags:
+        file.fsync(True)
+    return 0
+
+
+@syscall("fadvise64", Fd("fd"), Long("offset"), Size("len"), Choice("advice", FADVICE), support=PARTIAL, note="no effect")
+def fadvise64(task: Task, fd: int, offset: int, length: int, advice: int) -> int:
+    """Announce how a file will be read. Advice changes nothing that a program can see.  man 2 posix_fadvise"""
+    file = task.files.get(fd)
+    if file.inode.mode & S_IFMT in (S_IFIFO, S_IFSOCK):
+        raise LinuxError(ESPIPE)
+    if advice not in FADVICE or length >> 63:
+        raise LinuxError(EINVAL)
+    return 0
+
+
+@syscall("readahead", Fd("fd"), Long("offset"), Size("count"), support=PARTIAL, note="no effect")
+def readahead(task: Task, fd: int, offset: int, count: int) -> int:
+    """Announce that a range of a file will be read.  EBADF: not readable; EINVAL: not a regular file.  man 2 readahead"""
+    file = task.files.get(fd)
+    if file.flags & 1:
+        raise LinuxError(EBADF)
+    if file.inode.mode & S_IFMT not in (S_IFREG, S_IFBLK):
+        raise LinuxError(EINVAL)
+    return 0
