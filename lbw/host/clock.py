@@ -1,0 +1,25 @@
+"""The host's clocks. All in nanoseconds; lbw never sets one."""
+
+from __future__ import annotations
+
+import time
+
+#: Never goes back; its zero is arbitrary.
+monotonic_ns = time.monotonic_ns
+
+#: Since the epoch.
+realtime_ns = time.time_ns
+
+#: CPU time of lbw itself, all threads.
+process_cpu_ns = time.process_time_ns
+
+
+def uptime_ns() -> int:
+    """Return the time since the host booted, suspended time included where the host tells."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.clock_gettime_ns(clock) if clock is not None else time.monotonic_ns()
+
+
+def boot_time_ns() -> int:
+    """Return when the host booted, since the epoch."""
+    return time.time_ns() - uptime_ns()
