@@ -46,6 +46,10 @@ class SignalActions:
         handler = self._table[signo].handler
         return handler == SIG_IGN or (handler == SIG_DFL and IGNORED_BY_DEFAULT >> (signo - 1) & 1 == 1)
 
+    def set_default(self, signo: int) -> None:
+        """Forget the handler of `signo`, or that it is ignored."""
+        self._table[signo] = DEFAULT
+
     def ignored(self) -> int:
         """Return the set of signals with SIG_IGN (SigIgn in /proc/PID/status)."""
         return sum(1 << (n - 1) for n in range(1, NSIG + 1) if self._table[n].handler == SIG_IGN)

@@ -1,8 +1,8 @@
 """Pending signals of a task or of a process.
 
 A standard signal is pending once, however often it was sent: the first siginfo is kept. A real-time signal is queued
-every time, in order, with its payload (man 7 signal, "Queueing and delivery semantics"). Queued entries are charged to a
-user, up to RLIMIT_SIGPENDING; a signal that finds no room may still be pending, but without its siginfo.
+every time, in order, with its payload (man 7 signal, "Queueing and delivery semantics"). Entries are charged to a user,
+up to RLIMIT_SIGPENDING; a signal that finds no room may still be pending, but without its siginfo.
 
 Dequeue order, as in Linux: faults of the running instruction, then the synchronous signals, then the lowest number.
 """
@@ -24,7 +24,7 @@ class QueueAccount:
         self.used = 0
 
 
-class PendingQueue:
+class PendingSignals:
     """A set of pending signals with their queues."""
 
     __slots__ = ("_queues", "mask")

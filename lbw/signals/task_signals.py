@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbw.signals.altstack import AltStack
-from lbw.signals.pending import PendingQueue
+from lbw.signals.pending import PendingSignals
 from lbw.signals.sigset import UNBLOCKABLE
 
 
@@ -23,7 +23,7 @@ class TaskSignals:
         self.saved: int | None = None
         #: Signals that sigtimedwait waits for although they are blocked.
         self.waiting = 0
-        self.pending = PendingQueue()
+        self.pending = PendingSignals()
         self.altstack = AltStack()
         self.stopped = False  # parked by a stop signal
         # Of the last fault, for sigcontext:
@@ -34,7 +34,7 @@ class TaskSignals:
     def fork(self, keep_altstack: bool = True) -> TaskSignals:
         """Return the state of a new task: same mask, nothing pending.
 
-        The alternate stack is inherited, except by a child that shares the memory and is no vfork child (man 2 sigaltstack).
+        The alternate stack is inherited, except by a child that shares the memory and is no vfork child.
         """
         child = TaskSignals()
         child.blocked = self.blocked

@@ -1,0 +1,123 @@
+"""From processor exceptions to signals, with the codes and addresses that Linux gives (measured on Linux 6, x86-64).
+
+    vector               signal    si_code                   si_addr
+    #DE #XM #MF          SIGFPE    from the status words     RIP
+    #DB                  SIGTRAP   TRAP_TRACE, TRAP_BRKPT    RIP
+    #BP                  SIGTRAP   SI_KERNEL
+    #OF #BR #GP #TS      SIGSEGV   SI_KERNEL
+    #UD                  SIGILL    ILL_ILLOPN                RIP
+    #NP #SS              SIGBUS    SI_KERNEL
+    #AC                  SIGBUS    BUS_ADRALN                0
+    #PF                  as the address space decided        CR2
+
+`int n` without a gate is #GP with the error code 8 * n + 2, and RIP on the instruction.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.signal import (
+    BUS_ADRALN,
+    FPE_FLTDIV,
+    FPE_FLTINV,
+    FPE_FLTOVF,
+    FPE_FLTRES,
+    FPE_FLTUND,
+    FPE_INTDIV,
+    ILL_ILLOPN,
+    SEGV_MAPERR,
+    SI_KERNEL,
+    SIGBUS,
+    SIGFPE,
+    SIGILL,
+    SIGSEGV,
+    SIGTRAP,
+    TRAP_BRKPT,
+    TRAP_TRACE,
+)
+from lbw.cpu.contracts import AC, ALL, BP, DB, DE, GP, MF, NP, OF, PF, PF_PRESENT, PF_USER, RIP, SS, UD, XM
+from lbw.kernel.signal_send import force_signal
+from lbw.signals.siginfo import SigInfo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.cpu.contracts import Trap
+    from lbw.kernel.task import Task
+    from lbw.mm.faults import SegmentationFault
+
+TRACE_FLAG, RESUME_FLAG = 0x100, 0x1_0000
+
+#: Exceptions whose RIP is behind the instruction; the processor does not set RF in the flags that it saves for them.
+_TRAPS = frozenset({DB, BP, OF})
+
+
+def processor_fault(task: Task, trap: Trap) -> None:
+    """Send the signal for a FAULT trap of `task`; a spurious floating-point exception sends none."""
+    vector, error_code = trap.vector, trap.error_code
+    if vector >= 32:
+        task.context.registers[RIP] -= 2
+        task.context.modified = ALL
+        vector, error_code = GP, 8 * vector + 2
+    info = exception_info(task, vector)
+    if info is not None:
+        _force(task, info, vector, error_code)
+
+
+def segmentation_fault(task: Task, fault: SegmentationFault, trap: Trap) -> None:
+    """Send the signal for a page fault that the address space could not serve."""
+    code, address = fault.code, fault.address
+    error_code = trap.error_code | PF_USER
+    if address >= task.abi.task_size:  # Linux hides whether the kernel has a page there
+        error_code |= PF_PRESENT
+        if fault.signo == SIGSEGV:
+            code = SEGV_MAPERR
+    task.signals.fault_address = address
+    _force(task, SigInfo(fault.signo, code, address=address), PF, error_code)
+
+
+def exception_info(task: Task, vector: int) -> SigInfo | None:
+    """Return the siginfo for exception `vector` in the present state of `task`."""
+    rip = task.context.registers[RIP]
+    if vector == DE:
+        return SigInfo(SIGFPE, FPE_INTDIV, address=rip)
+    if vector == UD:
+        return SigInfo(SIGILL, ILL_ILLOPN, address=rip)
+    if vector == DB:
+        stepping = task.context.flags & TRACE_FLAG
+        return SigInfo(SIGTRAP, TRAP_TRACE if stepping else TRAP_BRKPT, address=rip)
+    if vector == BP:
+        return SigInfo(SIGTRAP, SI_KERNEL)
+    if vector in (MF, XM):
+        code = floating_point_code(task.context.read_fpu(), vector)
+        return SigInfo(SIGFPE, code, address=rip) if code else None
+    if vector == AC:
+        return SigInfo(SIGBUS, BUS_ADRALN)
+    if vector in (NP, SS):
+        return SigInfo(SIGBUS, SI_KERNEL)
+    return SigInfo(SIGSEGV, SI_KERNEL)
+
+
+def floating_point_code(image: bytes, vector: int) -> int:
+    """Return the FPE_* code for the exceptions that an FXSAVE image says are raised and unmasked, 0 for none."""
+    if vector == MF:
+        control = int.from_bytes(image[0:2], "little")
+        raised = int.from_bytes(image[2:4], "little") & ~control
+    else:
+        mxcsr = int.from_bytes(image[24:28], "little")
+        raised = mxcsr & ~(mxcsr >> 7)
+    if raised & 0x01:
+        return FPE_FLTINV
+    if raised & 0x04:
+        return FPE_FLTDIV
+    if raised & 0x08:
+        return FPE_FLTOVF
+    if raised & 0x12:  # underflow, denormal operand
+        return FPE_FLTUND
+    return FPE_FLTRES if raised & 0x20 else 0
+
+
+def _force(task: Task, info: SigInfo, vector: int, error_code: int) -> None:
+    signals = task.signals
+    signals.trap_number, signals.error_code = vector, error_code
+    if vector not in _TRAPS:
+        task.context.flags |= RESUME_FLAG
+    force_signal(task, info)
