@@ -139,7 +139,10 @@ def _construct(
         except BaseException:
             _discard(partial)
             raise
-    register(directory)
+    try:
+        register(directory)
+    except OSError as error:  # `lbw chroot list` will not show it; everything else works
+        progress.warn(f"cannot register the root: {error}")
     return manifest
 
 

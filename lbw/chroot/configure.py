@@ -33,9 +33,9 @@ HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 
 REPRODUCED = frozenset({
     "adduser", "apt", "base-files", "base-passwd", "bash", "coreutils", "dash", "debconf", "debian-archive-keyring",
-    "debianutils", "dpkg", "e2fsprogs", "gawk", "gzip", "init-system-helpers", "less", "libc-bin", "libc6", "libgcrypt20",
-    "libpam-modules", "libpam-runtime", "libpam0g", "libselinux1", "login", "mawk", "nano", "passwd", "perl-base", "psmisc",
-    "tar", "tzdata", "usr-is-merged", "util-linux", "util-linux-extra", "xz-utils",
+    "debianutils", "dpkg", "e2fsprogs", "gawk", "gzip", "init-system-helpers", "less", "libc-bin", "libc6",
+    "libgcrypt20", "libpam-modules", "libpam-runtime", "libpam0g", "libselinux1", "login", "mawk", "nano", "passwd",
+    "perl-base", "psmisc", "tar", "tzdata", "usr-is-merged", "util-linux", "util-linux-extra", "xz-utils",
 })  # fmt: skip
 """Packages whose postinst has no effect that is missing afterwards; all others with a postinst stay `unpacked`."""
 

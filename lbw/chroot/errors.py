@@ -1,12 +1,12 @@
 """What building a root may fail with.
 
-    ChrootError                 anything below
-     ├── SourceError            no usable archive: no apt sources, no such suite, a bad mirror
-     ├── VerificationError      a signature or checksum does not hold, or cannot be checked
-     ├── DownloadError          a URL cannot be fetched; the message names it
-     ├── ResolveError           a dependency cannot be satisfied
-     ├── UnsafeArchiveError     a package is malformed or tries to leave the root
-     └── NoSpaceError           the host's disk is full
+ChrootError                 anything below
+ ├── SourceError            no usable archive: no apt sources, no such suite, a bad mirror
+ ├── VerificationError      a signature or checksum does not hold, or cannot be checked
+ ├── DownloadError          a URL cannot be fetched; the message names it
+ ├── ResolveError           a dependency cannot be satisfied
+ ├── UnsafeArchiveError     a package is malformed or tries to leave the root
+ └── NoSpaceError           the host's disk is full
 """
 
 from __future__ import annotations

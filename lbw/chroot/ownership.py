@@ -24,8 +24,7 @@ from pathlib import Path
 DATABASE_SUFFIX = ".lbw.sqlite3"
 
 SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS inode"
-    "(ino INTEGER PRIMARY KEY, uid INTEGER, gid INTEGER, mode INTEGER, rdev INTEGER)"
+    "CREATE TABLE IF NOT EXISTS inode(ino INTEGER PRIMARY KEY, uid INTEGER, gid INTEGER, mode INTEGER, rdev INTEGER)"
 )
 
 

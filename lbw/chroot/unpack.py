@@ -70,6 +70,10 @@ class Unpacker:
             raise UnsafeArchiveError(f"the package {deb.name} is damaged: {error}") from error
         except UnsafeArchiveError as error:
             raise UnsafeArchiveError(f"the package {deb.name} is refused: {error}") from error
+        except OSError as error:
+            if error.errno is None:  # python-debian's way to report a truncated ar header
+                raise UnsafeArchiveError(f"the package {deb.name} is damaged: {error}") from error
+            raise
         if "control" not in result.control:
             raise UnsafeArchiveError(f"the package {deb.name} is damaged: it has no control file")
         return result

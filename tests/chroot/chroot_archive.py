@@ -90,7 +90,9 @@ class Archive:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(deb)
         relative = f"pool/{path.name}".replace("%", "%25")
-        self.records.append(f"{text}Filename: {relative}\nSize: {len(deb)}\nSHA256: {hashlib.sha256(deb).hexdigest()}\n")
+        self.records.append(
+            f"{text}Filename: {relative}\nSize: {len(deb)}\nSHA256: {hashlib.sha256(deb).hexdigest()}\n"
+        )
         return path
 
     def publish(self, key: SigningKey | None = None, fields: str = "", detached: bool = False) -> None:
@@ -124,7 +126,7 @@ class SigningKey:
 
     def run(self, *arguments: str, data: bytes = b"") -> bytes:
         command = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", "--no-tty", *arguments]
-        return subprocess.run(command, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True).stdout
+        return subprocess.run(command, input=data, capture_output=True, check=True).stdout
 
     def generate(self) -> SigningKey:
         self.run("--passphrase", "", "--quick-gen-key", "lbw test <t@example.org>", "ed25519", "sign", "never")
@@ -195,4 +197,6 @@ class WebServer:
 
 def tree_of(top: Path) -> set[str]:
     """Return all names below `top`, relative."""
-    return {os.path.relpath(os.path.join(base, name), top) for base, dirs, files in os.walk(top) for name in dirs + files}
+    return {
+        os.path.relpath(os.path.join(base, name), top) for base, dirs, files in os.walk(top) for name in dirs + files
+    }

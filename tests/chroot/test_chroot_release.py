@@ -56,7 +56,10 @@ def test_an_unsigned_archive_is_refused(archive: Archive, keyring: Path) -> None
 
 def test_allow_unsigned_reads_a_signed_file_too(archive: Archive, key: SigningKey) -> None:
     archive.publish(key)
-    assert set(fetch(archive, allow_unsigned=True).files) == {"main/binary-amd64/Packages", "main/binary-amd64/Packages.xz"}
+    assert set(fetch(archive, allow_unsigned=True).files) == {
+        "main/binary-amd64/Packages",
+        "main/binary-amd64/Packages.xz",
+    }
 
 
 def test_a_changed_inrelease_is_refused(archive: Archive, key: SigningKey, keyring: Path) -> None:
@@ -68,7 +71,9 @@ def test_a_changed_inrelease_is_refused(archive: Archive, key: SigningKey, keyri
 
 
 @pytest.mark.parametrize("where", ["before", "after", "twice"])
-def test_text_around_the_signed_section_is_refused(archive: Archive, key: SigningKey, keyring: Path, where: str) -> None:
+def test_text_around_the_signed_section_is_refused(
+    archive: Archive, key: SigningKey, keyring: Path, where: str
+) -> None:
     archive.publish(key)
     path = archive.dist / "InRelease"
     signed, evil = path.read_bytes(), b"SHA256:\n 00 1 main/binary-amd64/Packages\n"

@@ -12,13 +12,8 @@ from lbw.chroot.resolve import resolve
 
 def index_of(*records: dict[str, str]) -> PackageIndex:
     index = PackageIndex()
-    index.add("\n\n".join("\n".join(f"{k}: {v}" for k, v in {"Version": "1", **r}.items()) for r in map(first, records)),
-              "http://archive")  # fmt: skip
+    index.add("\n\n".join("\n".join(f"{k}: {v}" for k, v in fields.items()) for fields in records), "http://archive")
     return index
-
-
-def first(record: dict[str, str]) -> dict[str, str]:
-    return {"Package": record["Package"], **record}
 
 
 def names(index: PackageIndex, *wanted: str) -> list[str]:
@@ -28,7 +23,11 @@ def names(index: PackageIndex, *wanted: str) -> list[str]:
 def record(line: str, **fields: str) -> dict[str, str]:
     """`name version` and fields."""
     name, _, version = line.partition(" ")
-    return {"Package": name, "Version": version or "1", **{key.replace("_", "-"): value for key, value in fields.items()}}
+    return {
+        "Package": name,
+        "Version": version or "1",
+        **{key.replace("_", "-"): value for key, value in fields.items()},
+    }
 
 
 def test_depends_and_pre_depends_are_followed_and_recommends_are_not() -> None:
@@ -101,7 +100,10 @@ def test_versioned_provides() -> None:
 
 
 def test_architecture_qualifiers_are_dropped() -> None:
-    assert parse_relations("python3:any (>= 3.9), libc6:amd64") == [[Relation("python3", ">=", "3.9")], [Relation("libc6")]]
+    assert parse_relations("python3:any (>= 3.9), libc6:amd64") == [
+        [Relation("python3", ">=", "3.9")],
+        [Relation("libc6")],
+    ]
 
 
 def test_a_provided_name_may_carry_an_architecture() -> None:
@@ -155,7 +157,9 @@ def graphs(draw: st.DrawFn) -> dict[str, list[list[str]]]:
 
 
 @given(graphs(), st.data())
-def test_the_result_is_closed_and_holds_nothing_unreachable(graph: dict[str, list[list[str]]], data: st.DataObject) -> None:
+def test_the_result_is_closed_and_holds_nothing_unreachable(
+    graph: dict[str, list[list[str]]], data: st.DataObject
+) -> None:
     wanted = data.draw(st.lists(st.sampled_from(sorted(graph)), min_size=1, unique=True))
     index = index_of(*(record(name, **({"Depends": ", ".join(map(" | ".join, groups))} if groups else {}))
                        for name, groups in graph.items()))  # fmt: skip

@@ -15,7 +15,10 @@ def write(apt: Path, name: str, text: str) -> None:
 
 
 def test_one_line_sources(tmp_path: Path) -> None:
-    write(tmp_path, "sources.list", """
+    write(
+        tmp_path,
+        "sources.list",
+        """
 # deb http://commented/debian bookworm main
 deb-src http://sources/debian bookworm main
 deb [arch=amd64,i386 signed-by=/k.gpg] http://d/debian bookworm main contrib # note
@@ -25,7 +28,8 @@ deb cdrom:[Debian]/ bookworm main
 deb [arch=arm64] http://arm/debian bookworm main
 deb http://third/linux bookworm stable
 deb http://d/debian trixie main
-""")
+""",
+    )
     assert find_sources("bookworm", "amd64", None, tmp_path) == [
         Source("http://d/debian", "bookworm", ("main",), ("/k.gpg",), True),
         Source("http://d/security", "bookworm-security", ("main",), (), True),
@@ -33,7 +37,10 @@ deb http://d/debian trixie main
 
 
 def test_deb822_sources(tmp_path: Path) -> None:
-    write(tmp_path, "sources.list.d/debian.sources", """Types: deb deb-src
+    write(
+        tmp_path,
+        "sources.list.d/debian.sources",
+        """Types: deb deb-src
 # a comment
 URIs: http://d/debian https://e/debian
 Suites: bookworm-updates bookworm
@@ -55,7 +62,8 @@ Signed-By:
  .
  AAAA
  -----END PGP PUBLIC KEY BLOCK-----
-""")
+""",
+    )
     found = find_sources("bookworm", "amd64", None, tmp_path)
     assert [(source.uri, source.suite) for source in found] == [
         ("http://d/debian", "bookworm"),
@@ -81,7 +89,12 @@ def test_sources_of_another_release_do_not_do(tmp_path: Path) -> None:
 
 def test_a_mirror_replaces_the_sources(tmp_path: Path) -> None:
     write(tmp_path, "sources.list", "deb http://d/debian bookworm main\n")
-    assert find_sources("bookworm", "amd64", "https://m/debian/", tmp_path) == [Source("https://m/debian/", "bookworm", ("main",))]
-    assert Source("https://m/debian/", "bookworm", ("main",)).url("InRelease") == "https://m/debian/dists/bookworm/InRelease"
+    assert find_sources("bookworm", "amd64", "https://m/debian/", tmp_path) == [
+        Source("https://m/debian/", "bookworm", ("main",))
+    ]
+    assert (
+        Source("https://m/debian/", "bookworm", ("main",)).url("InRelease")
+        == "https://m/debian/dists/bookworm/InRelease"
+    )
     with pytest.raises(SourceError, match="not an http:, https: or file: URL"):
         find_sources("bookworm", "amd64", "ftp://m/debian", tmp_path)
