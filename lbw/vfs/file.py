@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class File:
     """An open file description.  man 2 open, "Open file descriptions"."""
 
-    __slots__ = ("flags", "inode", "location", "locks", "offset", "owner", "references")
+    __slots__ = ("flags", "inode", "location", "locks", "offset", "owner", "references", "strips_privileges")
 
     #: Woken whenever readiness may have changed; None: the file is always ready.
     queue: WaitQueue | None = None
@@ -45,6 +45,7 @@ class File:
         self.location: Location | None = None  # where it was opened; None: pipes, sockets, anonymous inodes
         self.references = 0
         self.owner = 0  # F_SETOWN
+        self.strips_privileges = False  # writing clears set-user-id: the opener lacks CAP_FSETID
         self.locks: LockManager | None = None  # who keeps flock(2) and OFD locks of this description, if it has any
 
     # Life

@@ -82,6 +82,18 @@ class Inode:
         """Return fresh attributes."""
         raise NotImplementedError
 
+    def recent(self) -> Stat:
+        """Return attributes as fresh as the last lookup of this inode; the walk has just done one."""
+        return self.stat()
+
+    def refresh(self) -> None:
+        """Make `recent` and `access_attributes` fresh when no lookup has."""
+
+    def access_attributes(self) -> tuple[int, int, int]:
+        """Return (mode, uid, gid) as fresh as `recent`, for permission checks."""
+        status = self.recent()
+        return status.mode, status.uid, status.gid
+
     @property
     def mode(self) -> int:
         """Type and permission bits; cheap when the file system can make it so."""
@@ -102,6 +114,15 @@ class Inode:
     def open(self, flags: int) -> File:
         """Return a new open file description. `flags` are O_*; O_CREAT, O_EXCL, O_TRUNC and permissions are done already."""
         raise LinuxError(EINVAL)
+
+    def open_truncated(self, flags: int) -> File:
+        """Empty the file and open it (O_TRUNC), in one step where that is cheaper."""
+        self.truncate(0)
+        return self.open(flags)
+
+    def is_open_for_writing(self) -> bool:
+        """Whether some description can write (then it cannot be executed)."""
+        return False
 
     def identity(self) -> Hashable:
         """Return a key that changes when the content may have changed: the page cache's and the loader's key."""
@@ -129,6 +150,10 @@ class Inode:
         """Return the inode of an entry.  ENOENT"""
         raise LinuxError(ENOTDIR)
 
+    def revalidate(self, name: bytes, known: Inode) -> Inode:
+        """Return what `lookup` would, knowing that it was `known` before: the same object while it still is."""
+        return self.lookup(name)
+
     def entries(self) -> list[tuple[bytes, int, int]]:
         """Return (name, inode number, file type S_IF*) of all entries, without `.` and `..`."""
         raise LinuxError(ENOTDIR)
@@ -136,6 +161,11 @@ class Inode:
     def create(self, name: bytes, mode: int, uid: int, gid: int, rdev: int = 0) -> Inode:
         """Make an entry of the type in `mode`: regular file, FIFO, socket or device node.  EEXIST"""
         raise LinuxError(EPERM)
+
+    def create_open(self, name: bytes, mode: int, uid: int, gid: int, flags: int) -> tuple[Inode, File]:
+        """Make a regular file and open it, whatever its mode permits, in one step where that is cheaper.  EEXIST"""
+        inode = self.create(name, mode, uid, gid)
+        return inode, inode.open(flags)
 
     def mkdir(self, name: bytes, mode: int, uid: int, gid: int) -> Inode:
         """Make a directory.  EEXIST"""
@@ -181,3 +211,15 @@ class Inode:
     def list_xattr(self) -> list[bytes]:
         """Return the names."""
         return []
+
+    def set_xattr(self, name: bytes, value: bytes, flags: int) -> None:
+        """Set the value; XATTR_CREATE (1), XATTR_REPLACE (2).  EEXIST, ENODATA, EOPNOTSUPP"""
+        from lbw.abi.errno import EOPNOTSUPP
+
+        raise LinuxError(EOPNOTSUPP)
+
+    def remove_xattr(self, name: bytes) -> None:
+        """Remove the attribute.  ENODATA, EOPNOTSUPP"""
+        from lbw.abi.errno import EOPNOTSUPP
+
+        raise LinuxError(EOPNOTSUPP)

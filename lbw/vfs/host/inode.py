@@ -1,0 +1,318 @@
+"""Inodes of the host directory file system: reading, and the names in directories.
+
+An inode knows the place where it was last looked up (`directory`, `name`) and works on itself through that place, or through
+a descriptor when one is open. `status` is the host's answer to the last look.
+"""
+
+from __future__ import annotations
+
+import os
+
+from lbw.abi.errno import EACCES, EISDIR, ENOENT, ENOTDIR, ESTALE, LinuxError
+from lbw.abi.fcntl import O_ACCMODE, O_DSYNC, O_RDONLY, O_SYNC, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE
+from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+from lbw.host import files
+from lbw.host.files import lstat_at
+from lbw.vfs.directory import Directory
+from lbw.vfs.host.attributes import HostAttributes
+from lbw.vfs.host.errors import linux_error
+from lbw.vfs.host.file import HostFile
+from lbw.vfs.inode import Inode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from lbw.vfs.file import File
+
+_ACCESS = (os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_RDWR)
+
+
+class HostInode(HostAttributes):
+    """A file of the host."""
+
+    __slots__ = ()
+
+    # Files
+
+    def open(self, flags: int) -> File:
+        """Open; always a new description, on a new host descriptor."""
+        if self.status.st_mode & S_IFMT == S_IFDIR:
+            return Directory(self, flags)
+        return self._open(flags, 0)
+
+    def open_truncated(self, flags: int) -> File:
+        """Open and empty it in one host call."""
+        if self.status.st_mode & S_IFMT != S_IFREG:
+            return self.open(flags)
+        self.written()
+        if flags & O_ACCMODE == O_RDONLY:  # Linux truncates then too, given permission
+            self.truncate(0)
+            return self.open(flags)
+        return self._open(flags, os.O_TRUNC)
+
+    def _open(self, flags: int, extra: int) -> HostFile:
+        host_flags = _ACCESS[flags & O_ACCMODE] | extra
+        if flags & O_DSYNC:
+            host_flags |= files.O_SYNC if flags & O_SYNC == O_SYNC else files.O_DSYNC
+        try:
+            descriptor = self.reopen(host_flags)
+        except OSError as error:
+            raise linux_error(error) from None
+        file = HostFile(self, flags, descriptor)
+        if self.spare is not None:
+            self.spare.close()
+            self.spare = None
+        return file
+
+    def is_open_for_writing(self) -> bool:
+        """Whether one of the open descriptions can write."""
+        return any(file.writable for file in self.files)
+
+    def identity(self) -> Hashable:
+        """Return what changes with the content. Writes of ours count too: the host's clock ticks slowly."""
+        self.refresh()
+        status = self.status
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, self.version
+
+    def truncate(self, size: int) -> None:
+        """Set the size."""
+        if self.status.st_mode & S_IFMT == S_IFDIR:
+            raise LinuxError(EISDIR)
+        self.written()
+        try:
+            for file in self.files:
+                if file.writable:
+                    files.truncate(file.descriptor, size)
+                    return
+            descriptor = self.reopen(os.O_WRONLY)
+            try:
+                files.truncate(descriptor, size)
+            finally:
+                files.close(descriptor)
+        except OSError as error:
+            raise linux_error(error) from None
+
+    def readlink(self) -> bytes:
+        """Return the target, remembered while the inode does not change."""
+        if self.status.st_mode & S_IFMT != S_IFLNK:
+            return super().readlink()
+        target = self.target
+        if target is None or target[0] != self.status.st_ctime_ns:
+            try:
+                target = (self.status.st_ctime_ns, files.readlink_at(self.place(), self.name))
+            except OSError as error:
+                raise linux_error(error) from None
+            self.target = target
+        return target[1]
+
+    # Directories
+
+    def lookup(self, name: bytes) -> HostInode:
+        """Return the inode of an entry, with fresh attributes."""
+        if self.status.st_mode & S_IFMT != S_IFDIR:
+            raise LinuxError(ENOTDIR)
+        try:
+            status = lstat_at(self.descriptor(), name)
+        except OSError as error:
+            raise linux_error(error) from None
+        return self.fs.inode(status, self, name)
+
+    def revalidate(self, name: bytes, known: Inode) -> Inode:
+        """Look again; the common case needs no table."""
+        try:
+            status = lstat_at(self.handle if self.handle is not None else self.descriptor(), name)
+        except OSError as error:
+            raise linux_error(error) from None
+        self.used = True
+        old = known.status  # type: ignore[attr-defined]  # what this directory gave is a HostInode
+        if status.st_ino == old.st_ino and status.st_dev == old.st_dev and not (status.st_mode ^ old.st_mode) & S_IFMT:
+            known.status = status  # type: ignore[attr-defined]
+            return known
+        return self.fs.inode(status, self, name)
+
+    def entries(self) -> list[tuple[bytes, int, int]]:
+        """Return the entries in the host's order."""
+        try:
+            found = files.list_directory(self.descriptor())
+        except OSError as error:
+            raise linux_error(error) from None
+        rows = self.fs.rows
+        if rows and self.status.st_dev == self.fs.dev:
+            for index, (name, ino, kind) in enumerate(found):
+                row = rows.get(ino)
+                if row is not None and row[2] is not None and kind == S_IFREG:
+                    found[index] = (name, ino, row[2] & S_IFMT)
+        return found
+
+    def create(self, name: bytes, mode: int, uid: int, gid: int, rdev: int = 0) -> HostInode:
+        """Make a regular file, FIFO, socket or device node."""
+        directory = self.descriptor()
+        fs = self.fs
+        placeholder = False
+        try:
+            if mode & S_IFMT == S_IFREG:
+                files.close(
+                    files.open_at(directory, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, fs.host_mode(mode) & 0o777)
+                )
+            else:
+                try:
+                    files.mknod_at(directory, name, fs.host_mode(mode), rdev)
+                except OSError as error:
+                    if linux_error(error).errno == EACCES or isinstance(error, FileExistsError):
+                        raise
+                    if isinstance(error, FileNotFoundError):
+                        raise
+                    placeholder = True
+                    files.close(files.open_at(directory, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise linux_error(error) from None
+        return self._made(name, mode, uid, gid, rdev if placeholder else None)
+
+    def create_open(self, name: bytes, mode: int, uid: int, gid: int, flags: int) -> tuple[HostInode, File]:
+        """Make a regular file and keep the descriptor."""
+        fs = self.fs
+        try:
+            descriptor = files.open_at(
+                self.descriptor(), name, _ACCESS[flags & O_ACCMODE] | os.O_CREAT | os.O_EXCL, fs.host_mode(mode) & 0o777
+            )
+            status = files.fstat(descriptor)
+        except OSError as error:
+            raise linux_error(error) from None
+        inode = fs.inode(status, self, name)
+        file = HostFile(inode, flags, descriptor)
+        try:
+            self._own(inode, mode, uid, gid, None)
+        except LinuxError:
+            file.close()
+            raise
+        return inode, file
+
+    def mkdir(self, name: bytes, mode: int, uid: int, gid: int) -> HostInode:
+        """Make a directory."""
+        try:
+            files.mkdir_at(self.descriptor(), name, self.fs.host_mode(mode | S_IFDIR))
+        except OSError as error:
+            raise linux_error(error) from None
+        return self._made(name, mode | S_IFDIR, uid, gid, None)
+
+    def symlink(self, name: bytes, target: bytes, uid: int, gid: int) -> HostInode:
+        """Make a symbolic link."""
+        try:
+            files.symlink_at(target, self.descriptor(), name)
+        except OSError as error:
+            raise linux_error(error) from None
+        return self._made(name, S_IFLNK | 0o777, uid, gid, None)
+
+    def _made(self, name: bytes, mode: int, uid: int, gid: int, rdev: int | None) -> HostInode:
+        inode = self.lookup(name)
+        self._own(inode, mode, uid, gid, rdev)
+        return inode
+
+    def _own(self, inode: HostInode, mode: int, uid: int, gid: int, rdev: int | None) -> None:
+        self.fs.doomed.discard(inode.status.st_ino)
+        if self.fs.metadata is not None and inode.status.st_nlink <= 1 and inode.status.st_ino in self.fs.rows:
+            self.fs.metadata.forget(inode.status.st_ino)  # of a file that was removed behind our back
+        inode.take(mode, uid, gid, rdev)
+
+    def link(self, name: bytes, inode: Inode) -> None:
+        """Make another name."""
+        assert isinstance(inode, HostInode)
+        try:
+            inode.link_to(self.descriptor(), name)
+            inode.status = lstat_at(self.descriptor(), name)
+        except OSError as error:
+            raise linux_error(error) from None
+
+    def unlink(self, name: bytes) -> None:
+        """Remove a name."""
+        directory = self.descriptor()
+        fs = self.fs
+        try:
+            if not fs.rows:
+                files.unlink_at(directory, name)
+                return
+            status = lstat_at(directory, name)
+            files.unlink_at(directory, name)
+        except OSError as error:
+            raise linux_error(error) from None
+        self._gone(status)
+
+    def rmdir(self, name: bytes) -> None:
+        """Remove an empty directory."""
+        try:
+            status = lstat_at(self.descriptor(), name)
+            files.rmdir_at(self.descriptor(), name)
+        except OSError as error:
+            raise linux_error(error) from None
+        self._gone(status)
+
+    def _gone(self, status: os.stat_result) -> None:
+        """Drop what was kept for a file that lost a name."""
+        fs = self.fs
+        inode = fs.find(status)
+        if status.st_mode & S_IFMT == S_IFDIR:
+            if inode is not None:
+                inode.removed = True
+        elif status.st_nlink > 1:
+            return
+        if fs.metadata is not None and status.st_ino in fs.rows and status.st_dev == fs.dev:
+            if inode is not None and inode.files:
+                fs.doomed.add(status.st_ino)
+            else:
+                fs.metadata.forget(status.st_ino)
+
+    def rename(self, name: bytes, directory: Inode, new_name: bytes, flags: int) -> None:
+        """Move an entry."""
+        assert isinstance(directory, HostInode)
+        source, target = self.descriptor(), directory.descriptor()
+        victim: os.stat_result | None = None
+        try:
+            moved = lstat_at(source, name)
+            try:
+                victim = lstat_at(target, new_name)
+            except FileNotFoundError:
+                pass
+            if flags & (RENAME_NOREPLACE | RENAME_EXCHANGE):
+                from lbw.host.files_linux import rename_at2
+
+                rename_at2(source, name, target, new_name, flags)
+            else:
+                files.rename_at(source, name, target, new_name)
+        except OSError as error:
+            raise linux_error(error) from None
+        if victim is not None and (victim.st_ino, victim.st_dev) == (moved.st_ino, moved.st_dev):
+            return  # two names of one file: nothing happens
+        inode = self.fs.find(moved)
+        if inode is not None:
+            inode.directory, inode.name = directory, new_name
+        if victim is not None:
+            if flags & RENAME_EXCHANGE:
+                inode = self.fs.find(victim)
+                if inode is not None:
+                    inode.directory, inode.name = self, name
+            else:
+                self._gone(victim)
+
+    def tmpfile(self, mode: int, uid: int, gid: int) -> Inode:
+        """Make a file without a name: it exists while a description is open, so it comes with one (see `take_spare`)."""
+        if not files.O_TMPFILE:
+            return super().tmpfile(mode, uid, gid)
+        try:
+            descriptor = files.open_at(
+                self.descriptor(), b".", files.O_TMPFILE | os.O_RDWR, self.fs.host_mode(mode) & 0o777
+            )
+            status = files.fstat(descriptor)
+        except OSError as error:
+            raise linux_error(error) from None
+        inode = self.fs.inode(status, self, b"")
+        inode.spare = HostFile(inode, O_WRONLY | 2, descriptor)
+        inode.take(mode | S_IFREG, uid, gid, None)
+        return inode
+
+    def check_alive(self) -> None:
+        """ENOENT in a removed directory; ESTALE when it cannot be found again."""
+        if self.removed:
+            raise LinuxError(ENOENT)
+        if self.handle is None and self.directory is None:
+            raise LinuxError(ESTALE)

@@ -1,0 +1,118 @@
+"""What the guest must see of a host file and the host cannot hold: owners, modes, device numbers.
+
+When the host user is not root, the guest's root is a fake one: files of the host user are shown as 0:0 with the mode they have,
+and whatever differs from that is a row of a small sqlite3 database beside the root, `ROOT.lbw.sqlite3`; a NULL column means
+"as the host says". `mode` is the whole st_mode, type included; a device node is an empty regular file on the host.
+
+A root without a database costs nothing: it is looked for once, and sqlite3 is imported only when there is one or something
+is to be written. Changes are written through in a transaction that stays open for a short while (`COMMIT_AFTER` changes or
+seconds); `commit` ends it: at fsync, at exit and when the time has come. Write-ahead logging keeps what was committed
+when lbw is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+
+DATABASE_SUFFIX = ".lbw.sqlite3"
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS inode(ino INTEGER PRIMARY KEY, uid INTEGER, gid INTEGER, mode INTEGER, rdev INTEGER)"
+)
+
+#: A transaction is committed after this many changes, or at the first change after this many seconds.
+COMMIT_AFTER_CHANGES, COMMIT_AFTER_SECONDS = 1000, 1.0
+
+#: uid, gid, mode, rdev; None: as the host says.
+Row = tuple["int | None", "int | None", "int | None", "int | None"]
+EMPTY: Row = (None, None, None, None)
+
+
+class Metadata:
+    """The rows of one root, in memory, and their database."""
+
+    __slots__ = ("_changes", "_connection", "_path", "_since", "rows")
+
+    def __init__(self, path: bytes) -> None:
+        self._path = os.fsdecode(path)
+        self._connection: sqlite3.Connection | None = None
+        self._changes = 0
+        self._since = 0.0
+        self.rows: dict[int, Row] = self._load() if os.path.exists(self._path) else {}
+
+    def _load(self) -> dict[int, Row]:
+        import sqlite3
+
+        try:
+            return {row[0]: row[1:] for row in self._connect().execute("SELECT ino, uid, gid, mode, rdev FROM inode")}
+        except sqlite3.DatabaseError as error:
+            from lbw.errors import RootError
+
+            raise RootError(f"{self._path}: {error}") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._connection is None:
+            import atexit
+            import sqlite3
+
+            # Autocommit; transactions are begun by hand.
+            self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError:
+                pass  # a read-only database, or a file system without shared memory: the rollback journal does
+            try:
+                self._connection.execute(SCHEMA)
+            except sqlite3.OperationalError:
+                pass  # read-only: reading still works
+            atexit.register(self.close)
+        return self._connection
+
+    def update(self, ino: int, row: Row) -> None:
+        """Set the row of an inode; an empty one is dropped."""
+        if row == EMPTY:
+            self.forget(ino)
+        elif self.rows.get(ino) != row:
+            self.rows[ino] = row
+            self._write("INSERT OR REPLACE INTO inode VALUES (?, ?, ?, ?, ?)", (ino, *row))
+
+    def forget(self, ino: int) -> None:
+        """Drop the row of an inode whose last link has gone: its number may be used again."""
+        if self.rows.pop(ino, None) is not None:
+            self._write("DELETE FROM inode WHERE ino = ?", (ino,))
+
+    def _write(self, statement: str, values: tuple[int | None, ...]) -> None:
+        connection = self._connect()
+        now = time.monotonic()
+        if not self._changes:
+            connection.execute("BEGIN IMMEDIATE")
+            self._since = now
+        connection.execute(statement, values)
+        self._changes += 1
+        if self._changes >= COMMIT_AFTER_CHANGES or now - self._since > COMMIT_AFTER_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Make all changes durable."""
+        if self._changes and self._connection is not None:
+            self._changes = 0
+            self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Commit and let go of the database."""
+        if self._connection is not None:
+            import atexit
+
+            self.commit()
+            self._connection.close()
+            self._connection = None
+            atexit.unregister(self.close)
+
+
+def database_path(root: bytes) -> bytes:
+    """Return where the rows of `root` are kept."""
+    return root.rstrip(b"/") + os.fsencode(DATABASE_SUFFIX)
