@@ -59,8 +59,8 @@ class Process:
 
     __slots__ = (
         "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "dumpable", "executable", "executed",
-        "exit_signal", "exit_status", "exiting", "group", "kernel", "limits", "nice", "parent", "parent_task", "pending", "pid",
-        "start_time", "stop_reported", "stop_signal", "subreaper", "threads", "timers", "uid", "usage",
+        "exit_signal", "exit_status", "exiting", "group", "kernel", "limits", "nice", "parent", "parent_task", "pending",
+        "personality", "pid", "start_time", "stop_reported", "stop_signal", "subreaper", "threads", "timers", "uid", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +93,7 @@ class Process:
         self.subreaper = False
         self.dumpable = 1
         self.nice = 0
+        self.personality = 0  # man 2 personality; kept, nothing depends on it
         self.usage = Usage()  # of finished threads, and the faults of all
         self.child_usage = Usage()  # of children that were waited for
         self.timers: dict[object, object] = {}  # interval timers, by whoever offers them
