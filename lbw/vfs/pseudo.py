@@ -11,8 +11,8 @@ from __future__ import annotations
 from time import time_ns
 
 from lbw.abi.errno import EINVAL, ENOENT, LinuxError
-from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
-from lbw.abi.stat import S_IFDIR, S_IFMT, S_IFREG
+from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+from lbw.vfs.directory import Directory
 from lbw.vfs.file import File, gather
 from lbw.vfs.inode import FileSystem, Inode, Stat
 
@@ -52,9 +52,16 @@ class PseudoInode(Inode):
         self.gid = gid
         self.time = time_ns()
 
+    def owner(self) -> tuple[int, int]:
+        """Return user and group id."""
+        return self.uid, self.gid
+
     @property
     def mode(self) -> int:
         return self.type | self.permissions
+
+    def access_attributes(self) -> tuple[int, int, int]:
+        return self.type | self.permissions, *self.owner()
 
     @property
     def is_directory(self) -> bool:
@@ -62,11 +69,26 @@ class PseudoInode(Inode):
 
     def stat(self) -> Stat:
         time = self.time
+        uid, gid = self.owner()
         return Stat(
-            dev=self.fs.dev, ino=self.ino, mode=self.type | self.permissions, uid=self.uid, gid=self.gid,
+            dev=self.fs.dev, ino=self.ino, mode=self.type | self.permissions, uid=uid, gid=gid,
             nlink=2 if self.type == S_IFDIR else 1, blksize=1024,
             atime=time, mtime=time, ctime=time, btime=time,
         )  # fmt: skip
+
+
+class LinkInode(PseudoInode):
+    """A symbolic link with a generated target."""
+
+    __slots__ = ("produce",)
+    type = S_IFLNK
+
+    def __init__(self, fs: FileSystem, ino: int, produce: Callable[[], bytes], permissions: int = 0o777) -> None:
+        super().__init__(fs, ino, permissions)
+        self.produce = produce
+
+    def readlink(self) -> bytes:
+        return self.produce()
 
 
 class AnonymousInode(PseudoInode):
@@ -138,22 +160,7 @@ class PseudoDirectory(PseudoInode):
     type = S_IFDIR
 
     def open(self, flags: int) -> File:
-        if flags & O_ACCMODE != O_RDONLY:
-            raise LinuxError(EINVAL)
-        return DirectoryFile(self, flags)
-
-
-class DirectoryFile(File):
-    """An open directory of a generated file system."""
-
-    __slots__ = ()
-
-    def entries(self) -> list[tuple[bytes, int, int]]:
-        location = self.location
-        own = self.inode.stat().ino
-        parent = location.parent if location is not None else None
-        above = parent.inode.stat().ino if parent is not None else own
-        return [(b".", own, S_IFDIR), (b"..", above, S_IFDIR), *self.inode.entries()]
+        return Directory(self, flags)
 
 
 class StaticDirectory(PseudoDirectory):

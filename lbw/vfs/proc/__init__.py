@@ -1,0 +1,1 @@
+"""procfs: what the kernel knows, as text.  man 5 proc"""

@@ -1,0 +1,106 @@
+"""The proc file system: its root, `self`, and the directory of every process."""
+
+from __future__ import annotations
+
+from lbw.abi.errno import ENOENT, LinuxError
+from lbw.abi.fs import PROC_SUPER_MAGIC
+from lbw.abi.stat import S_IFDIR, S_IFMT
+from lbw.vfs.proc import system
+from lbw.vfs.proc.cpuinfo import cpuinfo
+from lbw.vfs.proc.process import TaskEntry
+from lbw.vfs.pseudo import LinkInode, PseudoDirectory, PseudoFileSystem, PseudoInode, TextInode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lbw.vfs.inode import Inode
+    from lbw.vfs.proc.source import ProcSource, TaskView
+
+#: Inode number of the root, as on Linux.
+ROOT_INO = 1
+
+TEXTS: dict[bytes, Callable[[ProcSource], bytes]] = {
+    b"cmdline": system.kernel_command_line,
+    b"cpuinfo": lambda source: cpuinfo(),
+    b"devices": system.devices,
+    b"filesystems": system.file_systems,
+    b"loadavg": system.loadavg,
+    b"meminfo": system.meminfo,
+    b"partitions": system.partitions,
+    b"stat": system.stat,
+    b"swaps": system.swaps,
+    b"uptime": system.uptime,
+    b"version": system.version,
+    b"vmstat": system.vmstat,
+}
+
+
+class ProcFileSystem(PseudoFileSystem):
+    """procfs, showing what `source` knows."""
+
+    type_name = "proc"
+    magic = PROC_SUPER_MAGIC
+
+    def __init__(self, source: ProcSource, dev: int = 0x15) -> None:
+        super().__init__(dev)
+        self.source = source
+        self._last_ino = 0xF0000000
+        self.root = ProcRoot(self)
+
+
+class ProcRoot(PseudoDirectory):
+    """/proc."""
+
+    __slots__ = ("_children",)
+
+    fs: ProcFileSystem
+
+    def __init__(self, fs: ProcFileSystem) -> None:
+        super().__init__(fs, ROOT_INO, 0o555)
+        from lbw.vfs.proc.sysctl import build
+
+        children: dict[bytes, PseudoInode] = {}
+        for name, text in TEXTS.items():
+            children[name] = TextInode(fs, fs.next_ino(), self._producer(text))
+        children[b"mounts"] = LinkInode(fs, fs.next_ino(), lambda: b"self/mounts")
+        children[b"self"] = LinkInode(fs, fs.next_ino(), self._self)
+        children[b"thread-self"] = LinkInode(fs, fs.next_ino(), self._thread_self)
+        children[b"sys"] = build(fs)
+        self._children = children
+
+    def _producer(self, text: Callable[[ProcSource], bytes]) -> Callable[[], bytes]:
+        source = self.fs.source
+        return lambda: text(source)
+
+    def _current(self) -> TaskView:
+        view = self.fs.source.current
+        if view is None:
+            raise LinuxError(ENOENT)
+        return view
+
+    def _self(self) -> bytes:
+        return b"%d" % self._current().pid
+
+    def _thread_self(self) -> bytes:
+        view = self._current()
+        return b"%d/task/%d" % (view.pid, view.tid)
+
+    def lookup(self, name: bytes) -> Inode:
+        child = self._children.get(name)
+        if child is not None:
+            return child
+        if name.isdigit() and name[0] != 48 and len(name) < 8:
+            view = self.fs.source.process(int(name))
+            if view is not None:
+                return TaskEntry(self.fs, view)
+        raise LinuxError(ENOENT)
+
+    def revalidate(self, name: bytes, known: Inode) -> Inode:
+        if isinstance(known, TaskEntry):
+            return known if known.view.alive else self.lookup(name)
+        return known
+
+    def entries(self) -> list[tuple[bytes, int, int]]:
+        listed = [(name, child.ino, child.mode & S_IFMT) for name, child in self._children.items()]
+        return listed + [(b"%d" % pid, (pid * 2 + 1) << 32, S_IFDIR) for pid in self.fs.source.pids()]

@@ -1,0 +1,268 @@
+"""/proc/PID and /proc/PID/task/TID: the directory of a process or thread.
+
+A file is a row of `ENTRIES`: its permissions, whether only those may open it who may look into the task, and the
+function that makes its text.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import EACCES, EINVAL, ENOENT, ESRCH, LinuxError
+from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
+from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFREG
+from lbw.vfs.proc import maps, mounts, status
+from lbw.vfs.proc.fds import FdDirectory, FdInfoDirectory
+from lbw.vfs.proc.inspect import owner_of, require_inspection
+from lbw.vfs.pseudo import PseudoDirectory, PseudoInode, TextInode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lbw.vfs.file import File
+    from lbw.vfs.inode import Inode
+    from lbw.vfs.location import Location
+    from lbw.vfs.proc.fs import ProcFileSystem
+    from lbw.vfs.proc.source import ProcSource, TaskView
+
+
+class TaskEntry(PseudoDirectory):
+    """/proc/PID, or /proc/PID/task/TID (`thread`)."""
+
+    __slots__ = ("source", "thread", "view")
+
+    fs: ProcFileSystem
+
+    def __init__(self, fs: ProcFileSystem, view: TaskView, thread: bool = False) -> None:
+        super().__init__(fs, (view.tid * 2 + thread + 1) << 32, 0o555)
+        self.source: ProcSource = fs.source
+        self.view = view
+        self.thread = thread
+
+    def owner(self) -> tuple[int, int]:
+        return owner_of(self.view)
+
+    def path_of(self, location: Location) -> bytes:
+        """Return the path of `location` as the asking task sees it."""
+        from lbw.vfs.operations import path_of
+
+        reader = self.source.current
+        ctx = (reader.fs if reader is not None else None) or self.view.fs
+        if ctx is None:
+            raise LinuxError(ENOENT)
+        return path_of(ctx, location)
+
+    def require_alive(self) -> None:
+        """ESRCH: the task is gone."""
+        if not self.view.alive:
+            raise LinuxError(ESRCH)
+
+    def lookup(self, name: bytes) -> Inode:
+        row = ENTRIES.get(name)
+        if row is None or (self.thread and name == b"task") or not self.view.alive:
+            raise LinuxError(ENOENT)
+        kind, permissions, guarded, produce = row
+        ino = self.ino + 1 + _NAMES.index(name)
+        if kind == S_IFLNK:
+            return TaskLink(self, ino, name)
+        if kind == S_IFREG:
+            if produce is None:
+                return MemoryInode(self, ino, permissions)
+            return TaskText(self, ino, permissions, guarded, produce, name)
+        if name == b"task":
+            return ThreadDirectory(self, ino, permissions)
+        return (FdDirectory if name == b"fd" else FdInfoDirectory)(self, ino, permissions)
+
+    def revalidate(self, name: bytes, known: Inode) -> Inode:
+        if not self.view.alive:
+            raise LinuxError(ENOENT)
+        return known
+
+    def entries(self) -> list[tuple[bytes, int, int]]:
+        self.require_alive()
+        return [
+            (name, self.ino + 1 + number, row[0])
+            for number, (name, row) in enumerate(ENTRIES.items())
+            if not (self.thread and name == b"task")
+        ]
+
+
+class TaskText(TextInode):
+    """A text about a task."""
+
+    __slots__ = ("_entry", "_guarded")
+
+    def __init__(
+        self, entry: TaskEntry, ino: int, permissions: int, guarded: bool,
+        produce: Callable[[TaskEntry], bytes], name: bytes,
+    ) -> None:  # fmt: skip
+        def make() -> bytes:
+            entry.require_alive()
+            return produce(entry)
+
+        super().__init__(entry.fs, ino, make, permissions)
+        self._entry = entry
+        self._guarded = guarded
+        if name == b"comm":
+            self.accept = self._rename
+
+    def owner(self) -> tuple[int, int]:
+        return owner_of(self._entry.view)
+
+    def open(self, flags: int) -> File:
+        if self._guarded:
+            require_inspection(self._entry.source, self._entry.view)
+        elif flags & O_ACCMODE != O_RDONLY:
+            # comm: only the process itself may name its threads, whoever owns it.
+            caller = self._entry.source.current
+            if caller is not None and caller.pid != self._entry.view.pid:
+                raise LinuxError(EINVAL)
+        return super().open(flags)
+
+    def _rename(self, name: bytes) -> None:
+        self._entry.require_alive()
+        self._entry.view.set_comm(name.rstrip(b"\n").split(b"\0", 1)[0][:15])
+
+
+class TaskLink(PseudoInode):
+    """exe, cwd, root: links that lead straight to a location."""
+
+    __slots__ = ("_entry", "_name")
+    type = S_IFLNK
+
+    def __init__(self, entry: TaskEntry, ino: int, name: bytes) -> None:
+        super().__init__(entry.fs, ino, 0o777)
+        self._entry = entry
+        self._name = name
+
+    def owner(self) -> tuple[int, int]:
+        return owner_of(self._entry.view)
+
+    def magic_link(self) -> Location:
+        """ENOENT: it has none (any more)."""
+        view = self._entry.view
+        require_inspection(self._entry.source, view)
+        if self._name == b"exe":
+            target = view.executable
+        else:
+            ctx = view.fs
+            target = None if ctx is None else ctx.cwd if self._name == b"cwd" else ctx.root
+        if target is None:
+            raise LinuxError(ENOENT)
+        return target
+
+    def readlink(self) -> bytes:
+        return self._entry.path_of(self.magic_link())
+
+
+class MemoryInode(PseudoInode):
+    """/proc/PID/mem."""
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, entry: TaskEntry, ino: int, permissions: int) -> None:
+        super().__init__(entry.fs, ino, permissions)
+        self._entry = entry
+
+    def owner(self) -> tuple[int, int]:
+        return owner_of(self._entry.view)
+
+    def open(self, flags: int) -> File:
+        view = self._entry.view
+        require_inspection(self._entry.source, view)
+        memory = view.memory
+        if memory is None:
+            raise LinuxError(EACCES)
+        return maps.MemoryFile(self, flags, memory)
+
+
+class ThreadDirectory(PseudoDirectory):
+    """/proc/PID/task."""
+
+    __slots__ = ("_entry",)
+
+    fs: ProcFileSystem
+
+    def __init__(self, entry: TaskEntry, ino: int, permissions: int) -> None:
+        super().__init__(entry.fs, ino, permissions)
+        self._entry = entry
+
+    def owner(self) -> tuple[int, int]:
+        return owner_of(self._entry.view)
+
+    def lookup(self, name: bytes) -> Inode:
+        view = self._entry.view.thread(int(name)) if name.isdigit() and len(name) < 8 else None
+        if view is None:
+            raise LinuxError(ENOENT)
+        return TaskEntry(self.fs, view, thread=True)
+
+    def revalidate(self, name: bytes, known: Inode) -> Inode:
+        return known if isinstance(known, TaskEntry) and known.view.alive else self.lookup(name)
+
+    def entries(self) -> list[tuple[bytes, int, int]]:
+        return [(b"%d" % tid, (tid * 2 + 2) << 32, S_IFDIR) for tid in self._entry.view.threads()]
+
+
+def comm(entry: TaskEntry) -> bytes:
+    """Return the name."""
+    return entry.view.comm + b"\n"
+
+
+def wchan(entry: TaskEntry) -> bytes:
+    """Return what the task waits in, without a newline; 0: it runs."""
+    return entry.view.wait_channel or b"0"
+
+
+def cgroup(entry: TaskEntry) -> bytes:
+    """Return the control group: there is only the root of the one hierarchy."""
+    return b"0::/\n"
+
+
+def id_map(entry: TaskEntry) -> bytes:
+    """Return the map of the initial user namespace: everything to itself."""
+    return b"%10d %10d %10d\n" % (0, 0, 0xFFFFFFFF)
+
+
+def loginuid(entry: TaskEntry) -> bytes:
+    """Return the audit user id: unset, nobody logs in."""
+    return b"%d" % 0xFFFFFFFF
+
+
+def setgroups(entry: TaskEntry) -> bytes:
+    """Return whether setgroups(2) is allowed in the user namespace."""
+    return b"allow\n"
+
+
+def personality(entry: TaskEntry) -> bytes:
+    """Return the execution domain: Linux."""
+    return b"%08x\n" % 0
+
+
+#: Name: (type, permissions, only for those who may look into the task, text; None: special).
+ENTRIES: dict[bytes, tuple[int, int, bool, Callable[[TaskEntry], bytes] | None]] = {
+    b"task": (S_IFDIR, 0o555, False, None),
+    b"fd": (S_IFDIR, 0o500, True, None),
+    b"fdinfo": (S_IFDIR, 0o555, True, None),
+    b"environ": (S_IFREG, 0o400, True, maps.environ),
+    b"auxv": (S_IFREG, 0o400, True, maps.auxv),
+    b"status": (S_IFREG, 0o444, False, status.status),
+    b"personality": (S_IFREG, 0o400, True, personality),
+    b"limits": (S_IFREG, 0o444, False, status.limits),
+    b"comm": (S_IFREG, 0o644, False, comm),
+    b"cmdline": (S_IFREG, 0o444, False, maps.cmdline),
+    b"stat": (S_IFREG, 0o444, False, status.stat),
+    b"statm": (S_IFREG, 0o444, False, maps.statm),
+    b"maps": (S_IFREG, 0o444, True, maps.maps),
+    b"mem": (S_IFREG, 0o600, True, None),
+    b"cwd": (S_IFLNK, 0o777, True, None),
+    b"root": (S_IFLNK, 0o777, True, None),
+    b"exe": (S_IFLNK, 0o777, True, None),
+    b"mounts": (S_IFREG, 0o444, False, mounts.mounts),
+    b"mountinfo": (S_IFREG, 0o444, False, mounts.mountinfo),
+    b"wchan": (S_IFREG, 0o444, False, wchan),
+    b"cgroup": (S_IFREG, 0o444, False, cgroup),
+    b"loginuid": (S_IFREG, 0o444, False, loginuid),
+    b"uid_map": (S_IFREG, 0o444, False, id_map),
+    b"gid_map": (S_IFREG, 0o444, False, id_map),
+    b"setgroups": (S_IFREG, 0o444, False, setgroups),
+}
+_NAMES = list(ENTRIES)

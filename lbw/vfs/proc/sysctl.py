@@ -1,0 +1,140 @@
+"""/proc/sys: kernel parameters.  man 5 proc, Linux' Documentation/admin-guide/sysctl
+
+A value that nothing in lbw depends on changing is read-only here, where root could change it on Linux.
+"""
+
+from __future__ import annotations
+
+from os import urandom
+
+from lbw.abi.errno import EINVAL, EPERM, LinuxError
+from lbw.vfs.dev.memory import ENTROPY_BITS
+from lbw.vfs.pipe_queue import MAX_CAPACITY
+from lbw.vfs.pseudo import StaticDirectory, TextInode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lbw.vfs.proc.fs import ProcFileSystem
+    from lbw.vfs.proc.source import ProcSource
+
+    Setting = bytes | int | Callable[[ProcSource], bytes]
+    Settings = dict[str, "Setting | Settings"]
+
+HOST_NAME_MAX = 64
+
+
+def new_uuid() -> bytes:
+    """Return a random UUID (RFC 4122, version 4)."""
+    raw = bytearray(urandom(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:])).encode()
+
+
+def _uname(field: int) -> Callable[[ProcSource], bytes]:
+    return lambda source: source.uname()[field]
+
+
+SETTINGS: Settings = {
+    "kernel": {
+        "arch": _uname(4),
+        "cap_last_cap": 40,
+        "core_pattern": b"core",
+        "core_uses_pid": 0,
+        "domainname": _uname(5),
+        "hostname": _uname(1),
+        "msgmax": 8192,
+        "msgmnb": 16384,
+        "msgmni": 32000,
+        "ngroups_max": 65536,
+        "osrelease": _uname(2),
+        "ostype": _uname(0),
+        "overflowgid": 65534,
+        "overflowuid": 65534,
+        "pid_max": 32768,
+        "printk": b"4\t4\t1\t7",
+        "random": {
+            "boot_id": b"",  # made with the file system
+            "entropy_avail": ENTROPY_BITS,
+            "poolsize": ENTROPY_BITS,
+            "uuid": lambda source: new_uuid(),
+        },
+        "randomize_va_space": 0,
+        "sem": b"32000\t1024000000\t500\t32000",
+        "shmall": 18446744073692774399,
+        "shmmax": 18446744073692774399,
+        "shmmni": 4096,
+        "tainted": 0,
+        "threads-max": lambda source: b"%d" % source.status().tasks_max,
+        "version": _uname(3),
+    },
+    "vm": {
+        "max_map_count": 65530,
+        "mmap_min_addr": 65536,
+        "nr_hugepages": 0,
+        "overcommit_memory": 1,
+        "overcommit_ratio": 50,
+        "swappiness": 60,
+    },
+    "fs": {
+        "file-max": 9223372036854775807,
+        "nr_open": 1048576,
+        "pipe-max-size": MAX_CAPACITY,
+        "pipe-user-pages-hard": 0,
+        "pipe-user-pages-soft": 16384,
+        "protected_hardlinks": 0,
+        "protected_symlinks": 0,
+    },
+}
+
+
+class SysctlInode(TextInode):
+    """A parameter. `accept` gets the new value without its newline; only root may write, whatever the mode says."""
+
+    __slots__ = ()
+
+    def truncate(self, size: int) -> None:
+        """Accept O_TRUNC of those that can be written."""
+        if self.accept is None:
+            raise LinuxError(EPERM)
+
+
+def build(fs: ProcFileSystem) -> StaticDirectory:
+    """Return /proc/sys."""
+    boot_id = new_uuid()
+    writable: dict[str, Callable[[bytes], None]] = {
+        "hostname": fs.source.set_hostname,
+        "domainname": fs.source.set_domainname,
+    }
+
+    def setter(change: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def accept(data: bytes) -> None:
+            name = data.split(b"\0", 1)[0].split(b"\n", 1)[0]
+            if len(name) > HOST_NAME_MAX:
+                raise LinuxError(EINVAL)
+            change(name)
+
+        return accept
+
+    def parameter(name: str, value: Setting) -> SysctlInode:
+        def produce() -> bytes:
+            if name == "boot_id":
+                return boot_id + b"\n"
+            if isinstance(value, int):
+                return b"%d\n" % value
+            return (value if isinstance(value, bytes) else value(fs.source)) + b"\n"
+
+        change = writable.get(name)
+        accept = setter(change) if change is not None else None
+        return SysctlInode(fs, fs.next_ino(), produce, 0o644 if change is not None else 0o444, accept=accept)
+
+    def directory(settings: Settings) -> StaticDirectory:
+        node = StaticDirectory(fs, fs.next_ino())
+        for name, value in settings.items():
+            node.children[name.encode()] = directory(value) if isinstance(value, dict) else parameter(name, value)
+        return node
+
+    return directory(SETTINGS)

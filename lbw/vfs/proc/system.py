@@ -1,0 +1,113 @@
+"""The machine as text: meminfo, stat, uptime, loadavg, version, ...  man 5 proc"""
+
+from __future__ import annotations
+
+from lbw.abi.stat import S_IFBLK, S_IFCHR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.vfs.proc.source import ProcSource
+
+TICK = 10_000_000  # ns
+SECOND = 1_000_000_000
+PAGE = 4096
+
+#: File systems that lbw has; the first column is `nodev` for those without a disk: all of them.
+FILE_SYSTEMS = ("tmpfs", "proc", "devtmpfs", "pipefs", "devpts", "overlay", "hostfs")
+
+
+def meminfo(source: ProcSource) -> bytes:
+    """Return /proc/meminfo."""
+    now = source.status()
+    available = now.free + now.cached
+    rows = (
+        ("MemTotal", now.total), ("MemFree", now.free), ("MemAvailable", min(available, now.total)), ("Buffers", 0),
+        ("Cached", now.cached), ("SwapCached", 0), ("Active", now.anonymous), ("Inactive", now.cached),
+        ("Active(anon)", now.anonymous), ("Inactive(anon)", 0), ("Active(file)", 0), ("Inactive(file)", now.cached),
+        ("Unevictable", 0), ("Mlocked", 0), ("SwapTotal", 0), ("SwapFree", 0), ("Dirty", 0), ("Writeback", 0),
+        ("AnonPages", now.anonymous), ("Mapped", now.mapped), ("Shmem", now.shared), ("KReclaimable", 0), ("Slab", 0),
+        ("SReclaimable", 0), ("SUnreclaim", 0), ("KernelStack", 0), ("PageTables", now.page_tables),
+        ("NFS_Unstable", 0), ("Bounce", 0), ("WritebackTmp", 0), ("CommitLimit", now.total), ("Committed_AS", now.anonymous),
+        ("VmallocTotal", 34359738367 * 1024), ("VmallocUsed", 0), ("VmallocChunk", 0), ("Percpu", 0),
+    )  # fmt: skip
+    lines = [f"{label + ':':16}{size // 1024:8d} kB\n" for label, size in rows]
+    lines += [f"{label + ':':16}{0:8d}\n" for label in ("HugePages_Total", "HugePages_Free", "HugePages_Rsvd")]
+    lines += [f"{'HugePages_Surp:':16}{0:8d}\n", f"{'Hugepagesize:':16}{2048:8d} kB\n", f"{'Hugetlb:':16}{0:8d} kB\n"]
+    return "".join(lines).encode()
+
+
+def stat(source: ProcSource) -> bytes:
+    """Return /proc/stat."""
+    now = source.status()
+    times = f"{now.user_time // TICK} 0 {now.system_time // TICK} {now.idle_time // TICK} 0 0 0 0 0 0"
+    return (
+        f"cpu  {times}\ncpu0 {times}\nintr {now.interrupts}\nctxt {now.context_switches}\n"
+        f"btime {now.boot_time // SECOND}\nprocesses {now.forks}\nprocs_running {now.running}\nprocs_blocked 0\n"
+        f"softirq 0 0 0 0 0 0 0 0 0 0 0\n"
+    ).encode()
+
+
+def uptime(source: ProcSource) -> bytes:
+    """Return seconds since boot, and seconds idle."""
+    now = source.status()
+    hundredths = SECOND // 100
+    parts = []
+    for time in (now.uptime, now.idle_time):
+        parts.append(b"%d.%02d" % divmod(time // hundredths, 100))
+    return b" ".join(parts) + b"\n"
+
+
+def loadavg(source: ProcSource) -> bytes:
+    """Return the load averages, runnable/existing threads and the last pid."""
+    now = source.status()
+    return ("%.2f %.2f %.2f %d/%d %d\n" % (*now.load, now.running, now.tasks, now.last_pid)).encode()
+
+
+def version(source: ProcSource) -> bytes:
+    """Return what kernel this is."""
+    sysname, _, release, build, _, _ = source.uname()
+    return b"%s version %s (lbw) (python) %s\n" % (sysname, release, build)
+
+
+def file_systems(source: ProcSource) -> bytes:
+    """Return the file system types."""
+    return "".join([f"nodev\t{name}\n" for name in FILE_SYSTEMS]).encode()
+
+
+def kernel_command_line(source: ProcSource) -> bytes:
+    """Return the kernel's command line: empty, it has none."""
+    return b"\n"
+
+
+def devices(source: ProcSource) -> bytes:
+    """Return the major numbers of the drivers."""
+    text = ""
+    for title, kind in (("Character devices:\n", S_IFCHR), ("\nBlock devices:\n", S_IFBLK)):
+        text += title
+        for major, names in sorted(source.devices.majors[kind].items()):
+            text += "".join([f"{major:3d} {name}\n" for name in names])
+    return text.encode()
+
+
+def partitions(source: ProcSource) -> bytes:
+    """Return the block devices: none."""
+    return b""
+
+
+def swaps(source: ProcSource) -> bytes:
+    """Return the swap areas: none."""
+    return b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+
+
+def vmstat(source: ProcSource) -> bytes:
+    """Return counters of virtual memory, those that exist here."""
+    now = source.status()
+    rows = (
+        ("nr_free_pages", now.free // PAGE), ("nr_inactive_anon", 0), ("nr_active_anon", now.anonymous // PAGE),
+        ("nr_inactive_file", now.cached // PAGE), ("nr_active_file", 0), ("nr_unevictable", 0),
+        ("nr_anon_pages", now.anonymous // PAGE), ("nr_mapped", now.mapped // PAGE),
+        ("nr_file_pages", now.cached // PAGE), ("nr_dirty", 0), ("nr_writeback", 0), ("nr_shmem", now.shared // PAGE),
+        ("nr_page_table_pages", now.page_tables // PAGE), ("pswpin", 0), ("pswpout", 0),
+        ("pgfault", now.minor_faults + now.major_faults), ("pgmajfault", now.major_faults), ("oom_kill", 0),
+    )  # fmt: skip
+    return "".join([f"{name} {value}\n" for name, value in rows]).encode()
