@@ -5,34 +5,51 @@ from __future__ import annotations
 import os
 import sys
 
+if sys.platform == "win32":
 
-def uid() -> int:
-    """Return the effective user id."""
-    return os.geteuid() if sys.platform != "win32" else 0
+    def uid() -> int:
+        """Return 0."""
+        return 0
 
+    def gid() -> int:
+        """Return 0."""
+        return 0
 
-def gid() -> int:
-    """Return the effective group id."""
-    return os.getegid() if sys.platform != "win32" else 0
+    def groups() -> list[int]:
+        """Return nothing."""
+        return []
 
+    def is_root() -> bool:
+        """Whether lbw may set owners and make device nodes on the host: never."""
+        return False
 
-def groups() -> list[int]:
-    """Return the supplementary groups."""
-    return os.getgroups() if sys.platform != "win32" else []
-
-
-def is_root() -> bool:
-    """Whether lbw may set owners and make device nodes on the host."""
-    return sys.platform != "win32" and os.geteuid() == 0
-
-
-def username() -> str:
-    """Return the user's name, or the number when there is no name."""
-    if sys.platform == "win32":
+    def username() -> str:
+        """Return the user's name."""
         return os.environ.get("USERNAME", "user")
-    try:
+
+else:
+
+    def uid() -> int:
+        """Return the effective user id."""
+        return os.geteuid()
+
+    def gid() -> int:
+        """Return the effective group id."""
+        return os.getegid()
+
+    def groups() -> list[int]:
+        """Return the supplementary groups."""
+        return os.getgroups()
+
+    def is_root() -> bool:
+        """Whether lbw may set owners and make device nodes on the host."""
+        return os.geteuid() == 0
+
+    def username() -> str:
+        """Return the user's name, or the number when there is no name."""
         from pwd import getpwuid
 
-        return getpwuid(os.geteuid()).pw_name
-    except (ImportError, KeyError):
-        return str(os.geteuid())
+        try:
+            return getpwuid(os.geteuid()).pw_name
+        except KeyError:
+            return str(os.geteuid())

@@ -195,7 +195,7 @@ class Output:
 
 
 def _upper(byte: int) -> int:
-    """toupper in the kernel's Latin-1."""
-    if 0x61 <= byte <= 0x7A or (0xE0 <= byte <= 0xFE and byte != 0xF7):
+    """toupper in the kernel's Latin-1, which takes the sharp s and the y with diaeresis for ordinary ones."""
+    if 0x61 <= byte <= 0x7A or (byte >= 0xDF and byte != 0xF7):
         return byte - 32
     return byte
