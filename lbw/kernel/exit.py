@@ -66,8 +66,7 @@ def exit_task(task: Task, status: int) -> None:
         kernel.pids.release(task.tid)
     task.signals.pending.clear()
     if process.threads:
-        retarget(process.threads[0], FULL)
-        process.threads[0].interrupt()
+        retarget(task, FULL)
     else:
         process.uid = task.credentials.ruid
         end_process(process, process.exiting if process.exiting is not None else status)

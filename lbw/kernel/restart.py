@@ -38,8 +38,10 @@ def settle(task: Task, handler_flags: int | None) -> None:
         else:
             number = task.call if rule != NEVER else -1
     else:
+        # What goes on through restart_syscall (a sleep) is never begun again from the start: its time would be, too.
+        again = rule == RESTART and handler_flags & SA_RESTART and task.restart_call is None
         task.restart_call = None
-        number = task.call if rule == RESTART and handler_flags & SA_RESTART else -1
+        number = task.call if again else -1
     if number < 0:
         registers[RAX] = -EINTR & WORD
     else:

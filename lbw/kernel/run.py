@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 WORD = 1 << 64
 
+#: No host sleeps longer at a time, ns; some cannot.
+LONGEST_SLEEP = 3600 * 10**9
+
 #: What a trap costs the kernel, in ns: how much of a task's time is called system time. Measuring each call would cost
 #: a tenth of it.
 TRAP_COST = 4000
@@ -48,7 +51,7 @@ def idle(kernel: Kernel) -> None:
     kernel.current = None
     timers = kernel.timers
     deadline = timers.next_deadline()
-    timeout = None if deadline is None else max(0, deadline - kernel.clock.monotonic())
+    timeout = None if deadline is None else min(max(0, deadline - kernel.clock.monotonic()), LONGEST_SLEEP)
     kernel.scheduler.stop_ticking()
     kernel.events.wait(timeout)
     timers.run_due(kernel.clock.monotonic())
