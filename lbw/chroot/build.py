@@ -126,6 +126,7 @@ def _construct(
     archives = download(items, cache, progress)
     partial = directory.with_name(f"{directory.name}.partial")
     with FileLock(partial.with_name(f"{partial.name}.lock")) as lock:
+        _check_request(request, directory)  # another process may have built it while this one waited
         if os.path.lexists(partial):
             if not lock.taken_over:
                 raise ChrootError(f"{partial} is in the way and was not left by lbw: remove it")

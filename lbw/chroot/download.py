@@ -12,10 +12,10 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import queue
 import re
 import threading
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -27,6 +27,8 @@ from lbw.chroot.transport import TransientError, is_disk_full, open_url, retry
 
 CONNECTIONS = 4
 CHUNK = 1 << 16
+PATIENCE = 0.5
+"""Seconds between two looks at what the threads do, and to wait for each of them at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +61,46 @@ def cached(item: Item, cache: Path) -> bool:
 def download(items: Sequence[Item], cache: Path, progress: Progress, connections: int = CONNECTIONS) -> list[Path]:
     """Bring all `items` into the directory `cache`; return their paths in the same order.
 
-    Raises DownloadError or VerificationError naming the URL; OSError when the cache cannot be written.  Whatever
-    ends it early, also KeyboardInterrupt, no thread survives, and what was fetched stays for the next run.
+    Raises DownloadError or VerificationError naming the URL; OSError when the cache cannot be written.  Whatever ends
+    it early, also KeyboardInterrupt, what was fetched stays for the next run.  Threads stop at their next byte; one
+    that waits for a silent server is left behind, and ends with the process.
     """
     cache.mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
-    pool = ThreadPoolExecutor(max_workers=max(1, connections), thread_name_prefix="lbw-download")
+    todo: queue.SimpleQueue[tuple[int, Item]] = queue.SimpleQueue()
+    results: queue.SimpleQueue[tuple[int, Path | BaseException]] = queue.SimpleQueue()
+    for task in enumerate(items):
+        todo.put(task)
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                number, item = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                results.put((number, _obtain(item, cache, progress, stop)))
+            except BaseException as error:  # raised again below, in the thread that waits
+                results.put((number, error))
+
+    threads = [threading.Thread(target=work, name="lbw-download", daemon=True) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    paths: dict[int, Path] = {}
     try:
-        futures = [pool.submit(_obtain, item, cache, progress, stop) for item in items]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        failed = [future for future in done if future.exception() is not None]
-        if failed:
-            stop.set()
-            raise failed[0].exception() or AssertionError
-        return [future.result() for future in futures]
+        while len(paths) < len(items):
+            try:
+                number, result = results.get(timeout=PATIENCE)
+            except queue.Empty:  # on Windows ^C is noticed only between two waits
+                continue
+            if isinstance(result, BaseException):
+                raise result
+            paths[number] = result
     finally:
         stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+        for thread in threads:
+            thread.join(PATIENCE)
+    return [paths[number] for number in range(len(items))]
 
 
 def _obtain(item: Item, cache: Path, progress: Progress, stop: threading.Event) -> Path:

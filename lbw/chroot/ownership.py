@@ -6,7 +6,7 @@ sqlite3 database beside the root, `DIR.lbw.sqlite3`, one row per inode; a NULL c
 
     uid, gid    owner in the guest
     mode        st_mode in the guest, file type included, all twelve permission bits
-    rdev        device number of a device node, which is an empty regular file on the host
+    rdev        device number of a device node, as Linux encodes it; on the host the node is an empty regular file
 
 A host user who is root needs no records: files get their owner and mode for real.  Everybody else's files lose their
 set-user-id and set-group-id bits on the host (they would hand out *this* host user's rights) and gain read and write
@@ -113,6 +113,11 @@ class Ownership:
     def _held(path: str, wanted: int) -> int:
         """Return the permissions that the host now shows; only Windows differs from what was asked for."""
         return wanted if os.name == "posix" else stat.S_IMODE(os.lstat(path).st_mode)
+
+
+def linux_device(major: int, minor: int) -> int:
+    """Return the device number as Linux's makedev(3) encodes it, whatever the host's own encoding is."""
+    return (minor & 0xFF) | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (major & ~0xFFF) << 32
 
 
 def database_path(root: Path) -> Path:

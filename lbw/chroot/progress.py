@@ -35,6 +35,13 @@ class Progress:
         """Tell the user something that does not stop the build."""
 
 
+class WarningsOnly(Progress):
+    """Print warnings and nothing else."""
+
+    def warn(self, text: str) -> None:
+        print(f"lbw: warning: {text}", file=sys.stderr, flush=True)
+
+
 class TerminalProgress(Progress):
     """Bars on a terminal, one line per stage elsewhere."""
 

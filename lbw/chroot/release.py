@@ -42,6 +42,7 @@ def fetch_release(source: Source, keyring: Path | None, allow_unsigned: bool, pr
     """
     payload = _verified_payload(source, [str(keyring)] if keyring else list(source.signed_by), allow_unsigned)
     release = parse_release(source, payload.decode("utf-8", "replace"))
+    _check_suite(release)
     _warn_when_expired(release, progress)
     return release
 
@@ -108,6 +109,15 @@ def _detached_payload(source: Source, keys: list[str], allow_unsigned: bool) -> 
     except NotFoundError as error:
         raise VerificationError(f"{url} is not signed: refused (--allow-unsigned trusts it anyway)") from error
     return signature.verify_detached(message, detached, keys, url)
+
+
+def _check_suite(release: Release) -> None:
+    """Refuse the Release of another suite: validly signed, it could bring back old packages with known holes."""
+    names = [release.fields[name] for name in ("Suite", "Codename") if name in release.fields]
+    asked = release.source.suite.strip("/")
+    if names and not {asked, asked.partition("/")[0]} & set(names):  # buster/updates calls itself buster
+        url = release.source.url("")
+        raise VerificationError(f"{url} holds another suite than asked for: {', '.join(dict.fromkeys(names))}")
 
 
 def _warn_when_expired(release: Release, progress: Progress) -> None:

@@ -16,7 +16,7 @@ import stat
 from pathlib import Path
 
 from lbw.chroot.errors import UnsafeArchiveError
-from lbw.chroot.ownership import Ownership
+from lbw.chroot.ownership import Ownership, linux_device
 
 MAX_SYMLINKS = 40
 """As many as Linux follows in one path, path_resolution(7)."""
@@ -142,7 +142,7 @@ class RootTree:
         self._clear(path, name)
         os.link(existing, path, follow_symlinks=False)
 
-    def make_special(self, name: str, mode: int, rdev: int, uid: int = 0, gid: int = 0) -> None:
+    def make_special(self, name: str, mode: int, device: tuple[int, int], uid: int = 0, gid: int = 0) -> None:
         """Make a device node or FIFO; where the host refuses, an empty file and a record stand for it."""
         path = self.locate(name, create=True)
         self._clear(path, name)
@@ -150,10 +150,10 @@ class RootTree:
         try:
             if not self.ownership.privileged:
                 raise PermissionError
-            os.mknod(path, mode, rdev)
+            os.mknod(path, mode, os.makedev(*device))
         except (PermissionError, AttributeError):
             os.close(os.open(path, _EXCLUSIVE, 0o600))
-            placeholder = rdev
+            placeholder = linux_device(*device)
         self.ownership.apply(path, mode, uid, gid, placeholder)
 
     # What configuration asks.

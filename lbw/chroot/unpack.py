@@ -105,8 +105,8 @@ class Unpacker:
             if digest is not None:
                 result.md5[f"/{name}"] = digest
         elif member.type in _TYPES:
-            rdev = os.makedev(member.devmajor, member.devminor) if hasattr(os, "makedev") else 0
-            self._tree.make_special(name, _TYPES[member.type] | member.mode, rdev, member.uid, member.gid)
+            device = (member.devmajor, member.devminor)
+            self._tree.make_special(name, _TYPES[member.type] | member.mode, device, member.uid, member.gid)
         else:
             raise UnsafeArchiveError(f"/{name} has the unknown type {member.type!r}")
 

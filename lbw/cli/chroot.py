@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 def _create(args: argparse.Namespace) -> int:
     from lbw.chroot import create_root
     from lbw.chroot.build import Terminated
-    from lbw.chroot.progress import Progress, TerminalProgress
+    from lbw.chroot.progress import TerminalProgress, WarningsOnly
 
     include = [name for group in args.include for name in group.split(",") if name]
     try:
@@ -55,7 +55,7 @@ def _create(args: argparse.Namespace) -> int:
             arch=args.arch,
             allow_unsigned=args.allow_unsigned,
             keyring=args.keyring,
-            progress=Progress() if args.quiet else TerminalProgress(),
+            progress=WarningsOnly() if args.quiet else TerminalProgress(),
         )
     except KeyboardInterrupt as interrupt:
         print("lbw: interrupted; no root was made, the downloads are kept", file=sys.stderr)

@@ -222,6 +222,32 @@ def test_the_leftovers_of_a_killed_build_are_replaced(published: Archive, tmp_pa
     assert {path.name for path in (tmp_path / "r").iterdir()} == {"root", "root.lbw.json", "root.lbw.sqlite3"}
 
 
+def test_two_builds_of_one_directory(published: Archive, tmp_path: Path) -> None:
+    with FileLock(tmp_path / "root.partial.lock"):
+        process = start(WAITING_BUILD, str(tmp_path / "root"), published.url)
+        assert process.stdout is not None and process.stdout.readline() == "downloaded\n"
+        (tmp_path / "root").mkdir()
+        (tmp_path / "root/file").write_text("")
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1 and "exists and is not empty" in errors
+    assert {path.name for path in tmp_path.iterdir()} == {"archive", "root"}
+
+
+WAITING_BUILD = """
+import sys
+from lbw.chroot import build, create_root
+from lbw.chroot.variants import VARIANTS, Variant
+VARIANTS['shell'] = Variant(('base',), False, '')
+original = build.download
+def download(*arguments):
+    result = original(*arguments)
+    print('downloaded', flush=True)
+    return result
+build.download = download
+create_root(sys.argv[1], mirror=sys.argv[2], allow_unsigned=True)
+"""
+
+
 def test_a_stranger_s_partial_is_left_alone(published: Archive, tmp_path: Path) -> None:
     (tmp_path / "root.partial").mkdir()
     with pytest.raises(ChrootError, match=r"root\.partial is in the way"):
@@ -403,9 +429,10 @@ def test_two_first_runs_build_once(published: Archive, monkeypatch: pytest.Monke
 def test_an_existing_default_root_costs_no_heavy_import() -> None:
     Path(data_home(), "roots/default/usr").mkdir(parents=True)
     script = (
-        "import sys\nfrom lbw.chroot.default import default_root\nprint(default_root())\n"
+        "import sys\nimport lbw\nbefore = set(sys.modules)\n"
+        "from lbw.chroot.default import default_root\nprint(default_root())\n"
         "heavy = {'rich', 'debian', 'dataclasses', 'json', 'sqlite3', 'urllib.request', 'tarfile', 'threading'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "heavy &= set(sys.modules) - before\nassert not heavy, heavy\n"
     )
     process = start(script)
     out, errors = process.communicate()

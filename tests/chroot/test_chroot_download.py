@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import _thread
 import hashlib
+import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from chroot_archive import Archive, WebServer
 from lbw.chroot.download import Item, download
 from lbw.chroot.errors import DownloadError, VerificationError
 from lbw.chroot.progress import Progress
+from lbw.chroot.transport import TIMEOUT
 
 CONTENT = bytes(range(256)) * 1024
 
@@ -141,6 +145,17 @@ def test_one_failure_stops_all_threads(archive: Archive, item: Item, cache: Path
     with pytest.raises(DownloadError):
         download([Item(f"{web.url}/b.deb", "0" * 64, 1), *[item] * 3], cache, Progress())
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("lbw-download")], before
+
+
+def test_an_interrupt_does_not_wait_for_a_silent_server(archive: Archive, cache: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.deb"
+        begin = time.monotonic()
+        timer = threading.Timer(0.3, _thread.interrupt_main)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            download([Item(url, "0" * 64, 1)], cache, Progress())
+        assert time.monotonic() - begin < TIMEOUT / 2
 
 
 def test_cache_names_suit_every_host() -> None:

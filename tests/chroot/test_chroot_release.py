@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from chroot_archive import Archive, SigningKey, WebServer
 from lbw.chroot import signature
 from lbw.chroot.errors import DownloadError, SourceError, VerificationError
 from lbw.chroot.progress import Progress
-from lbw.chroot.release import Release, fetch_packages, fetch_release
+from lbw.chroot.release import Release, fetch_packages, fetch_release, parse_release
 from lbw.chroot.sources import Source
 
 
@@ -164,6 +166,28 @@ def test_by_hash_is_tried_first(archive: Archive, web: WebServer, tmp_path: Path
     fetch_packages(release, "main", "amd64", tmp_path / "cache")
     paths = [path for path, _ in web.requests]
     assert "/by-hash/SHA256/" in paths[-2] and paths[-1].endswith("/Packages.xz")
+
+
+def test_another_suite_s_release_is_refused(archive: Archive, key: SigningKey, keyring: Path) -> None:
+    archive.publish(key)
+    archive.dist.rename(archive.top / "dists/trixie")
+    archive.suite = "trixie"
+    with pytest.raises(VerificationError, match=r"dists/trixie/ holds another suite than asked for: bookworm"):
+        fetch(archive, keyring)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ""])
+def test_other_compressions(archive: Archive, tmp_path: Path, suffix: str) -> None:
+    archive.add("a")
+    archive.publish()
+    directory = archive.dist / "main/binary-amd64"
+    content = (directory / "Packages").read_bytes()
+    packed = gzip.compress(content) if suffix else content
+    (directory / f"Packages{suffix}").write_bytes(packed)
+    digest = hashlib.sha256(packed).hexdigest()
+    source = Source(archive.url, archive.suite, ("main",))
+    release = parse_release(source, f"SHA256:\n {digest} {len(packed)} main/binary-amd64/Packages{suffix}\n")
+    assert fetch_packages(release, "main", "amd64", tmp_path / "cache").startswith("Package: a")
 
 
 def test_no_such_suite(archive: Archive) -> None:
