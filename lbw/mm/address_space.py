@@ -218,12 +218,12 @@ class AddressSpace(UserMemory):
 
     def mmap(
         self, address: int, length: int, prot: int, flags: int, backing: CachedFile | None = None, offset: int = 0,
-        name: bytes = b"", file: object = None, max_prot: int = 7,
+        name: bytes = b"", location: object = None, max_prot: int = 7,
     ) -> int:  # fmt: skip
         """Map `length` bytes and return their address.  man 2 mmap
 
         `backing` None: anonymous memory. EINVAL, ENOMEM, EEXIST (MAP_FIXED_NOREPLACE), ENODEV: a shared mapping of a file,
-        EPERM: below vm.mmap_min_addr. `file` is where the file was found, for /proc/PID/maps.
+        EPERM: below vm.mmap_min_addr. `location` is where the file was found, for /proc/PID/maps.
         """
         kind = flags & MAP_TYPE
         if kind == MAP_SHARED_VALIDATE:
@@ -259,7 +259,7 @@ class AddressSpace(UserMemory):
         shared = None
         if kind == MAP_SHARED:
             shared = SharedMemory(self.frames, length // PAGE)
-        vma = Vma(address, address + length, prot, flags & _KEPT, shared or backing, offset, name, file, max_prot)
+        vma = Vma(address, address + length, prot, flags & _KEPT, shared or backing, offset, name, location, max_prot)
         self._insert(vma)
         if flags & MAP_POPULATE:
             self._populate(address, address + length, WRITE if prot & PROT_WRITE else READ)

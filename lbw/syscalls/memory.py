@@ -63,7 +63,7 @@ def mmap(task: Task, address: int, length: int, prot: int, flags: int, fd: int, 
         return memory.mmap(address, length, prot, flags | MAP_ANONYMOUS)
     backing, max_prot = mapped_file(file, prot, flags)
     return memory.mmap(
-        address, length, prot, flags, _cached(task, backing), offset, file=file.location, max_prot=max_prot
+        address, length, prot, flags, _cached(task, backing), offset, location=file.location, max_prot=max_prot
     )
 
 
