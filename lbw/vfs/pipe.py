@@ -100,7 +100,7 @@ class PipeInode(AnonymousInode):
         super().__init__(fs, fs.next_ino(), 0o600, uid, gid)
         self.pipe = pipe
 
-    def open(self, flags: int) -> File:
+    def open(self, flags: int) -> PipeEnd:
         return open_end(self, self.pipe, flags)
 
     def link_text(self) -> bytes:

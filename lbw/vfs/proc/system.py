@@ -27,8 +27,9 @@ def meminfo(source: ProcSource) -> bytes:
         ("Unevictable", 0), ("Mlocked", 0), ("SwapTotal", 0), ("SwapFree", 0), ("Dirty", 0), ("Writeback", 0),
         ("AnonPages", now.anonymous), ("Mapped", now.mapped), ("Shmem", now.shared), ("KReclaimable", 0), ("Slab", 0),
         ("SReclaimable", 0), ("SUnreclaim", 0), ("KernelStack", 0), ("PageTables", now.page_tables),
-        ("NFS_Unstable", 0), ("Bounce", 0), ("WritebackTmp", 0), ("CommitLimit", now.total), ("Committed_AS", now.anonymous),
-        ("VmallocTotal", 34359738367 * 1024), ("VmallocUsed", 0), ("VmallocChunk", 0), ("Percpu", 0),
+        ("NFS_Unstable", 0), ("Bounce", 0), ("WritebackTmp", 0), ("CommitLimit", now.total),
+        ("Committed_AS", now.anonymous), ("VmallocTotal", 34359738367 * 1024), ("VmallocUsed", 0),
+        ("VmallocChunk", 0), ("Percpu", 0),
     )  # fmt: skip
     lines = [f"{label + ':':16}{size // 1024:8d} kB\n" for label, size in rows]
     lines += [f"{label + ':':16}{0:8d}\n" for label in ("HugePages_Total", "HugePages_Free", "HugePages_Rsvd")]
@@ -60,7 +61,8 @@ def uptime(source: ProcSource) -> bytes:
 def loadavg(source: ProcSource) -> bytes:
     """Return the load averages, runnable/existing threads and the last pid."""
     now = source.status()
-    return ("%.2f %.2f %.2f %d/%d %d\n" % (*now.load, now.running, now.tasks, now.last_pid)).encode()
+    one, five, fifteen = now.load
+    return f"{one:.2f} {five:.2f} {fifteen:.2f} {now.running}/{now.tasks} {now.last_pid}\n".encode()
 
 
 def version(source: ProcSource) -> bytes:
