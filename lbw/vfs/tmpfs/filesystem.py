@@ -1,0 +1,59 @@
+"""tmpfs: a file system in memory, with a limit."""
+
+from __future__ import annotations
+
+from lbw.abi.errno import ENOSPC, LinuxError
+from lbw.abi.fs import TMPFS_MAGIC
+from lbw.abi.stat import S_IFDIR
+from lbw.vfs.inode import FileSystem
+from lbw.vfs.tmpfs.content import PAGE
+from lbw.vfs.tmpfs.inode import TmpInode
+
+_next_dev = 0x40
+
+
+class TmpFileSystem(FileSystem):
+    """A file system in memory. Content takes at most `size` bytes, files at most `files`."""
+
+    magic = TMPFS_MAGIC
+
+    def __init__(
+        self, size: int = 1 << 30, mode: int = 0o1777, dev: int | None = None, type_name: str = "tmpfs",
+        files: int = 1_000_000, uid: int = 0, gid: int = 0,
+    ) -> None:  # fmt: skip
+        """Make it empty; `mode`, `uid`, `gid` are those of its root, `dev` is its st_dev (None: a new one)."""
+        global _next_dev
+        if dev is None:
+            dev = _next_dev
+            _next_dev += 1
+        self.dev = dev
+        self.type_name = type_name
+        self.most_pages = size // PAGE
+        self.used_pages = 0
+        self.most_files = files
+        self.used_files = 0
+        self._last_ino = 0
+        self.root = TmpInode(self, S_IFDIR | mode, uid, gid)
+        self.root.nlink = 2
+
+    def next_ino(self) -> int:
+        """Return a new inode number.  ENOSPC: too many files"""
+        if self.used_files >= self.most_files:
+            raise LinuxError(ENOSPC)
+        self.used_files += 1
+        self._last_ino += 1
+        return self._last_ino
+
+    def free_pages(self) -> int:
+        """Return how many pages may still be taken."""
+        return self.most_pages - self.used_pages
+
+    def take_pages(self, count: int) -> None:
+        """Account for content.  ENOSPC"""
+        if self.used_pages + count > self.most_pages:
+            raise LinuxError(ENOSPC)
+        self.used_pages += count
+
+    def statfs(self) -> tuple[int, int, int, int, int]:
+        """Return the account."""
+        return PAGE, self.most_pages, self.free_pages(), self.most_files, self.most_files - self.used_files
