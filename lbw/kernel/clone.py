@@ -173,6 +173,8 @@ def make_process(task: Task, pid: int, arguments: CloneArguments) -> Process:
     process.comm = task.comm
     process.dumpable = old.dumpable
     process.nice = old.nice
+    process.personality, process.policy = old.personality, old.policy
+    process.timer_slack, process.thp_disabled = old.timer_slack, old.thp_disabled
     parent.children[process] = None
     kernel.processes[pid] = process
     return process

@@ -58,9 +58,10 @@ class Process:
     """A thread group."""
 
     __slots__ = (
-        "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "dumpable", "executable", "executed",
-        "exit_signal", "exit_status", "exiting", "group", "kernel", "limits", "nice", "parent", "parent_task", "pending",
-        "personality", "pid", "start_time", "stop_reported", "stop_signal", "subreaper", "threads", "timers", "uid", "usage",
+        "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "dumpable", "executable",
+        "executed", "exit_signal", "exit_status", "exiting", "group", "kernel", "limits", "nice", "parent",
+        "parent_task", "pending", "personality", "pid", "policy", "start_time", "stop_reported", "stop_signal",
+        "subreaper", "thp_disabled", "threads", "timer_slack", "timers", "uid", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -93,7 +94,11 @@ class Process:
         self.subreaper = False
         self.dumpable = 1
         self.nice = 0
-        self.personality = 0  # man 2 personality; kept, nothing depends on it
+        # Kept and inherited, because programs ask for them again; nothing depends on them
+        self.personality = 0  # man 2 personality
+        self.policy = 0  # SCHED_*, never a real-time one
+        self.timer_slack = 50_000  # ns
+        self.thp_disabled = False
         self.usage = Usage()  # of finished threads, and the faults of all
         self.child_usage = Usage()  # of children that were waited for
         self.timers: dict[object, object] = {}  # interval timers, by whoever offers them
