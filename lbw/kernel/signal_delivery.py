@@ -1,9 +1,9 @@
 """Delivery: what happens to pending signals on the way back to the guest.
 
 The run loop calls `deliver_signals` when `SIGNAL` is set in `task.attention`. Each pending signal that is not blocked
-is taken out of its queue, lowest number first; ignored ones vanish, default actions happen, and for each handler a frame
-is pushed, one upon the other, so that the last one taken runs first. Afterwards the task has something to run, or its
-process ended or stopped.
+is taken out of its queue, lowest number first; ignored ones vanish, default actions happen, and for each handler a
+frame is pushed, one upon the other, so that the last one taken runs first. Afterwards the task has something to run, or
+its process ended or stopped.
 
 Before a frame saves the registers, an interrupted system call is settled (lbw.kernel.restart). If no handler runs, that
 is left to the run loop, which must not do so while the process is stopped: a handler may still come, after SIGCONT.

@@ -38,7 +38,7 @@ def getitimer(task: Task, which: int, curr_value: int) -> int:
 
 @syscall("setitimer", Choice("which", TIMERS), In("new_value"), Out("old_value"))
 def setitimer(task: Task, which: int, new_value: int, old_value: int) -> int:
-    """Arm a timer; without `new_value` disarm it.  EINVAL: no such timer, microseconds out of range.  man 2 setitimer"""
+    """Arm a timer; without `new_value` disarm it.  EINVAL: no such timer, bad microseconds.  man 2 setitimer"""
     value = interval = 0
     if new_value:
         fields = task.memory.load(new_value, task.abi.itimerval)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @syscall("kill", Pid("pid"), Signal("sig"))
 def kill(task: Task, pid: int, sig: int) -> int:
-    """Send a signal to a process, a group (0: the caller's, below -1: group -pid) or all but the caller (-1).
+    """Send a signal to a process, a group (0: the caller's, below -1: group -pid) or all others (-1).
 
     Signal 0 only asks whether that would be allowed. EINVAL: no such signal. EPERM: none of the targets may be signalled.
     ESRCH: no target.  man 2 kill
