@@ -116,8 +116,13 @@ def kept(number: int) -> int:
 # Times
 
 
-def set_times(task: Task, dirfd: int, path: bytes | None, times: tuple[int | None, int | None], flags: int) -> int:
-    """Set access and modification time, in ns; None leaves one as it is. No path means the open file `dirfd`."""
+def set_times(
+    task: Task, dirfd: int, path: bytes | None, times: tuple[int | None, int | None], flags: int, now: bool = False
+) -> int:
+    """Set access and modification time, in ns; None leaves one as it is. No path means the open file `dirfd`.
+
+    `now`: both are the current time, which whoever may write the file may set.
+    """
     only(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
     if path is None:
         if dirfd == AT_FDCWD:
@@ -127,15 +132,14 @@ def set_times(task: Task, dirfd: int, path: bytes | None, times: tuple[int | Non
         location = location_of(task, dirfd)
     else:
         location = place(task, dirfd, path, flags, not flags & AT_SYMLINK_NOFOLLOW)
-    if times != (None, None):
-        operations.utimens(task.fs, location, *times)
+    operations.utimens(task.fs, location, *times, now)
     return 0
 
 
-def now(task: Task) -> tuple[int, int]:
-    """Return the current time twice, in ns."""
+def touch(task: Task, dirfd: int, path: bytes | None, flags: int = 0) -> int:
+    """Set both times to the current time."""
     time = task.kernel.clock.realtime()
-    return time, time
+    return set_times(task, dirfd, path, (time, time), flags, True)
 
 
 @syscall(
@@ -144,10 +148,12 @@ def now(task: Task) -> tuple[int, int]:
 def utimensat(task: Task, dirfd: int, path: bytes | None, times: int, flags: int) -> int:
     """Set access and modification time; UTIME_NOW, UTIME_OMIT; NULL times mean now.  man 2 utimensat"""
     if not times:
-        return set_times(task, dirfd, path, now(task), flags)
+        return touch(task, dirfd, path, flags)
     chosen: list[int | None] = []
+    all_now = True
     for index in range(2):
         seconds, part = task.memory.load(times + index * task.abi.timespec.size, task.abi.timespec)
+        all_now = all_now and part == UTIME_NOW
         if part == UTIME_OMIT:
             chosen.append(None)
         elif part == UTIME_NOW:
@@ -158,14 +164,14 @@ def utimensat(task: Task, dirfd: int, path: bytes | None, times: int, flags: int
             raise LinuxError(EINVAL)
     if chosen == [None, None]:
         return 0  # before the path is even looked at, as Linux does
-    return set_times(task, dirfd, path, (chosen[0], chosen[1]), flags)
+    return set_times(task, dirfd, path, (chosen[0], chosen[1]), flags, all_now)
 
 
 @syscall("futimesat", DirFd("dirfd"), OptionalPath("pathname"), Timespec("times", 2, micro=True))
 def futimesat(task: Task, dirfd: int, path: bytes | None, times: int) -> int:
     """Set access and modification time, in microseconds.  man 2 futimesat"""
     if not times:
-        return set_times(task, dirfd, path, now(task), 0)
+        return touch(task, dirfd, path)
     chosen = []
     for index in range(2):
         seconds, part = task.memory.load(times + index * task.abi.timeval.size, task.abi.timeval)
@@ -185,7 +191,7 @@ def utimes(task: Task, path: bytes, times: int) -> int:
 def utime(task: Task, path: bytes, times: int) -> int:
     """Set access and modification time, in seconds.  man 2 utime"""
     if not times:
-        return set_times(task, AT_FDCWD, path, now(task), 0)
+        return touch(task, AT_FDCWD, path)
     word = task.abi.word
     data = task.memory.read(times, 2 * word)
     seconds = [int.from_bytes(data[i : i + word], "little", signed=True) * SECOND for i in (0, word)]
@@ -209,7 +215,7 @@ def truncate(task: Task, path: bytes, length: int) -> int:
     if length < 0:
         raise LinuxError(EINVAL)
     location = operations.resolve(task.fs, path)
-    kind = location.inode.mode & S_IFMT
+    kind = location.kind
     if kind != S_IFREG:
         raise LinuxError(EISDIR if kind == S_IFDIR else EINVAL)
     check_size(task, length)
@@ -239,7 +245,7 @@ def fallocate(task: Task, fd: int, mode: int, offset: int, length: int) -> int:
     actions = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE
     if mode & ~(actions | FALLOC_FL_KEEP_SIZE | FALLOC_FL_UNSHARE_RANGE):
         raise LinuxError(EOPNOTSUPP)
-    if (mode & actions).bit_count() > 1 or mode & FALLOC_FL_PUNCH_HOLE and not mode & FALLOC_FL_KEEP_SIZE:
+    if (mode & actions).bit_count() > 1 or (mode & FALLOC_FL_PUNCH_HOLE and not mode & FALLOC_FL_KEEP_SIZE):
         raise LinuxError(EOPNOTSUPP)
     if mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE) and mode & ~actions:
         raise LinuxError(EINVAL)

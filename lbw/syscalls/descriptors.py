@@ -175,7 +175,7 @@ def lock_command(description: bool, wait: bool) -> Command:
         request = record_lock(task, file, task.memory.read(address, FLOCK.size), description)
         manager = lock_manager(task)
         try:
-            manager.set(file, request)
+            manager.lock(file, request)
         except LinuxError as error:
             if not wait or error.errno != EAGAIN:
                 raise
@@ -194,7 +194,7 @@ async def wait_for_lock(task: Task, file: File, request: RecordLock) -> int:
             with manager.waiting(file, request) as queue:
                 await task.wait(queue)
             try:
-                manager.set(file, request)
+                manager.lock(file, request)
                 return 0
             except LinuxError as error:
                 if error.errno != EAGAIN:

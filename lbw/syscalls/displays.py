@@ -166,6 +166,7 @@ class PollFds(Shown):
     """An array of struct pollfd; the next argument is its length. `revents` is shown once it is known."""
 
     __slots__ = ()
+    again = True
 
     def target(self, task: Task, address: int, result: int) -> str:
         from lbw.syscalls.flag_names import POLL_EVENTS
@@ -184,6 +185,7 @@ class FdSet(Shown):
     """A set of descriptors of select; its size is the first argument."""
 
     __slots__ = ()
+    again = True
 
     def target(self, task: Task, address: int, result: int) -> str:
         count = task.context.registers[task.abi.argument_registers[0]] & 0x7FFFFFFF

@@ -23,10 +23,10 @@ O_ASYNC = 0o20000
 def ioctl(task: Task, fd: int, request: int, argument: int) -> int | Awaitable[int]:
     """Control a device.  ENOTTY: it does not know the request.  man 2 ioctl"""
     file = task.files.get(fd)
-    if request == FIOCLEX or request == FIONCLEX:
+    if request in (FIOCLEX, FIONCLEX):
         task.files.set_close_on_exec(fd, request == FIOCLEX)
         return 0
-    if request == FIONBIO or request == FIOASYNC:
+    if request in (FIONBIO, FIOASYNC):
         flag = O_NONBLOCK if request == FIONBIO else O_ASYNC
         if any(task.memory.read(argument, 4)):
             file.flags |= flag

@@ -70,14 +70,7 @@ def readlinkat(task: Task, dirfd: int, path: bytes, buf: int, size: int) -> int:
     """Read the target of a symbolic link; with an empty path of `dirfd` itself.  man 2 readlinkat"""
     if size <= 0:
         raise LinuxError(EINVAL)
-    if not path and dirfd != AT_FDCWD:
-        try:
-            target = task.files.get_any(dirfd).inode.readlink()
-        except LinuxError as error:
-            raise LinuxError(ENOENT if error.errno == EINVAL else error.errno) from None
-    else:
-        target = operations.readlink(task.fs, path, start(task, dirfd, path))
-    target = target[:size]
+    target = operations.readlink(task.fs, path, start(task, dirfd, path))[:size]
     task.memory.write(buf, target)
     return len(target)
 

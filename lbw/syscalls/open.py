@@ -6,6 +6,8 @@ path walk, which never waits.
 
 from __future__ import annotations
 
+from functools import cache
+
 from lbw.abi.errno import E2BIG, EAGAIN, EINVAL, EOPNOTSUPP, EXDEV, LinuxError
 from lbw.abi.fcntl import (
     AT_FDCWD,
@@ -18,8 +20,8 @@ from lbw.abi.fcntl import (
     O_LARGEFILE,
     O_NOCTTY,
     O_NOFOLLOW,
+    O_NONBLOCK,
     O_PATH,
-    O_RDONLY,
     O_RDWR,
     O_TMPFILE,
     O_TRUNC,
@@ -45,6 +47,7 @@ from lbw.syscalls.parameters import DirFd, Fd, Flags, In, Mode, Path, Size, UInt
 from lbw.syscalls.start import only, start
 from lbw.syscalls.table import PARTIAL, syscall
 from lbw.vfs.operations import open_file
+from lbw.vfs.pipe import PipeEnd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
     from lbw.kernel.task import Task
     from lbw.vfs.file import File
+    from lbw.vfs.inode import FileSystem
 
 #: All flags that open(2) knows; it ignores others, openat2(2) refuses them.
 VALID = 0
@@ -84,8 +88,40 @@ def openat(task: Task, dirfd: int, path: bytes, flags: int, mode: int) -> int | 
     at = None if dirfd == AT_FDCWD else start(task, dirfd, path)
     file = open_file(task.fs, path, flags | O_LARGEFILE, mode & 0o7777, at)
     if file.queue is not None:
-        return opened(task, file, flags)
-    return task.files.install(file, flags & O_CLOEXEC != 0)
+        return opened_device(task, file, flags)
+    return install(task, file, flags)
+
+
+def install(task: Task, file: File, flags: int) -> int:
+    """Give a new file a descriptor; when there is none left, close it again.  EMFILE"""
+    try:
+        return task.files.install(file, flags & O_CLOEXEC != 0)
+    except LinuxError:
+        file.acquire().release()
+        raise
+
+
+def opened_device(task: Task, file: File, flags: int) -> int | Awaitable[int]:
+    """Finish opening what has a queue: a FIFO may wait for its other end, a terminal may become the controlling one."""
+    if isinstance(file, PipeEnd):
+        if file.opening is not None and not file.opened:
+            return wait_for_peer(task, file, flags)
+    elif not flags & O_NOCTTY:
+        adopt_terminal(task, file)
+    return install(task, file, flags)
+
+
+async def wait_for_peer(task: Task, end: PipeEnd, flags: int) -> int:
+    """Wait until the other side of a FIFO is opened too; a signal undoes the opening.  man 7 fifo"""
+    end.acquire()
+    try:
+        while not end.opened:
+            assert end.opening is not None
+            await task.wait(end.opening)
+        end.opening = None
+        return task.files.install(end, flags & O_CLOEXEC != 0)
+    finally:
+        end.release()
 
 
 @syscall("open", Path("pathname"), Flags("flags", OPEN_FLAGS), Mode("mode"))
@@ -149,7 +185,7 @@ def close_range(task: Task, first: int, last: int, flags: int) -> int:
     if first > last:
         raise LinuxError(EINVAL)
     if flags & CLOSE_RANGE_UNSHARE:
-        task.unshare_files()
+        unshare(task)
     files = task.files
     for fd, _ in list(files.items()):
         if first <= fd <= last:
@@ -167,6 +203,37 @@ def memfd_create(task: Task, name: bytes, flags: int) -> int:
     EINVAL: an unknown flag, or a name of more than 249 bytes.  man 2 memfd_create
     """
     only(flags, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)
-    if len(name) > 249 or flags & MFD_EXEC and flags & MFD_NOEXEC_SEAL:
+    if len(name) > 249 or (flags & MFD_EXEC and flags & MFD_NOEXEC_SEAL):
         raise LinuxError(EINVAL)
-    raise LinuxError(EINVAL)
+    credentials = task.credentials
+    mode = 0o666 if flags & MFD_NOEXEC_SEAL else 0o777
+    inode = memory_files().root.tmpfile(mode, credentials.fsuid, credentials.fsgid)
+    return install(task, inode.open(O_RDWR | O_LARGEFILE), O_CLOEXEC if flags & MFD_CLOEXEC else 0)
+
+
+@cache
+def memory_files() -> FileSystem:
+    """Return the file system that memfd_create makes its nameless files in."""
+    from lbw.vfs.tmpfs import Tmpfs
+
+    return Tmpfs()
+
+
+def unshare(task: Task) -> None:
+    """Give the task a descriptor table of its own."""
+    files = task.files
+    if files.users > 1:
+        task.files = files.fork()
+        files.release()
+
+
+def adopt_terminal(task: Task, file: File) -> None:
+    """Make a terminal the controlling one of a session leader that has none.  man 4 tty"""
+    terminal = getattr(file, "terminal", None)
+    process = task.process
+    session = process.session
+    if terminal is None or session.terminal is not None or session.sid != process.pid or terminal.session is not None:
+        return
+    session.terminal = terminal
+    terminal.session = session
+    terminal.foreground = process.group

@@ -34,6 +34,8 @@ class Parameter:
     conversion = RAW
     #: True when the kernel fills it in: strace prints it after the call.
     out = False
+    #: True when strace shows it before the call, and once more after it.
+    again = False
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Copying between files inside the kernel: sendfile, copy_file_range, splice, tee.  man 2 of each
+"""Copying between files inside the kernel: sendfile, copy_file_range, splice.  man 2 of each
 
 Bytes go through one buffer. The input is advanced by what the output took, so a full output, a signal or a full disk loses
 nothing; only `splice` out of a pipe has to take the bytes first, and then stays until they are written.
@@ -189,7 +189,7 @@ def splice(
     if source.flags & 1 or not target.flags + 1 & 2:
         raise LinuxError(EBADF)
     from_pipe, to_pipe = isinstance(source, PipeEnd), isinstance(target, PipeEnd)
-    if from_pipe and in_at or to_pipe and out_at:
+    if (from_pipe and in_at) or (to_pipe and out_at):
         raise LinuxError(ESPIPE)
     if not (from_pipe or to_pipe) or source.inode is target.inode or target.flags & O_APPEND:
         raise LinuxError(EINVAL)
@@ -204,10 +204,11 @@ async def splice_bytes(
 ) -> int:
     """Move up to `length` bytes, waiting for input and for room; once bytes were taken, until they are written."""
     from lbw.vfs.pipe import PipeEnd
+    from lbw.vfs.pipe_queue import PIPE_BUF
 
     if isinstance(target, PipeEnd):
         pipe = target.pipe
-        while pipe.readers and len(pipe.content) >= pipe.capacity:
+        while pipe.readers and pipe.capacity - len(pipe.content) < PIPE_BUF:
             await wait_or_give_up(task, target, nowait)
         length = min(length, max(1, pipe.capacity - len(pipe.content)))
     buffer = memoryview(bytearray(length))

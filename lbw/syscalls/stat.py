@@ -155,8 +155,9 @@ def faccessat2(task: Task, dirfd: int, path: bytes, mode: int, flags: int) -> in
     if not path and flags & AT_EMPTY_PATH and dirfd != AT_FDCWD and task.files.get_any(dirfd).location is None:
         return 0  # a pipe or the like: made by us, mode 0600
     operations.access(
-        task.fs, path, mode, start(task, dirfd, path), bool(flags & AT_EACCESS), not flags & AT_SYMLINK_NOFOLLOW
-    )
+        task.fs, path, mode, start(task, dirfd, path),
+        bool(flags & AT_EACCESS), not flags & AT_SYMLINK_NOFOLLOW, bool(flags & AT_EMPTY_PATH),
+    )  # fmt: skip
     return 0
 
 

@@ -12,7 +12,7 @@ The views of guest memory are taken again after each wait: pages may have gone m
 
 from __future__ import annotations
 
-from lbw.abi.errno import EAGAIN, EFAULT, EFBIG, EINVAL, EPIPE, LinuxError
+from lbw.abi.errno import EAGAIN, EFBIG, EINVAL, EPIPE, LinuxError
 from lbw.abi.fcntl import O_APPEND
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from lbw.abi.signal import SI_USER, SIGPIPE, SIGXFSZ
