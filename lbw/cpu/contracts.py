@@ -9,8 +9,8 @@ processor's own numbering (Intel SDM vol. 2, table 3-1), followed by RIP:
     RAX RCX RDX RBX RSP RBP RSI RDI R8 ... R15 RIP
      0   1   2   3   4   5   6   7  8  ...  15  16
 
-Whoever writes a register says so in `context.modified`: RESULT when only RAX, RCX and RIP changed (the way back from a system
-call), ALL for anything else. The engine loads nothing that was not announced.
+Whoever writes a register says so in `context.modified`: RESULT when only RAX, RCX and RIP changed (the way back from
+a system call), ALL for anything else. The engine loads nothing that was not announced.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ if TYPE_CHECKING:
             """
 
         def cached_run(self, page: int, count: int) -> list[int]:
-            """Return what is in memory of `count` pages from `page` on: physical addresses, 0 for absent ones; never reads."""
+            """Return what is in memory of `count` pages from `page` on.
+
+            Physical addresses, 0 for absent ones; it never reads.
+            """
 
     class Region(Protocol):
         """A range of the address space that is mapped in one way (a VMA)."""
@@ -63,9 +66,12 @@ if TYPE_CHECKING:
         start: int  # byte address, page-aligned
         end: int
         prot: int  # PROT_*
-        backing: Backing | None  # None: anonymous, zero-filled
         offset: int  # byte offset in the backing of `start`, page-aligned
         shared: bool
+
+        @property
+        def backing(self) -> Backing | None:
+            """Where pages come from; None: anonymous, zero-filled."""
 
     class FrameAllocator(Protocol):
         """The frames of guest-physical memory, with reference counts."""

@@ -1,9 +1,9 @@
 """Address spaces: the mappings of a process, and every decision about them.
 
-A sorted list of VMAs says what is mapped; the Mmu realises it page by page. Placement is that of Linux without randomisation, with one
-addition: **home addresses**. The first mapping of a file without a fixed address goes to that file's home, chosen once per machine,
-whenever it is free here. So a library lies at the same address in every process, and its translated code, which is
-keyed by physical page and virtual address, is shared by all programs.
+A sorted list of VMAs says what is mapped; the Mmu realises it page by page. Placement is that of Linux without
+randomisation, with one addition: **home addresses**. The first mapping of a file without a fixed address goes to that
+file's home, chosen once per machine, whenever it is free here. So a library lies at the same address in every
+process, and its translated code, which is keyed by physical page and virtual address, is shared by all programs.
 
 man 2 mmap, munmap, mprotect, mremap, madvise, brk; fork's copy is in `fork`.
 """
@@ -174,7 +174,8 @@ class AddressSpace(UserMemory):
     def fault(self, address: int, error_code: int) -> None:
         """Answer a page fault of the guest, or of the kernel on its behalf.
 
-        `error_code` has the PF_* bits. SegmentationFault: the access is not allowed. LinuxError(ENOMEM): no memory left.
+        `error_code` has the PF_* bits. SegmentationFault: the access is not allowed. LinuxError(ENOMEM): no memory
+        left.
         """
         index = bisect_right(self._starts, address) - 1
         vma = self.vmas[index] if index >= 0 else None
@@ -222,8 +223,8 @@ class AddressSpace(UserMemory):
     ) -> int:  # fmt: skip
         """Map `length` bytes and return their address.  man 2 mmap
 
-        `backing` None: anonymous memory. EINVAL, ENOMEM, EEXIST (MAP_FIXED_NOREPLACE), ENODEV: a shared mapping of a file,
-        EPERM: below vm.mmap_min_addr. `location` is where the file was found, for /proc/PID/maps.
+        `backing` None: anonymous memory. EINVAL, ENOMEM, EEXIST (MAP_FIXED_NOREPLACE), ENODEV: a shared mapping of a
+        file, EPERM: below vm.mmap_min_addr. `location` is where the file was found, for /proc/PID/maps.
         """
         kind = flags & MAP_TYPE
         if kind == MAP_SHARED_VALIDATE:
@@ -449,7 +450,8 @@ class AddressSpace(UserMemory):
                 return old
             self._charge(length - old_length, vma.prot, vma.flags, vma.backing is None)
             end = old + length
-            if vma.end == old + old_length and end <= self.abi.task_size and not self.overlaps(vma.end, end) and not vma.shared:
+            last = vma.end == old + old_length and not vma.shared
+            if last and end <= self.abi.task_size and not self.overlaps(vma.end, end):
                 self.total += end - vma.end
                 vma.end = end
                 return old

@@ -1,11 +1,12 @@
 """Frames: guest-physical memory in units of 4 kB, reference-counted, taken from the host in 64 kB granules.
 
-A frame is referenced by whoever can reach it: a page table entry that owns it, a page-table page's parents, the page cache.
-`allocate` zeroes; frames of a granule that came fresh from the host are zero already. Freed frames are used again first
-(last in, first out, so that the host's caches stay warm); when whole granules lie empty they go back to the host.
+A frame is referenced by whoever can reach it: a page table entry that owns it, a page-table page's parents, the page
+cache. `allocate` zeroes; frames of a granule that came fresh from the host are zero already. Freed frames are used
+again first (last in, first out, so that the host's caches stay warm); when whole granules lie empty they go back to
+the host.
 
-A frame whose bytes were executed may have translations of its old content in the processor. Such frames (`code`) are not
-used again before the translations were flushed, once for many of them.
+A frame whose bytes were executed may have translations of its old content in the processor. Such frames (`code`) are
+not used again before the translations were flushed, once for many of them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The page cache: file contents in guest memory, shared by all mappings of a file.
 
-A file is known by its identity (device, inode, size, modification time), so a changed file is another file here. Contents are read in
-64 kB granules, with one read each, on first use. A cached file keeps its source open only while something maps it; its
-pages stay afterwards, so that the next exec of the same program reads nothing, until memory is short or
-the cache has grown past its limit: then files that nobody maps are dropped, least recently mapped first.
+A file is known by its identity (device, inode, size, modification time), so a changed file is another file here.
+Contents are read in 64 kB granules, with one read each, on first use. A cached file keeps its source open only while
+something maps it; its pages stay afterwards, so that the next exec of the same program reads nothing, until memory is
+short or the cache has grown past its limit: then files that nobody maps are dropped, least recently mapped first.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """User copies: the kernel's access to guest memory.
 
 Page by page through the Mmu, faulting pages in as the guest's own access would; LinuxError(EFAULT) on a bad address.
-Bulk data moves through `views`, slices of guest memory itself, so that a read from a host file goes straight to its place.
-A view is valid until the next `await`: afterwards the page may be somebody else's.
+Bulk data moves through `views`, slices of guest memory itself, so that a read from a host file goes straight to its
+place. A view is valid until the next `await`: afterwards the page may be somebody else's.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ class UserMemory:
     def read(self, address: int, length: int) -> bytes:
         """Return `length` bytes.  EFAULT"""
         if (address & 4095) + length <= PAGE:
-            return (self.mmu.view(address, length, False) or self._page(address, length, False)).tobytes() if length else b""
+            if not length:
+                return b""
+            return (self.mmu.view(address, length, False) or self._page(address, length, False)).tobytes()
         views = self.views(address, length, False)
         data = b"".join(views)
         if len(data) < length:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 class Vma:
     """A range mapped in one way; a `Region` for the Mmu."""
 
-    __slots__ = ("backing", "dont_fork", "end", "flags", "location", "max_prot", "name", "offset", "prot", "shared", "start")
+    __slots__ = (
+        "backing", "dont_fork", "end", "flags", "location", "max_prot", "name", "offset", "prot", "shared", "start",
+    )  # fmt: skip
 
     def __init__(
         self, start: int, end: int, prot: int, flags: int, backing: MappedBacking | None, offset: int,

@@ -47,7 +47,8 @@ MAP_NAMES = _names("MAP_", "MAP_FILE", "MAP_TYPE", "MAP_UNINITIALIZED")
 
 
 @syscall(
-    "mmap", Pointer("addr"), Size("length"), Flags("prot", PROT_NAMES), Flags("flags", MAP_NAMES), Fd("fd"), Hex("offset"),
+    "mmap", Pointer("addr"), Size("length"), Flags("prot", PROT_NAMES), Flags("flags", MAP_NAMES), Fd("fd"),
+    Hex("offset"),
     note="shared mappings of files are refused with ENODEV, huge pages with ENOMEM",
 )  # fmt: skip
 def mmap(task: Task, address: int, length: int, prot: int, flags: int, fd: int, offset: int) -> int:
@@ -118,7 +119,10 @@ def brk(task: Task, address: int) -> int:
     return task.memory.brk(address)
 
 
-@syscall("mremap", Pointer("old"), Size("old_size"), Size("new_size"), Flags("flags", _names("MREMAP_")), Pointer("new"))
+@syscall(
+    "mremap", Pointer("old"), Size("old_size"), Size("new_size"), Flags("flags", _names("MREMAP_")), Pointer("new"),
+    note="MREMAP_DONTUNMAP is EINVAL",
+)  # fmt: skip
 def mremap(task: Task, old: int, old_size: int, new_size: int, flags: int, new: int) -> int:
     """Resize or move a mapping.  EFAULT, EINVAL, ENOMEM"""
     return task.memory.mremap(old, old_size, new_size, flags, new)
@@ -133,7 +137,10 @@ def madvise(task: Task, address: int, length: int, advice: int) -> int:
 
 @syscall("msync", Pointer("addr"), Size("length"), Flags("flags", _names("MS_")))
 def msync(task: Task, address: int, length: int, flags: int) -> int:
-    """Write a file mapping back; there are only private ones, which have nothing to write.  EINVAL, ENOMEM: not mapped"""
+    """Write a file mapping back.
+
+    there are only private ones, which have nothing to write.  EINVAL, ENOMEM: not mapped
+    """
     if address & PAGE_MASK or flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE) or (flags & MS_ASYNC and flags & MS_SYNC):
         raise LinuxError(EINVAL)
     if not task.memory.covered(address, address + round_up(length)):

@@ -1,13 +1,15 @@
 """Boot: bring the emulated processor into long mode, ring 3, and find out where its state lies.
 
-The processor is set up once: a GDT in a supervisor page that every address space maps, EFER, CR0, CR4, then `iretq` to ring 3.
-Afterwards it never sees ring 0 again: traps end the run, and lbw plays the kernel from outside.
+The processor is set up once: a GDT in a supervisor page that every address space maps, EFER, CR0, CR4, then `iretq`
+to ring 3. Afterwards it never sees ring 0 again: traps end the run, and lbw plays the kernel from outside.
 
-All state of a task is the blob that `uc_context_save` fills. Its layout is Unicorn's own business and is therefore measured here at every
-start (`calibrate`, about 60 us): recognisable values are put into registers and one page fault is caused, then the blob is
-searched for them. A library that does not behave as expected is refused with an EngineError instead of running wrongly.
+All state of a task is the blob that `uc_context_save` fills. Its layout is Unicorn's own business and is therefore
+measured here at every start (`calibrate`, about 60 us): recognisable values are put into registers and one page fault
+is caused, then the blob is searched for them. A library that does not behave as expected is refused with an
+EngineError instead of running wrongly.
 
-Rejected: reading registers with uc_reg_read_batch at every trap. Saving the context costs the same (0.25 us) and yields everything.
+Rejected: reading registers with uc_reg_read_batch at every trap. Saving the context costs the same (0.25 us) and
+yields everything.
 """
 
 from __future__ import annotations
@@ -88,6 +90,12 @@ class Processor:
         #: A context in ring 3 with everything else zero.
         self.template = self.save()
 
+    def close(self) -> None:
+        """Close the Unicorn instance. Its buffers stay valid until nobody refers to them."""
+        if self.handle:
+            self.library.close(self.handle)
+            self.handle = c_void_p()
+
     def write(self, register: int, value: int) -> None:
         """Write a 64-bit register."""
         self.library.reg_write(self.handle, register, ctypes.byref(c_uint64(value)))
@@ -101,7 +109,7 @@ class Processor:
     def save(self) -> bytes:
         """Save the context into the live buffer and return a copy."""
         self.library.context_save(self.handle, self.live)
-        return self.buffer.raw
+        return bytes(self.buffer.raw)
 
     def _hook(self, instruction: int, function: c_void_p, data: c_void_p | None) -> None:
         hook = c_size_t()

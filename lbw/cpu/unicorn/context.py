@@ -1,24 +1,24 @@
 """Contexts: the processor state of one task, kept as the blob that Unicorn itself saves and restores.
 
-While a context is loaded its registers are the engine's live buffer, which every trap fills; otherwise they are its own
-storage. Either way `registers` is plain memory: reading one costs an index operation, and nothing is copied until another
-task runs. What the blob holds in an inconvenient form (RFLAGS, evaluated lazily by the translator; x87 and SSE state) goes through Unicorn's
-register functions, for which the context is loaded first.
+While a context is loaded its registers are the engine's live buffer, which every trap fills; otherwise they are its
+own storage. Either way `registers` is plain memory: reading one costs an index operation, and nothing is copied until
+another task runs. What the blob holds in an inconvenient form (RFLAGS, evaluated lazily by the translator; x87 and
+SSE state) goes through Unicorn's register functions, for which the context is loaded first.
 """
 
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_uint16, c_uint32, c_uint64, c_void_p
+from ctypes import c_uint16, c_uint32, c_void_p
 from struct import Struct, pack_into, unpack_from
 
-from lbw.cpu.contracts import ALL, RIP, RSP, UNMODIFIED
+from lbw.cpu.contracts import ALL, RIP, RSP
 from lbw.cpu.unicorn import library as uc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.cpu.contracts import Mmu
     from lbw.cpu.unicorn.engine import UnicornEngine
-    from lbw.cpu.unicorn.page_tables import PageTables
 
 _QWORD = Struct("<Q")
 
@@ -28,7 +28,7 @@ class UnicornContext:
 
     __slots__ = ("_engine", "mmu", "modified", "own_registers", "registers", "storage")
 
-    def __init__(self, engine: UnicornEngine, mmu: PageTables, blob: bytes) -> None:
+    def __init__(self, engine: UnicornEngine, mmu: Mmu, blob: bytes) -> None:
         self._engine = engine
         self.mmu = mmu
         self.storage = bytearray(blob)
@@ -40,7 +40,7 @@ class UnicornContext:
     def blob(self) -> bytes | bytearray:
         """Return the current state as a blob."""
         if self._engine.loaded is self:
-            return self._engine.processor.buffer.raw
+            return bytes(self._engine.processor.buffer.raw)
         return self.storage
 
     def clone(self) -> UnicornContext:
@@ -179,4 +179,3 @@ class _FpuTransfer:
 
 
 _FPU = _FpuTransfer()
-assert UNMODIFIED == 0 and ctypes.sizeof(c_uint64) == 8

@@ -1,15 +1,15 @@
 """The Unicorn engine: run a context until it traps.
 
-Fast path of a system call, 1.2 us: `uc_emu_start` runs; at `syscall` two native hooks fire, `uc_context_save` into the live buffer and
-`uc_emu_stop`; Python reads the number and arguments out of the buffer, and on the way back only RAX, RCX and R11 are written. Python code
-never runs inside of the emulation.
+Fast path of a system call, 1.2 us: `uc_emu_start` runs; at `syscall` two native hooks fire, `uc_context_save` into
+the live buffer and `uc_emu_stop`; Python reads the number and arguments out of the buffer, and on the way back only
+RAX, RCX and R11 are written. Python code never runs inside of the emulation.
 
-Which of the two stopped the run, a system call or `interrupt`? The hook leaves the address of the `syscall` in the buffer's RIP,
-which was zeroed before the run. A fault is told by the return value and by the pending exception in the saved context,
-which has to be cleared there, or the next fault would be a double fault.
+Which of the two stopped the run, a system call or `interrupt`? The hook leaves the address of the `syscall` in the
+buffer's RIP, which was zeroed before the run. A fault is told by the return value and by the pending exception in the
+saved context, which has to be cleared there, or the next fault would be a double fault.
 
-`interrupt` may come from any thread at any moment. A stop that reaches Unicorn before its loop is entered is lost, so it is
-repeated until the run has ended.
+`interrupt` may come from any thread at any moment. A stop that reaches Unicorn before its loop is entered is lost, so
+it is repeated until the run has ended.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ from lbw.cpu.contracts import (
     UNMODIFIED,
 )  # fmt: skip
 from lbw.cpu.unicorn import library as uc
-from lbw.cpu.unicorn.boot import KERNEL, Processor
+from lbw.cpu.unicorn.boot import Processor
 from lbw.cpu.unicorn.context import UnicornContext
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.errors import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.cpu.contracts import Context, Mmu
     from lbw.host.memory import Ram
     from lbw.mm.frames import Frames
 
@@ -101,15 +102,15 @@ class UnicornEngine:
         """Return an empty address space."""
         return PageTables(self)
 
-    def create_context(self, mmu: PageTables) -> UnicornContext:
+    def create_context(self, mmu: Mmu) -> UnicornContext:
         """Return a context in reset state."""
         context = UnicornContext(self, mmu, self.processor.template)
         context.reset(0, 0)
         return context
 
-    def resume(self, context: UnicornContext) -> None:
+    def resume(self, context: Context) -> None:
         """Let the context run."""
-        self._next = context
+        self._next = context  # type: ignore[assignment]  # one of ours; a check here costs every trap
 
     def wait(self) -> tuple[UnicornContext, UnicornTrap]:
         """Run the resumed context until its next trap."""
@@ -224,6 +225,7 @@ class UnicornEngine:
             context.registers = self.live_registers
             self.loaded = context
         mmu = context.mmu
+        assert isinstance(mmu, PageTables)
         self._cr3.value = mmu.root
         self.flush_pending = True
         self.active = mmu
@@ -260,6 +262,11 @@ class UnicornEngine:
         if self.active is mmu:
             self.active = None
 
+    def close(self) -> None:
+        """Shut the processor down and let guest RAM go."""
+        self.loaded = self.active = self._next = None
+        self.processor.close()
+
     # Translated code
 
     def invalidate_code(self, mmu: PageTables, address: int) -> None:
@@ -283,5 +290,3 @@ class UnicornEngine:
         self.code_flushes += 1
         self.processor.library.control(self.processor.handle, uc.TB_FLUSH)
 
-
-assert KERNEL >> 47 == 0x1FFFF

@@ -1,8 +1,9 @@
 """The Unicorn library through ctypes: prototypes, and the few numbers that lbw needs.
 
-The Python binding is not imported: its per-register wrappers cost 2 to 20 us a call and its import 50 ms; only the shared library in
-its wheel is used. `long_call` releases the GIL and serves `uc_emu_start` alone; everything else is shorter than a GIL
-hand-over and goes through `short_call`. Numbers are those of unicorn/unicorn.h and unicorn/x86.h, version 2.1.
+The Python binding is not imported: its per-register wrappers cost 2 to 20 us a call and its import 50 ms; only the
+shared library in its wheel is used. `long_call` releases the GIL and serves `uc_emu_start` alone; everything else is
+shorter than a GIL hand-over and goes through `short_call`. Numbers are those of unicorn/unicorn.h and unicorn/x86.h,
+version 2.1.
 """
 
 from __future__ import annotations

@@ -3,16 +3,19 @@
 An entry is made when the page is first touched. The table may always be emptied: faults fill it again from the regions,
 except for private memory, whose only record is its entry (OWNED).
 
-Leaf entries.  OWNED (a software bit): the frame is this table's own, reference-counted, private memory of the process. Otherwise the
-frame is borrowed from the page cache, or is the zero frame, and never writable. PROT_NONE clears USER and keeps the rest.
-A and D are always set, and NX on all that is not executable, or the processor's store path is slow.
+Leaf entries.  OWNED (a software bit): the frame is this table's own, reference-counted, private memory of the
+process. Otherwise the frame is borrowed from the page cache, or is the zero frame, and never writable. PROT_NONE
+clears USER and keeps the rest. A and D are always set, and NX on all that is not executable, or the processor's store
+path is slow.
 
-fork.  Tables are reference-counted like frames. A copy shares the four top-level subtrees with W cleared at the top; the processor
-takes the AND of W over all levels, so everything below is read-only for both. Whoever changes anything below first makes
-its own copy of each table on the way down (`_own_table`): upper levels hand the sharing one level down, a leaf table shares its
-frames and clears W in both copies. The cost of fork follows what is touched afterwards, not the size of the process.
+fork.  Tables are reference-counted like frames. A copy shares the four top-level subtrees with W cleared at the top;
+the processor takes the AND of W over all levels, so everything below is read-only for both. Whoever changes anything
+below first makes its own copy of each table on the way down (`_own_table`): upper levels hand the sharing one level
+down, a leaf table shares its frames and clears W in both copies. The cost of fork follows what is touched afterwards,
+not the size of the process.
 
-TLB.  Losing rights or pages in the active address space asks the engine for a flush before the next run; gaining them needs none.
+TLB.  Losing rights or pages in the active address space asks the engine for a flush before the next run; gaining them
+needs none.
 """
 
 from __future__ import annotations
@@ -384,8 +387,8 @@ class PageTables:
     def view(self, address: int, length: int, write: bool) -> memoryview | None:
         """Return the bytes at `address`, which must not cross a page, as guest memory itself.
 
-        None: the page is not present for this access; `touch` it and ask again. With `write`, translated code of the page is
-        invalidated if there can be any.
+        None: the page is not present for this access; `touch` it and ask again. With `write`, translated code of the
+        page is invalidated if there can be any.
         """
         number = address >> 12
         frame = (self._writable if write else self._readable).get(number)

@@ -1,0 +1,51 @@
+"""The board: guest memory, the processor on it, and the caches that outlive a run."""
+
+from __future__ import annotations
+
+import os
+
+from lbw.abi.x86_64 import X86_64
+from lbw.cpu.unicorn.engine import UnicornEngine
+from lbw.host.dirs import cache_dir
+from lbw.host.memory import GRANULE, Ram
+from lbw.loader.images import Images
+from lbw.loader.load import Hardware
+from lbw.loader.store import ImageStore
+from lbw.mm.address_space import AddressSpace, HomeAddresses
+from lbw.mm.frames import Frames
+from lbw.mm.page_cache import PageCache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.abi.x86_64 import Abi
+
+#: ABIs that programs may have.
+ABIS = (X86_64,)
+
+
+class Board:
+    """Memory, processor, page cache."""
+
+    def __init__(self, memory: int) -> None:
+        """Make a board with `memory` bytes.  HostError, EngineError"""
+        size = (memory + GRANULE - 1) & -GRANULE
+        self.ram = Ram(size)
+        self.frames = Frames(self.ram)
+        self.page_cache = PageCache(self.frames, size // 2)
+        self.frames.reclaim = self._reclaim
+        self.engine = UnicornEngine(self.ram, self.frames)
+        self.homes = HomeAddresses()
+        self.images = Images(ABIS, ImageStore(os.path.join(cache_dir(), "images")))
+        self.hardware = Hardware()
+
+    def create_memory(self, abi: Abi) -> AddressSpace:
+        """Return an empty address space.  LinuxError(ENOMEM)"""
+        return AddressSpace(self.engine.create_mmu(), self.frames, self.homes, abi)
+
+    def _reclaim(self) -> bool:
+        return self.page_cache.shrink(self.page_cache.granules // 2)
+
+    def close(self) -> None:
+        """Give the memory back to the host."""
+        self.engine.close()
+        self.ram.close()

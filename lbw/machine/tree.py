@@ -1,0 +1,98 @@
+"""The tree of files: the root, with what every Linux system mounts on it, and the user's bind mounts."""
+
+from __future__ import annotations
+
+import os
+
+from lbw.abi.errno import EACCES, EPERM, NAMES, LinuxError
+from lbw.abi.fs import MS_NODEV, MS_NOSUID, MS_RDONLY
+from lbw.errors import RootError, UsageError
+from lbw.vfs.dev.devtmpfs import populate
+from lbw.vfs.dev.table import DeviceTable
+from lbw.vfs.host.filesystem import HostFileSystem
+from lbw.vfs.tmpfs.filesystem import TmpFileSystem
+from lbw.vfs.vfs import Vfs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lbw.machine import Bind
+    from lbw.vfs.inode import FileSystem
+
+
+class Tree:
+    """A mount table over a root directory."""
+
+    def __init__(self, root: str, binds: Sequence[Bind], overlay: bool, memory: int) -> None:
+        """Mount everything.  RootError, UsageError"""
+        self._systems: list[FileSystem] = []
+        lower = self._open_root(root, overlay)
+        if overlay:
+            from lbw.vfs.overlay.filesystem import OverlayFileSystem
+
+            lower = self._note(OverlayFileSystem(lower, self._upper()))
+        self.vfs = Vfs(lower, b"overlay" if overlay else b"/dev/root")
+        self.devices = DeviceTable()
+        half = memory // 2
+        dev = self._tmpfs(half, 0o755, "devtmpfs")
+        populate(dev.root)
+        self._mount(dev, b"/dev", MS_NOSUID, b"udev")
+        self._mount(self._tmpfs(half, 0o1777), b"/dev/shm", MS_NOSUID | MS_NODEV, b"tmpfs")
+        self._mount(self._tmpfs(half, 0o755), b"/run", MS_NOSUID | MS_NODEV, b"tmpfs")
+        self._mount(self._tmpfs(half, 0o1777), b"/tmp", MS_NOSUID | MS_NODEV, b"tmpfs")
+        for bind in binds:
+            self._bind(bind)
+
+    def _open_root(self, root: str, overlay: bool) -> FileSystem:
+        if not os.path.isdir(root):
+            reason = "is no directory" if os.path.exists(root) else "does not exist"
+            raise RootError(f"the root {root} {reason}")
+        native = os.path.realpath(root) == os.path.realpath(os.sep)
+        try:
+            system = HostFileSystem(root, ids="native" if native else None, read_only=overlay)
+            system.root.entries()
+        except LinuxError as error:
+            reason = "permission denied" if error.errno in (EACCES, EPERM) else NAMES.get(error.errno, "?")
+            raise RootError(f"the root {root} cannot be read: {reason}") from None
+        return self._note(system)
+
+    def _upper(self) -> FileSystem:
+        import tempfile
+
+        self._scratch = tempfile.TemporaryDirectory(prefix="lbw-", ignore_cleanup_errors=True)
+        return self._note(HostFileSystem(self._scratch.name))
+
+    def _tmpfs(self, limit: int, permissions: int, type_name: str = "tmpfs") -> FileSystem:
+        system = TmpFileSystem(limit, permissions)
+        system.type_name = type_name
+        return self._note(system)
+
+    def _note(self, system: FileSystem) -> FileSystem:
+        self._systems.append(system)
+        return system
+
+    def _mount(self, system: FileSystem, path: bytes, flags: int, source: bytes) -> None:
+        self.vfs.mount(system, self.vfs.mount_point(path), flags, source)
+
+    def _bind(self, bind: Bind) -> None:
+        host = os.path.abspath(bind.host)
+        if not os.path.exists(host):
+            raise UsageError(f"cannot bind {bind.host}: it does not exist on the host")
+        try:
+            system = self._note(HostFileSystem(host, metadata=False, read_only=bind.read_only))
+            point = self.vfs.mount_point(os.fsencode(bind.guest), os.path.isdir(host))
+            self.vfs.mount(system, point, MS_RDONLY if bind.read_only else 0, os.fsencode(host))
+        except LinuxError as error:
+            reason = NAMES.get(error.errno, "?")
+            raise UsageError(f"cannot bind {bind.host} to {bind.guest}: {reason}") from None
+
+    def close(self) -> None:
+        """Write back what is to be kept, delete the rest."""
+        for system in reversed(self._systems):
+            system.sync()
+            system.close()
+        scratch = getattr(self, "_scratch", None)
+        if scratch is not None:
+            scratch.cleanup()
+
