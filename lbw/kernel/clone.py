@@ -2,8 +2,8 @@
 
 Everything that can fail comes first; once the child is in the kernel's tables it exists.
 
-Threads (CLONE_THREAD) join the process of their creator. Namespaces and pidfds are refused with EINVAL; time-slicing on one
-processor makes CLONE_IO and CLONE_SYSVSEM mean nothing.
+Threads (CLONE_THREAD) join the process of their creator. Namespaces and pidfds are refused with EINVAL; time-slicing
+on one processor makes CLONE_IO and CLONE_SYSVSEM mean nothing.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ def check(task: Task, arguments: CloneArguments) -> None:
     """Refuse combinations as Linux does.  EINVAL; EPERM: needs CAP_SYS_ADMIN"""
     flags = arguments.flags
     if (
-        flags & CLONE_THREAD and not flags & CLONE_SIGHAND
-        or flags & CLONE_SIGHAND and (not flags & CLONE_VM or flags & CLONE_CLEAR_SIGHAND)
-        or flags & CLONE_FS and flags & CLONE_NEWNS
+        (flags & CLONE_THREAD and not flags & CLONE_SIGHAND)
+        or (flags & CLONE_SIGHAND and (not flags & CLONE_VM or flags & CLONE_CLEAR_SIGHAND))
+        or (flags & CLONE_FS and flags & CLONE_NEWNS)
         or arguments.exit_signal > NSIG
-        or flags & CLONE_PARENT and task.process.parent is task.kernel.init
+        or (flags & CLONE_PARENT and task.process.parent is task.kernel.init)
     ):  # fmt: skip
         raise LinuxError(EINVAL)
     if flags & (NAMESPACES | CLONE_NEWUSER):
@@ -118,10 +118,12 @@ def make_task(task: Task, arguments: CloneArguments) -> Task:
     kernel, process, flags = task.kernel, task.process, arguments.flags
     tid = kernel.pids.allocate()
     try:
-        memory = kernel.shared_memory.share(task.memory) if flags & CLONE_VM else task.memory.fork()
+        memory = task.memory if flags & CLONE_VM else task.memory.fork()
     except BaseException:
         kernel.pids.release(tid)
         raise
+    if flags & CLONE_VM:
+        memory.users += 1
     if not flags & CLONE_THREAD:
         process = make_process(task, tid, arguments)
     context = task.context.clone()

@@ -1,14 +1,16 @@
 """Dispatch: from a system call's number to its result.
 
-`SyscallTable.entries` is what the run loop indexes: one function (task, registers) for each number, missing calls included, so
-that the loop has no case to distinguish. An observer (strace) is chosen once: its table holds wrapped entries, and a
-table without one costs nothing for it.
+`SyscallTable.entries` is what the run loop indexes: one function (task, registers) for each number, missing calls
+included, so that the loop has no case to distinguish. An observer (strace) is chosen once: its table holds wrapped
+entries, and a table without one costs nothing for it.
 
-Results. `LinuxError` becomes `-errno` here and in the run loop, nowhere else. Any other exception in a handler is a bug of lbw: it
-is reported in one line (with its traceback when LBW_DEBUG is set) and the guest gets EIO; lbw goes on.
+Results. `LinuxError` becomes `-errno` here and in the run loop, nowhere else. Any other exception in a handler is a
+bug of lbw: it is reported in one line (with its traceback when LBW_DEBUG is set) and the guest gets EIO; lbw goes on.
 """
 
 from __future__ import annotations
+
+from types import CoroutineType
 
 from lbw.abi.errno import EIO, ENOMEM, ENOSYS, LinuxError
 from lbw.cpu.contracts import RAX, RIP, RSP
@@ -17,8 +19,8 @@ from lbw.kernel.task import READY, SIGNAL, Interrupted, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, MutableSequence
-    from typing import Any, Protocol
+    from collections.abc import Awaitable, Callable, MutableSequence
+    from typing import Protocol
 
     from lbw.abi.x86_64 import Abi
 
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
             """The call waits: other tasks may run before it returns."""
 
         def leave(self, task: Task, row: Row, token: object, result: int | None) -> None:
-            """The call returns `result` (negative: -errno). None: a signal interrupted it; whether it restarts is open."""
+            """The call returns `result` (negative: -errno); None: a signal interrupted it, it may restart."""
 
 
 class StrictStop(LbwError):
@@ -90,7 +92,7 @@ def unknown_call(task: Task, registers: MutableSequence[int]) -> int:
     return -ENOSYS
 
 
-_NAMES = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15 rip".split()
+_NAMES = tuple("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15 rip".split())  # noqa: SIM905 (readable)
 
 
 def register_dump(task: Task) -> str:
@@ -99,11 +101,11 @@ def register_dump(task: Task) -> str:
     return "\n".join("  ".join(cells[i : i + 4]) for i in range(0, len(cells), 4))
 
 
-def begin_call(task: Task, number: int, result: object) -> int | None:
+def begin_call(task: Task, number: int, result: int | Awaitable[int]) -> int | None:
     """Start a call whose handler returned an awaitable; return its result, or None when it waits or was interrupted."""
     if isinstance(result, int):  # a bool or an IntEnum
         return int(result)
-    if not hasattr(result, "send"):
+    if not isinstance(result, CoroutineType):
         return handler_failed(task, number, TypeError(f"the handler returned {type(result).__name__}"))
     task.coroutine = result
     task.call = number
@@ -169,7 +171,7 @@ def _innermost(error: Exception) -> str:
 def observed(row: Row, entry: Entry, observer: Observer) -> Entry:
     """Return `entry` with `observer` around it."""
 
-    async def rest(task: Task, token: object, waiting: Coroutine[Any, Any, int]) -> int:
+    async def rest(task: Task, token: object, waiting: Awaitable[int]) -> int:
         observer.block(task, row, token)
         try:
             result = await waiting
@@ -192,7 +194,7 @@ def observed(row: Row, entry: Entry, observer: Observer) -> Entry:
         if isinstance(result, int):
             observer.leave(task, row, token, result)
             return result
-        return rest(task, token, result)  # type: ignore[arg-type]
+        return rest(task, token, result)
 
     return call
 

@@ -1,13 +1,13 @@
 """execve: another program in the same process.  man 2 execve
 
-The new address space is filled beside the old one; only when nothing can fail any more does the process change over. So, unlike in
-Linux, there is no failure after the point of no return.
+The new address space is filled beside the old one; only when nothing can fail any more does the process change over.
+So, unlike in Linux, there is no failure after the point of no return.
 """
 
 from __future__ import annotations
 
 from lbw.abi.errno import E2BIG, LinuxError
-from lbw.abi.resource import RLIMIT_STACK
+from lbw.abi.resource import RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK
 from lbw.abi.signal import SIGCHLD, SIGKILL
 from lbw.cpu.contracts import ALL
 from lbw.kernel.exit import exit_task, leave_memory
@@ -37,10 +37,12 @@ def execute(
     program = find_program(task.fs, kernel.images, location, filename, argv, unreachable=unreachable)
     credentials, secure = credentials_after_exec(task.credentials, program.location)
     memory = kernel.create_memory(program.abi)
+    soft = process.limits.soft
+    memory.size_limit, memory.data_limit, memory.stack_limit = soft(RLIMIT_AS), soft(RLIMIT_DATA), soft(RLIMIT_STACK)
     try:
         loaded = load_program(
             memory, program, envp, credentials, secure=secure, page_cache=kernel.page_cache, hardware=kernel.hardware,
-            stack_limit=process.limits.soft(RLIMIT_STACK),
+            stack_limit=soft(RLIMIT_STACK),
         )  # fmt: skip
     except BaseException:
         memory.release()

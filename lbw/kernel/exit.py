@@ -1,10 +1,11 @@
 """The end of tasks and processes.  man 2 exit_group, _exit
 
-There is one processor, so a task that is not running can be ended on the spot, by whoever decides it: its coroutine is closed,
-and it is gone. Only the task whose handler is executing right now is left to the run loop, which finds it DEAD.
+There is one processor, so a task that is not running can be ended on the spot, by whoever decides it: its coroutine
+is closed, and it is gone. Only the task whose handler is executing right now is left to the run loop, which finds it
+DEAD.
 
-Order at the end of a process: memory, files and the waiting parent of a vfork first, then the children are given away, then the
-process becomes a zombie, and last its parent is told; so a parent that wakes up finds everything done.
+Order at the end of a process: memory, files and the waiting parent of a vfork first, then the children are given
+away, then the process becomes a zombie, and last its parent is told; so a parent that wakes up finds everything done.
 """
 
 from __future__ import annotations
@@ -73,20 +74,22 @@ def exit_task(task: Task, status: int) -> None:
 
 
 def leave_memory(task: Task) -> None:
-    """Give up the task's part of its address space, at exit and execve: robust futexes, CLEARTID, vfork, the space itself."""
+    """Leave the address space, at exit and execve: robust futexes, CLEARTID, vfork, the space itself."""
     kernel, memory = task.kernel, task.memory
     usage = task.process.usage
     usage.max_resident = max(usage.max_resident, task.context.mmu.resident)
     release_robust_futexes(task)
     address, task.clear_child_tid = task.clear_child_tid, 0
-    if address and kernel.shared_memory.shared(memory):
+    if address and memory.users > 1:
         try:
             memory.write_u32(address, 0)
             kernel.futexes.wake(kernel.futexes.key(task, address, private=False), 1)
         except LinuxError:
             pass  # the guest unmapped its own thread descriptor
     release_vfork_parent(task)
-    kernel.shared_memory.drop(memory)
+    if memory.users == 1:
+        usage.minor_faults += memory.faults
+    memory.release()
 
 
 def release_vfork_parent(task: Task) -> None:
@@ -100,6 +103,8 @@ def end_process(process: Process, status: int) -> None:
     """Make a process without threads a zombie and tell the world."""
     kernel = process.kernel
     process.pending.clear()
+    for timer in process.timers.values():
+        timer.cancel()
     hang_up_session(process)
     disown_children(process)
     was_orphaned = process.group.orphaned
@@ -140,7 +145,7 @@ def disown_children(process: Process) -> None:
 
 
 def signal_orphaned_group(group: ProcessGroup) -> None:
-    """SIGHUP and SIGCONT for a group that had a link to its session before: has it just become orphaned, with stopped members?
+    """Send SIGHUP and SIGCONT to a group that has just lost its last link to the session and has stopped members.
 
     POSIX _exit(), "Consequences of Process Termination"
     """

@@ -1,7 +1,7 @@
 """Futexes: waiting for a word of memory to change.  man 2 futex
 
-The table maps a key to its waiters, in order of arrival. The key of a private futex is (address space, address), that of a
-shared one (object, offset in it), so that two processes that map the same page meet.
+The table maps a key to its waiters, in order of arrival. The key of a private futex is (address space, address), that
+of a shared one (object, offset in it), so that two processes that map the same page meet.
 
 No wake-up is lost: between the comparison of the word and the entry in the table no other task runs. A waiter is
 woken exactly once, by whoever takes it out of the table; a requeued one is only moved.
@@ -25,7 +25,6 @@ from lbw.abi.futex import (
     FUTEX_OP_SET,
     FUTEX_OP_XOR,
 )
-from lbw.abi.mman import MAP_SHARED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,12 +60,7 @@ class Futexes:
         """Return the identity of the futex at `address` in the memory of `task`.  EINVAL: not a multiple of 4"""
         if address & 3:
             raise LinuxError(EINVAL)
-        memory = task.memory
-        if not private:
-            vma = memory.find(address)
-            if vma is not None and vma.flags & MAP_SHARED and vma.backing is not None:
-                return vma.backing, vma.offset + address - vma.start
-        return memory, address
+        return task.memory.futex_key(address, private)
 
     async def wait(
         self, task: Task, address: int, expected: int, private: bool, bitset: int, deadline: int | None

@@ -1,7 +1,7 @@
 """Process groups and sessions.  man 7 credentials, man 2 setpgid, setsid
 
-A group exists as long as it has members (zombies included), a session as long as it has groups. A group is orphaned when no
-member has a parent in another group of the same session (POSIX 3.264): nobody can continue it once it stops.
+A group exists as long as it has members (zombies included), a session as long as it has groups. A group is orphaned
+when no member has a parent in another group of the same session (POSIX 3.264): nobody can continue it once it stops.
 """
 
 from __future__ import annotations

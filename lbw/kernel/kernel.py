@@ -10,7 +10,6 @@ from lbw.kernel.dispatch import SyscallTable
 from lbw.kernel.futex import Futexes
 from lbw.kernel.pids import PidAllocator
 from lbw.kernel.scheduler import Scheduler
-from lbw.kernel.sharing import SharedMemory
 from lbw.kernel.timers import Timers
 
 TYPE_CHECKING = False
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from lbw.abi.x86_64 import Abi
     from lbw.cpu.contracts import Engine
     from lbw.kernel.dispatch import Observer, Row
+    from lbw.kernel.fds import FileTable
     from lbw.kernel.process import Process
     from lbw.kernel.scheduler import Ticker
     from lbw.kernel.task import Task
-    from lbw.kernel.fds import FileTable
     from lbw.loader.images import Images
     from lbw.loader.load import Hardware
     from lbw.mm.address_space import AddressSpace
@@ -74,7 +73,8 @@ class Kernel:
     def __init__(
         self, engine: Engine, events: Events, *, clock: Clock | None = None, ticker: Ticker | None = None,
         frames: Frames | None = None, page_cache: PageCache | None = None, vfs: Vfs | None = None,
-        create_memory: Callable[[Abi], AddressSpace] | None = None, images: Images | None = None, hardware: Hardware | None = None,
+        create_memory: Callable[[Abi], AddressSpace] | None = None, images: Images | None = None,
+        hardware: Hardware | None = None,
         hostname: bytes = b"lbw", strict: bool = False, report: Callable[[str], None] | None = None,
         observer: Observer | None = None, max_tasks: int = MAX_TASKS,
     ) -> None:  # fmt: skip
@@ -98,7 +98,6 @@ class Kernel:
         self.counters = Counters()
         self.tables: dict[Abi, SyscallTable] = {}
         self.futexes = Futexes()
-        self.shared_memory = SharedMemory()
         self.pids = PidAllocator()
         self.signal_accounts: dict[int, QueueAccount] = {}  # queued signals, by real user id
         self.max_tasks = max_tasks
@@ -187,7 +186,7 @@ class Kernel:
         return status
 
     def shutdown(self, signo: int) -> None:
-        """End all guests as if by `signo`, because the host told lbw to go; `run` returns soon. Kernel's thread only."""
+        """End all guests as if by `signo`: the host told lbw to go. `run` returns soon. Kernel's thread only."""
         if self.main is not None and self.main.exit_status is None and self.main.exiting is None:
             self.main.exiting = signo
         self.stopping = True

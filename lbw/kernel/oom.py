@@ -1,7 +1,7 @@
 """Out of memory: a guest dies so that the others, and lbw, live.
 
-As Linux does, the process with the largest resident set is chosen, and the task that could not get a page tries again after it is
-gone.
+As Linux does, the process with the largest resident set is chosen, and the task that could not get a page tries again
+after it is gone.
 """
 
 from __future__ import annotations

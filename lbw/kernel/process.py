@@ -11,6 +11,8 @@ from lbw.waiting import WaitQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from lbw.kernel.groups import ProcessGroup, Session
     from lbw.kernel.kernel import Kernel
     from lbw.kernel.limits import Limits
@@ -19,12 +21,19 @@ if TYPE_CHECKING:
     from lbw.signals.pending import PendingSignals
     from lbw.vfs.location import Location
 
+    class Cancellable(Protocol):
+        """A timer."""
+
+        def cancel(self) -> None:
+            """Disarm it for good."""
+
 
 class Usage:
     """What has been consumed.  man 2 getrusage. Times in ns, `max_resident` in pages."""
 
     __slots__ = (
-        "involuntary_switches", "major_faults", "max_resident", "minor_faults", "system_time", "user_time", "voluntary_switches",
+        "involuntary_switches", "major_faults", "max_resident", "minor_faults", "system_time", "user_time",
+        "voluntary_switches",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -101,7 +110,7 @@ class Process:
         self.thp_disabled = False
         self.usage = Usage()  # of finished threads, and the faults of all
         self.child_usage = Usage()  # of children that were waited for
-        self.timers: dict[object, object] = {}  # interval timers, by whoever offers them
+        self.timers: dict[object, Cancellable] = {}  # interval timers, by whoever offers them
         group.members[self] = None
 
     def __repr__(self) -> str:
@@ -153,4 +162,5 @@ class Process:
         leader = self.leader
         if leader is not None:
             total.max_resident = max(total.max_resident, leader.context.mmu.resident)
+            total.minor_faults += leader.memory.faults
         return total

@@ -1,8 +1,8 @@
-"""Restarting interrupted system calls.  man 7 signal, "Interruption of system calls and library functions by signal handlers"
+"""Restarting interrupted system calls.  man 7 signal, "Interruption of system calls ... by signal handlers"
 
-The run loop ends an interrupted call with `task.interrupted` set to the call's restart rule and the result still open. Delivery
-knows whether a handler will run; it calls `settle` before it saves the registers in a signal frame. When no handler runs,
-the run loop settles on the way back to the guest.
+The run loop ends an interrupted call with `task.interrupted` set to the call's restart rule and the result still
+open. Delivery knows whether a handler will run; it calls `settle` before it saves the registers in a signal frame.
+When no handler runs, the run loop settles on the way back to the guest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WORD = (1 << 64) - 1
 
 
 def settle(task: Task, handler_flags: int | None) -> None:
-    """Decide how an interrupted call goes on: `handler_flags` are the SA_* of the handler about to run, None: there is none.
+    """Decide how an interrupted call goes on; `handler_flags` are SA_* of the handler about to run, None: there is none.
 
     Harmless when no call was interrupted.
     """

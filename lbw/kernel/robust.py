@@ -1,7 +1,7 @@
-"""Robust futexes: locks whose owner dies are marked and handed on.  man 2 set_robust_list; Linux Documentation/locking/robust-futexes
+"""Robust futexes: locks whose owner dies are marked and handed on.  man 2 set_robust_list
 
-struct robust_list_head: address of the first entry, offset from an entry to its futex word, address of the entry that is
-being locked or unlocked right now. The list is circular and ends at its head. It is the guest's: every read may
+struct robust_list_head: address of the first entry, offset from an entry to its futex word, address of the entry that
+is being locked or unlocked right now. The list is circular and ends at its head. It is the guest's: every read may
 fail, and it may be endless.
 """
 

@@ -1,7 +1,7 @@
 """The scheduler: a run queue, round robin, with time slices.
 
-Tasks switch only at three places: at the `await` of a system call, at the end of a time slice, and when they exit. A task
-that becomes ready goes to the end of the queue.
+Tasks switch only at three places: at the `await` of a system call, at the end of a time slice, and when they exit. A
+task that becomes ready goes to the end of the queue.
 
 The ticker interrupts the running guest every time slice. It costs, so it runs only while there is something to do
 beside the guest: another task is ready, a timer is pending, or host descriptors are watched.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbw.abi.errno import EACCES, EISDIR, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR, ELOOP, NAMES, LinuxError
+from lbw.abi.errno import EACCES, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR, NAMES, LinuxError
 from lbw.abi.signal import SIG_IGN, SIGCHLD, SIGKILL
 from lbw.errors import NotExecutableError, ProgramNotFoundError
 from lbw.kernel.groups import make_group, make_session

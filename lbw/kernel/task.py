@@ -1,11 +1,12 @@
 """Tasks: a guest thread, what it shares with others, and how it waits.
 
-A task is either in the guest, or in the run queue, or waiting inside a system call. A call that has to wait is a coroutine;
-it waits only through `Task.wait`, so there is one place where a task can be woken, time out or be interrupted.
+A task is either in the guest, or in the run queue, or waiting inside a system call. A call that has to wait is a
+coroutine; it waits only through `Task.wait`, so there is one place where a task can be woken, time out or be
+interrupted.
 
 Rules.
-- The first reason to wake up wins. A task that was woken by a queue and then got a signal sees the wake-up first, tries its
-  operation again, and finds the signal when it would have to wait again; so data is never lost to a signal.
+- The first reason to wake up wins. A task that was woken by a queue and then got a signal sees the wake-up first,
+  tries its operation again, and finds the signal when it would have to wait again; so data is never lost to a signal.
 - `attention` is zero in the common case; after each trap the run loop looks at this one word only.
 - Whoever kills a task closes its coroutine: `finally` blocks in handlers run, nothing else does.
 """
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Callable, Generator
+    from types import CoroutineType
     from typing import Any
 
     from lbw.abi.x86_64 import Abi
@@ -64,10 +66,35 @@ class Task:
     """A guest thread."""
 
     __slots__ = (
-        "abi", "attention", "call", "clear_child_tid", "comm", "context", "coroutine", "files", "fs", "fatal_only", "interrupted",
-        "involuntary_switches", "kernel", "memory", "outcome", "parent_death_signal", "process",
-        "restart_call", "robust_list", "signals", "slice_start", "start_time", "state", "system_time", "tid", "user_time",
-        "vfork_queue", "voluntary_switches", "wait_channel",
+        "abi",
+        "attention",
+        "call",
+        "clear_child_tid",
+        "comm",
+        "context",
+        "coroutine",
+        "fatal_only",
+        "files",
+        "fs",
+        "interrupted",
+        "involuntary_switches",
+        "kernel",
+        "memory",
+        "outcome",
+        "parent_death_signal",
+        "process",
+        "restart_call",
+        "robust_list",
+        "signals",
+        "slice_start",
+        "start_time",
+        "state",
+        "system_time",
+        "tid",
+        "user_time",
+        "vfork_queue",
+        "voluntary_switches",
+        "wait_channel",
     )  # fmt: skip
 
     def __init__(
@@ -87,11 +114,11 @@ class Task:
         self.state = READY
         self.attention = 0
         # The system call that waits, or was interrupted
-        self.coroutine: Coroutine[Any, Any, int] | None = None
+        self.coroutine: CoroutineType[Any, Any, int] | None = None
         self.call = -1  # its number
         self.wait_channel = b""  # its name, for /proc/PID/wchan
         self.interrupted: int | None = None  # restart rule of a call that Interrupted has ended, until it is settled
-        self.restart_call: Callable[[], int | Coroutine[Any, Any, int]] | None = None  # what restart_syscall does
+        self.restart_call: Callable[[], int | Awaitable[int]] | None = None  # what restart_syscall does
         self.outcome = PENDING
         self.fatal_only = False
         # Registered by the guest

@@ -1,7 +1,7 @@
 """Timers: callbacks at points of monotonic time.
 
-A heap; a cancelled timer stays in it, marked, until it comes up or until marks outnumber the living. Callbacks run between
-traps, never inside another task's system call, and may add and cancel timers.
+A heap; a cancelled timer stays in it, marked, until it comes up or until marks outnumber the living. Callbacks run
+between traps, never inside another task's system call, and may add and cancel timers.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class Timers:
     def run_due(self, now: int) -> int:
         """Run the timers that are due at `now`, earliest first; return how many.
 
-        A timer that a callback adds waits for the next round even when it is due, so that a period of zero cannot hang lbw.
+        A timer that a callback adds waits for the next round even when it is due, so that a period of zero cannot
+        hang lbw.
         """
         due = []
         heap = self._heap

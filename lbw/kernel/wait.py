@@ -1,7 +1,7 @@
 """Waiting for children.  man 2 wait4, waitid
 
-One search serves both calls: which children are meant, and which of them has news that the caller asked for. News of a stop
-or continuation are consumed by the first wait that reports them, zombies are reaped, unless WNOWAIT.
+One search serves both calls: which children are meant, and which of them has news that the caller asked for. News of
+a stop or continuation are consumed by the first wait that reports them, zombies are reaped, unless WNOWAIT.
 """
 
 from __future__ import annotations

@@ -29,11 +29,14 @@ def execve(task: Task, pathname: bytes, argv: int, envp: int) -> int:
     return 0
 
 
-@syscall("execveat", DirFd("dirfd"), Path("pathname"), StringArray("argv"), StringArray("envp"), Flags("flags", EXEC_FLAGS))
+@syscall(
+    "execveat", DirFd("dirfd"), Path("pathname"), StringArray("argv"), StringArray("envp"), Flags("flags", EXEC_FLAGS)
+)
 def execveat(task: Task, dirfd: int, pathname: bytes, argv: int, envp: int, flags: int) -> int:
     """Replace the program of the process by one found relative to a directory, or open as `dirfd` (AT_EMPTY_PATH).
 
-    ELOOP: a symbolic link, with AT_SYMLINK_NOFOLLOW; ENOENT: a script open as a close-on-exec descriptor.  man 2 execveat
+    ELOOP: a symbolic link, with AT_SYMLINK_NOFOLLOW; ENOENT: a script open as a close-on-exec descriptor.  man 2
+    execveat
     """
     if flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW):
         raise LinuxError(EINVAL)
@@ -48,7 +51,5 @@ def execveat(task: Task, dirfd: int, pathname: bytes, argv: int, envp: int, flag
         unreachable = task.files.get_close_on_exec(dirfd)
     elif not pathname:
         filename = b"/dev/fd/%d" % dirfd
-    execute(
-        task, location, filename, read_strings(task, argv), read_strings(task, envp), unreachable=unreachable
-    )
+    execute(task, location, filename, read_strings(task, argv), read_strings(task, envp), unreachable=unreachable)
     return 0

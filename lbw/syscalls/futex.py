@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from lbw.kernel.task import Task
 
 OPERATIONS = {
-    FUTEX_WAIT: "FUTEX_WAIT", FUTEX_WAKE: "FUTEX_WAKE", FUTEX_REQUEUE: "FUTEX_REQUEUE", FUTEX_CMP_REQUEUE: "FUTEX_CMP_REQUEUE",
-    FUTEX_WAKE_OP: "FUTEX_WAKE_OP", FUTEX_WAIT_BITSET: "FUTEX_WAIT_BITSET", FUTEX_WAKE_BITSET: "FUTEX_WAKE_BITSET",
+    FUTEX_WAIT: "FUTEX_WAIT", FUTEX_WAKE: "FUTEX_WAKE", FUTEX_REQUEUE: "FUTEX_REQUEUE",
+    FUTEX_CMP_REQUEUE: "FUTEX_CMP_REQUEUE",    FUTEX_WAKE_OP: "FUTEX_WAKE_OP", FUTEX_WAIT_BITSET: "FUTEX_WAIT_BITSET", FUTEX_WAKE_BITSET: "FUTEX_WAKE_BITSET",
 }  # fmt: skip
 OPERATIONS |= {number | FUTEX_PRIVATE_FLAG: f"{name}_PRIVATE" for number, name in OPERATIONS.items()}
 OPERATIONS |= {
@@ -44,8 +44,8 @@ def count_of(value: int) -> int:
 
 
 @syscall(
-    "futex", Pointer("uaddr"), Choice("futex_op", OPERATIONS), UInt("val"), Pointer("timeout"), Pointer("uaddr2"), UInt("val3"),
-    support=PARTIAL, note="no priority inheritance (ENOSYS)",
+    "futex", Pointer("uaddr"), Choice("futex_op", OPERATIONS), UInt("val"), Pointer("timeout"), Pointer("uaddr2"),
+    UInt("val3"), support=PARTIAL, note="no priority inheritance (ENOSYS)",
 )  # fmt: skip
 def futex(
     task: Task, uaddr: int, futex_op: int, val: int, timeout: int, uaddr2: int, val3: int
@@ -100,9 +100,7 @@ def futex_deadline(task: Task, address: int, absolute: bool, realtime: bool) -> 
     return clock.monotonic() + time - clock.realtime() if realtime else time
 
 
-async def futex_wait(
-    task: Task, address: int, expected: int, private: bool, bitset: int, deadline: int | None
-) -> int:
+async def futex_wait(task: Task, address: int, expected: int, private: bool, bitset: int, deadline: int | None) -> int:
     """Wait; a signal without handler lets a wait with a deadline go on where it was."""
     try:
         return await task.kernel.futexes.wait(task, address, expected, private, bitset, deadline)
@@ -114,7 +112,7 @@ async def futex_wait(
 
 @syscall("set_robust_list", Pointer("head"), Size("len"))
 def set_robust_list(task: Task, head: int, length: int) -> int:
-    """Register the list of robust futexes that the thread holds.  EINVAL: wrong structure size.  man 2 set_robust_list"""
+    """Register the list of robust futexes that the thread holds.  EINVAL: wrong size.  man 2 set_robust_list"""
     if length != 3 * task.abi.word:
         raise LinuxError(EINVAL)
     task.robust_list = head

@@ -1,7 +1,7 @@
 """From the modules of this package to the table of an ABI.
 
-Importing a handler module enters its rows; every module of the package is imported, so a new family of calls is a new file and
-nothing else.
+Importing a handler module enters its rows; every module of the package is imported, so a new family of calls is a new
+file and nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def load_modules() -> None:
         import_module(f"lbw.syscalls.{name}")
 
 
-def rows_of(abi: Abi) -> list[Row | None]:
+def load_table(abi: Abi) -> list[Row | None]:
     """Return the rows by number; None where lbw has no such call."""
     load_modules()
     numbers = abi.numbers

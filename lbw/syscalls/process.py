@@ -42,13 +42,14 @@ if TYPE_CHECKING:
 
 CLONE_FLAGS = {
     CLONE_VM: "CLONE_VM", CLONE_FS: "CLONE_FS", CLONE_FILES: "CLONE_FILES", CLONE_SIGHAND: "CLONE_SIGHAND",
-    CLONE_VFORK: "CLONE_VFORK", CLONE_PARENT: "CLONE_PARENT", CLONE_THREAD: "CLONE_THREAD", CLONE_SYSVSEM: "CLONE_SYSVSEM",
-    CLONE_SETTLS: "CLONE_SETTLS", CLONE_PARENT_SETTID: "CLONE_PARENT_SETTID", CLONE_CHILD_CLEARTID: "CLONE_CHILD_CLEARTID",
-    CLONE_DETACHED: "CLONE_DETACHED", CLONE_UNTRACED: "CLONE_UNTRACED", CLONE_CHILD_SETTID: "CLONE_CHILD_SETTID",
+    CLONE_VFORK: "CLONE_VFORK", CLONE_PARENT: "CLONE_PARENT", CLONE_THREAD: "CLONE_THREAD",
+    CLONE_SYSVSEM: "CLONE_SYSVSEM",    CLONE_SETTLS: "CLONE_SETTLS", CLONE_PARENT_SETTID: "CLONE_PARENT_SETTID",
+    CLONE_CHILD_CLEARTID: "CLONE_CHILD_CLEARTID",    CLONE_DETACHED: "CLONE_DETACHED", CLONE_UNTRACED: "CLONE_UNTRACED", CLONE_CHILD_SETTID: "CLONE_CHILD_SETTID",
     CLONE_IO: "CLONE_IO", SIGCHLD: "SIGCHLD",
 }  # fmt: skip
 
-#: struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup.
+#: struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
+#: cgroup.
 CLONE_ARGS = Struct("<11Q")
 
 
@@ -156,9 +157,7 @@ def start_child(task: Task, arguments: CloneArguments) -> int | Awaitable[int]:
     "clone", Flags("flags", CLONE_FLAGS), Pointer("stack"), Out("parent_tid"), Out("child_tid"), Pointer("tls"),
     restart=NEVER, support=PARTIAL, note="no namespaces, no CLONE_PIDFD (EINVAL)",
 )  # fmt: skip
-def clone(
-    task: Task, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int
-) -> int | Awaitable[int]:
+def clone(task: Task, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int) -> int | Awaitable[int]:
     """Make a task that shares with the caller what `flags` say.  man 2 clone"""
     return start_child(task, CloneArguments(flags & ~CSIGNAL, flags & CSIGNAL, stack, parent_tid, child_tid, tls))
 
@@ -179,11 +178,13 @@ def clone3(task: Task, cl_args: int, size: int) -> int | Awaitable[int]:
     data = task.memory.read(cl_args, size).ljust(CLONE_ARGS_SIZE_VER2, b"\0")
     if any(data[CLONE_ARGS_SIZE_VER2:]):
         raise LinuxError(E2BIG)
-    flags, _, child_tid, parent_tid, exit_signal, stack, stack_size, tls, _, set_tid_size, _ = CLONE_ARGS.unpack_from(data)
+    flags, _, child_tid, parent_tid, exit_signal, stack, stack_size, tls, _, set_tid_size, _ = CLONE_ARGS.unpack_from(
+        data
+    )
     if (
         flags & (CLONE_DETACHED | (CSIGNAL & ~0x80)) or flags >> 34 or exit_signal & ~CSIGNAL or set_tid_size
         or bool(stack) != bool(stack_size)
-        or flags & (CLONE_THREAD | CLONE_PARENT) and exit_signal
+        or (flags & (CLONE_THREAD | CLONE_PARENT) and exit_signal)
     ):  # fmt: skip
         raise LinuxError(EINVAL)
     return start_child(task, CloneArguments(flags, exit_signal, stack + stack_size, parent_tid, child_tid, tls))

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from lbw.kernel.task import Task
 
 CLOCKS = {
-    CLOCK_REALTIME: "CLOCK_REALTIME", CLOCK_MONOTONIC: "CLOCK_MONOTONIC", CLOCK_PROCESS_CPUTIME_ID: "CLOCK_PROCESS_CPUTIME_ID",
+    CLOCK_REALTIME: "CLOCK_REALTIME", CLOCK_MONOTONIC: "CLOCK_MONOTONIC",
+    CLOCK_PROCESS_CPUTIME_ID: "CLOCK_PROCESS_CPUTIME_ID",
     CLOCK_BOOTTIME: "CLOCK_BOOTTIME", CLOCK_TAI: "CLOCK_TAI",
 }  # fmt: skip
 ALARMS = frozenset({CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM})
@@ -42,7 +43,7 @@ def duration_at(task: Task, address: int) -> int:
     seconds, nanoseconds = task.memory.load(address, task.abi.timespec)
     if seconds < 0 or not 0 <= nanoseconds < SECOND:
         raise LinuxError(EINVAL)
-    return min(seconds * SECOND + nanoseconds, FOREVER)
+    return min(int(seconds) * SECOND + int(nanoseconds), FOREVER)
 
 
 @syscall("nanosleep", In("req"), Out("rem"), restart=NO_HANDLER)
@@ -57,7 +58,8 @@ def nanosleep(task: Task, req: int, rem: int) -> Awaitable[int]:
 def clock_nanosleep(task: Task, clockid: int, flags: int, request: int, remain: int) -> Awaitable[int]:
     """Sleep for a time, or until one, by some clock.
 
-    EINTR; EINVAL: no such clock, or the thread's own CPU clock; EOPNOTSUPP: a clock that only tells time.  man 2 clock_nanosleep
+    EINTR; EINVAL: no such clock, or the thread's own CPU clock; EOPNOTSUPP: a clock that only tells time.
+    man 2 clock_nanosleep
     """
     clock = task.kernel.clock
     absolute = bool(flags & TIMER_ABSTIME)
