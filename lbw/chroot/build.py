@@ -151,6 +151,8 @@ def _fill(
     tree: RootTree, packages: list[Package], archives: list[Path], sources: list[Source], arch: str, progress: Progress
 ) -> None:
     tree.ownership.apply(str(tree.top), 0o040755, 0, 0)
+    if tree.ignores_case():
+        progress.warn("this file system ignores case: of files whose names differ only in case, one is lost")
     merge_usr(tree)
     unpacker = Unpacker(tree)
     progress.stage(f"unpacking {len(packages)} packages", sum(package.size for package in packages))

@@ -84,9 +84,11 @@ class Ownership:
             self._record(path, uid, gid, recorded_mode, rdev)
 
     def forget(self, path: str) -> None:
-        """Drop the record of a file that is about to be deleted: its inode number may be used again."""
+        """Drop the record of a name about to be deleted, if it is its inode's last: the number may come again."""
         if self._records:
-            self._records.pop(os.lstat(path).st_ino, None)
+            status = os.lstat(path)
+            if status.st_nlink == 1 or stat.S_ISDIR(status.st_mode):
+                self._records.pop(status.st_ino, None)
 
     def save(self, database: Path) -> None:
         """Write all records to `database`, replacing it."""

@@ -53,11 +53,19 @@ class TerminalProgress(Progress):
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, DownloadColumn, Task, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bars
+            from rich.text import Text
 
             self._console = Console(stderr=True)
-            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+
+            class Amount(DownloadColumn):
+                """Bytes done and to do, for stages that count them."""
+
+                def render(self, task: Task) -> Text:
+                    return Text() if task.total is None else super().render(task)
+
+            columns = (TextColumn("{task.description}"), BarColumn(), Amount(), TimeRemainingColumn())
             self._bars = Bars(*columns, console=self._console, transient=True)
             self._bars.start()
         return self

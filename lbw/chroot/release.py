@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import lzma
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -79,7 +80,7 @@ def fetch_packages(release: Release, component: str, arch: str, cache: Path) -> 
             content = _fetch_index(release, path, cache)
             try:
                 text = _decompress(content, suffix)
-            except (OSError, EOFError, lzma.LZMAError) as error:
+            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
                 raise VerificationError(f"{release.source.url(path)} is damaged: {error}") from error
             return text.decode("utf-8", "replace")
     raise SourceError(f"{release.source.url('Release')} has no packages for {component} on {arch}")

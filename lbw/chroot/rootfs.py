@@ -89,6 +89,15 @@ class RootTree:
                 raise UnsafeArchiveError(f"/{name} passes through {component!r}, which is not a directory")
         return trail[-1]
 
+    def ignores_case(self) -> bool:
+        """Tell whether the host takes names that differ only in case for the same; `top` must be empty."""
+        probe = self.top / "lbw-Case"
+        probe.touch()
+        try:
+            return (self.top / "LBW-cASE").exists()
+        finally:
+            probe.unlink()
+
     # What packages and configuration create.
 
     def make_directory(self, name: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> str | None:

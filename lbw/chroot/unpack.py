@@ -16,6 +16,7 @@ import os
 import shutil
 import stat
 import tarfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
@@ -25,7 +26,11 @@ from debian.arfile import ArError, ArFile, ArMember
 from lbw.chroot.errors import UnsafeArchiveError
 from lbw.chroot.rootfs import RootTree
 
-_DAMAGE = (ArError, tarfile.TarError, lzma.LZMAError, gzip.BadGzipFile, EOFError, ValueError)
+_DAMAGE = (
+    *(ArError, tarfile.TarError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError, ValueError),
+    OverflowError,  # an owner or a time beyond what the host can hold
+    RecursionError,  # tarfile follows a chain of long-name headers by recursion
+)
 _TYPES = {tarfile.CHRTYPE: stat.S_IFCHR, tarfile.BLKTYPE: stat.S_IFBLK, tarfile.FIFOTYPE: stat.S_IFIFO}
 _COPY = 1 << 20
 
@@ -86,12 +91,13 @@ class Unpacker:
 
     def _place(self, tar: tarfile.TarFile, member: tarfile.TarInfo, result: Unpacked, conffiles: set[str]) -> None:
         name = member_name(member.name)
+        mode = stat.S_IMODE(member.mode)
         if name:
             result.paths.append(f"/{name}")
         else:
             result.paths.insert(0, "/.")
         if member.isdir():
-            made = self._tree.make_directory(name, member.mode, member.uid, member.gid)
+            made = self._tree.make_directory(name, mode, member.uid, member.gid)
             if made is not None:
                 self._times.append((made, member.mtime))
         elif member.issym():
@@ -106,7 +112,7 @@ class Unpacker:
                 result.md5[f"/{name}"] = digest
         elif member.type in _TYPES:
             device = (member.devmajor, member.devminor)
-            self._tree.make_special(name, _TYPES[member.type] | member.mode, device, member.uid, member.gid)
+            self._tree.make_special(name, _TYPES[member.type] | mode, device, member.uid, member.gid)
         else:
             raise UnsafeArchiveError(f"/{name} has the unknown type {member.type!r}")
 

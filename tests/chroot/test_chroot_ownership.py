@@ -61,6 +61,14 @@ def test_only_differences_are_recorded(tree: RootTree, tmp_path: Path) -> None:
     assert {record.path for record in tree.ownership.records} == set(inode) - {"plain", "tmp"}
 
 
+def test_another_name_of_a_replaced_file_keeps_its_record(tree: RootTree) -> None:
+    tree.write("x", "", 0o644, 0, 42)
+    tree.make_hard_link("y", "x")
+    tree.write("x", "", 0o644)
+    (record,) = tree.ownership.records
+    assert record.inode == os.lstat(tree.top / "y").st_ino
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="compares with Linux's own makedev")
 @pytest.mark.parametrize("device", [(1, 3), (136, 70000), (5000, 0), (0, 255), (0, 256)])
 def test_device_numbers_are_linux_s(device: tuple[int, int]) -> None:

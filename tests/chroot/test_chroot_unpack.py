@@ -164,6 +164,35 @@ def test_zstd_without_a_decoder(tree: RootTree) -> None:
             unpack(tree, [], compression=".zst")
 
 
+WHOLE = make_deb(
+    CONTROL,
+    [
+        member("./a/", mode=0o755),
+        member("./a/link", link="../.."),
+        member("./a/file", b"content" * 20),
+        member("./a/hard", type=tarfile.LNKTYPE, link="./a/file"),
+        member("./" + "long/" * 30 + "name", b"x"),
+    ],
+    compression="",
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=6))
+def test_a_damaged_package_is_harmless(changes: list[tuple[int, int]]) -> None:
+    content = bytearray(WHOLE)
+    for position, value in changes:
+        content[position] = value
+    with TemporaryDirectory() as name:
+        outer = Path(name)
+        (outer / "deep/root").mkdir(parents=True)
+        (outer / "p.deb").write_bytes(content)
+        try:
+            Unpacker(RootTree(outer / "deep/root")).unpack(outer / "p.deb")
+        except (UnsafeArchiveError, OSError):
+            pass
+        assert sorted(os.listdir(outer)) == ["deep", "p.deb"] and os.listdir(outer / "deep") == ["root"]
+
+
 def test_member_names() -> None:
     assert [member_name(name) for name in ("./", ".", "./a/", "a/b")] == ["", "", "a", "a/b"]
 
