@@ -25,7 +25,7 @@ TERMINAL_PIECE = 1024
 FILE, PIPE, TERMINAL, SOCKET, DEVICE = range(5)
 
 
-class HostStream:
+class InheritedStream:
     """An inherited descriptor `fd` of the host."""
 
     __slots__ = ("_piece", "_poller", "_wanted", "fd", "kind", "seekable")
@@ -58,6 +58,17 @@ class HostStream:
             self._poller.set(self.fd, events)
         found = self._poller.wait(0)
         return found[0][1] if found else 0
+
+    def trouble(self) -> tuple[bool, bool]:
+        """Return whether the other side hung up, and whether writing would fail."""
+        if sys.platform != "win32" and not self.seekable:
+            import select
+
+            poller = select.poll()
+            poller.register(self.fd, 0)
+            for _, found in poller.poll(0):
+                return bool(found & select.POLLHUP), bool(found & select.POLLERR)
+        return False, False
 
     def read_into(self, views: Sequence[memoryview]) -> int:
         """Read what is there; 0: end of file.  BlockingIOError: nothing yet"""

@@ -118,6 +118,15 @@ else:
             except OSError:  # ENOTTY: not our controlling terminal, so nobody else's jobs are disturbed
                 return True
 
+        def wait_foreground(self) -> bool:
+            """Do as a job that reads from the terminal in the background: stop until the shell says `fg`.
+
+            False: still in the background, because the shell ignores that or is gone.
+            """
+            if not self.in_foreground():
+                os.killpg(os.getpgrp(), signal.SIGTTIN)
+            return self.in_foreground()
+
         def window_size(self) -> tuple[int, int, int, int]:
             """Return rows, columns, and the pixels across and down."""
             import struct

@@ -77,6 +77,10 @@ if sys.platform == "win32":
             """Always: there are no jobs."""
             return True
 
+        def wait_foreground(self) -> bool:
+            """Always in the foreground."""
+            return True
+
         def window_size(self) -> tuple[int, int, int, int]:
             """Return rows, columns, 0, 0."""
             from shutil import get_terminal_size
