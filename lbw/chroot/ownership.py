@@ -15,6 +15,8 @@ permission for the owner (search, for directories), so that lbw, running as that
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sqlite3
 import stat
@@ -91,18 +93,16 @@ class Ownership:
                 self._records.pop(status.st_ino, None)
 
     def save(self, database: Path) -> None:
-        """Write all records to `database`, replacing it."""
+        """Write all records to `database`, replacing it.  Raises OSError when the host cannot hold it."""
         database.unlink(missing_ok=True)
-        connection = sqlite3.connect(database)
+        rows = [(record.inode, record.uid, record.gid, record.mode, record.rdev) for record in self.records]
         try:
-            with connection:
+            with contextlib.closing(sqlite3.connect(database)) as connection, connection:
                 connection.execute(SCHEMA)
-                connection.executemany(
-                    "INSERT OR REPLACE INTO inode VALUES (?, ?, ?, ?, ?)",
-                    [(record.inode, record.uid, record.gid, record.mode, record.rdev) for record in self.records],
-                )
-        finally:
-            connection.close()
+                connection.executemany("INSERT OR REPLACE INTO inode VALUES (?, ?, ?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            number = errno.ENOSPC if error.sqlite_errorcode == sqlite3.SQLITE_FULL else errno.EIO
+            raise OSError(number, str(error), str(database)) from error
 
     def _record(self, path: str, uid: int, gid: int, mode: int | None, rdev: int | None) -> None:
         status = os.lstat(path)

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -105,16 +106,19 @@ def delete_tree(directory: Path) -> None:
     """Delete a directory and all in it, never following a symlink, whatever the modes inside.  Raises OSError."""
 
     def unlock(function: Callable[..., Any], path: str, _: object) -> None:
-        # A guest may have taken write permission from a directory of its own; the host user still owns it.
-        os.chmod(os.path.dirname(path), 0o700)
-        if not os.path.islink(path):
-            os.chmod(path, 0o700)
-        if function in (os.open, os.scandir, os.lstat):
-            shutil.rmtree(path)
-        else:
+        # A guest may have taken permissions from a directory of its own; the host user still owns it.
+        if path != str(directory):  # what is above `directory` is not ours to change
+            os.chmod(os.path.dirname(path), 0o700)
+        if function in (os.unlink, os.rmdir):
             function(path)
+        else:
+            os.chmod(path, 0o700)
+            shutil.rmtree(path)
 
-    shutil.rmtree(directory, onerror=unlock)
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(str(directory), onexc=unlock)
+    else:
+        shutil.rmtree(str(directory), onerror=unlock)
 
 
 def _find(name: str) -> Path:

@@ -67,7 +67,10 @@ def _gpgv(keys: Sequence[str], what: str, inputs: dict[str, bytes], options: lis
             Path(directory, name).write_bytes(content)
             command.append(name)
         environment = {**os.environ, "LC_ALL": "C"}
-        result = subprocess.run(command, cwd=directory, env=environment, capture_output=True, timeout=60)
+        try:
+            result = subprocess.run(command, cwd=directory, env=environment, capture_output=True, timeout=60)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise VerificationError(f"cannot verify {what}: {error}") from error
         status = [line.split()[1:] for line in result.stdout.decode("utf-8", "replace").splitlines()
                   if line.startswith("[GNUPG:] ")]  # fmt: skip
         said = {words[0] for words in status if words}

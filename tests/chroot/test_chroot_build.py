@@ -21,7 +21,7 @@ from lbw.chroot.download import download
 from lbw.chroot.errors import ChrootError, NoSpaceError, UnsafeArchiveError, VerificationError
 from lbw.chroot.lock import FileLock
 from lbw.chroot.paths import cache_home, data_home
-from lbw.chroot.registry import manifest_path
+from lbw.chroot.registry import delete_tree, manifest_path
 from lbw.chroot.unpack import Unpacker
 from lbw.cli import chroot as cli
 
@@ -307,6 +307,13 @@ def test_only_roots_of_ours_are_removed(published: Archive, tmp_path: Path) -> N
     with pytest.raises(ChrootError, match="is not the directory that lbw made"):
         remove_root(str(tmp_path / "root"))
     assert (tmp_path / "moved/usr").exists()
+
+
+def test_deleting_never_touches_what_is_above(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with pytest.raises(OSError):
+        delete_tree(tmp_path / "absent")
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 
 def test_removal_follows_no_symlink_and_minds_no_mode(published: Archive, tmp_path: Path) -> None:
