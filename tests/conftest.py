@@ -1,0 +1,40 @@
+"""Fixtures that several areas share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lbw.abi.x86_64 import X86_64
+from lbw.cpu.unicorn.engine import UnicornEngine
+from lbw.host.memory import Ram
+from lbw.mm.address_space import AddressSpace, HomeAddresses
+from lbw.mm.frames import Frames
+from lbw.mm.page_cache import PageCache
+
+
+class Bench:
+    """A processor with memory and no kernel."""
+
+    def __init__(self, size: int, limit: int | None = None) -> None:
+        self.ram = Ram(size)
+        self.frames = Frames(self.ram, limit)
+        self.engine = UnicornEngine(self.ram, self.frames, code_cache=16 << 20)
+        self.page_cache = PageCache(self.frames, size // 2)
+        self.homes = HomeAddresses()
+
+    def space(self) -> AddressSpace:
+        """Return an empty address space."""
+        return AddressSpace(self.engine.create_mmu(), self.frames, self.homes, X86_64)
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """A processor with 64 MB."""
+    bench = Bench(64 << 20)
+    yield bench
+    bench.close()
