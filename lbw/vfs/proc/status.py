@@ -101,6 +101,7 @@ def status(entry: TaskEntry) -> bytes:
         kilobytes("VmSize", sizes.total)
         kilobytes("VmLck", 0)
         kilobytes("VmPin", 0)
+        kilobytes("VmHWM", max(now.max_resident, sizes.resident))
         kilobytes("VmRSS", sizes.resident)
         kilobytes("RssAnon", anonymous)
         kilobytes("RssFile", sizes.resident_file)

@@ -1,0 +1,139 @@
+"""A tree with /dev and /proc, and a made-up kernel behind /proc."""
+
+from __future__ import annotations
+
+from lbw.abi.resource import RLIM_INFINITY
+from lbw.kernel.fds import FileTable
+from lbw.vfs.context import FsContext
+from lbw.vfs.credentials import Credentials
+from lbw.vfs.dev.devtmpfs import make_devtmpfs
+from lbw.vfs.dev.table import DeviceTable
+from lbw.vfs.file import File
+from lbw.vfs.operations import mkdir, resolve
+from lbw.vfs.proc.fs import ProcFileSystem
+from lbw.vfs.proc.source import MachineStatus, TaskStatus
+from lbw.vfs.special import special_opener
+from lbw.vfs.tmpfs.filesystem import TmpFileSystem
+from lbw.vfs.vfs import Vfs
+
+
+class FakeMemory:
+    """Enough of an address space."""
+
+    class mmu:
+        resident = 7
+
+    def __init__(self) -> None:
+        self.vmas: list = []
+        self.content = bytearray(0x2000)
+        self.start_brk = self.start_stack = 0
+        self.arg_start = self.arg_end = self.env_start = self.env_end = 0x1000
+        self.auxv = b"auxv"
+
+    def lay_out(self, arguments: bytes, environment: bytes) -> None:
+        self.content[0x1000 : 0x1000 + len(arguments)] = arguments
+        self.arg_end = self.env_start = 0x1000 + len(arguments)
+        self.env_end = self.env_start + len(environment)
+        self.content[self.env_start : self.env_end] = environment
+
+    def read(self, address: int, length: int) -> bytes:
+        return bytes(self.content[address : address + length])
+
+    def write(self, address: int, data: bytes) -> None:
+        self.content[address : address + len(data)] = data
+
+
+class FakeView:
+    """A process with one thread."""
+
+    def __init__(self, pid: int, fs: FsContext) -> None:
+        self.pid = self.tid = pid
+        self.alive = True
+        self.comm = b"fake (1)"
+        self.fs = fs
+        self.files = FileTable()
+        self.memory = FakeMemory()
+        self.executable = None
+        self.dumpable = True
+        self.wait_channel = b""
+        self.figures = TaskStatus()
+
+    @property
+    def credentials(self) -> Credentials:
+        return self.fs.credentials
+
+    def set_comm(self, name: bytes) -> None:
+        self.comm = name
+
+    def limits(self):
+        return [("Max open files", 1024, RLIM_INFINITY, "files"), ("Max pending signals", 99, 99, "signals")]
+
+    def threads(self):
+        return [self.tid]
+
+    def thread(self, tid: int):
+        return self if tid == self.tid else None
+
+    def status(self) -> TaskStatus:
+        return self.figures
+
+
+class FakeSource:
+    """A machine with two processes."""
+
+    def __init__(self) -> None:
+        self.views: dict[int, FakeView] = {}
+        self.current: FakeView | None = None
+        self.devices = DeviceTable()
+        self.figures = MachineStatus()
+        self.hostname, self.domainname = b"guest", b"(none)"
+
+    def pids(self):
+        return sorted(self.views)
+
+    def process(self, number: int):
+        return self.views.get(number)
+
+    def status(self) -> MachineStatus:
+        return self.figures
+
+    def uname(self):
+        return b"Linux", self.hostname, b"6.1", b"#1", b"x86_64", self.domainname
+
+    def set_hostname(self, name: bytes) -> None:
+        self.hostname = name
+
+    def set_domainname(self, name: bytes) -> None:
+        self.domainname = name
+
+
+class World:
+    """Root tmpfs, /dev, /proc; process 10 belongs to root and asks, process 20 to user 1000."""
+
+    def __init__(self) -> None:
+        self.vfs = Vfs(TmpFileSystem(mode=0o755))
+        self.ctx = self.vfs.context()
+        self.source = FakeSource()
+        self.vfs.open_special = special_opener(self.source.devices)
+        for path in (b"/dev", b"/proc", b"/tmp"):
+            mkdir(self.ctx, path, 0o755)
+        self.vfs.mount(make_devtmpfs(), resolve(self.ctx, b"/dev"), 0, b"devtmpfs")
+        self.vfs.mount(ProcFileSystem(self.source), resolve(self.ctx, b"/proc"), 0, b"proc")
+        self.me = self.source.views[10] = FakeView(10, self.ctx)
+        user = self.vfs.context(Credentials(1000, 1000))
+        self.other = self.source.views[20] = FakeView(20, user)
+        self.source.current = self.me
+
+    def act_as(self, view: FakeView) -> FsContext:
+        self.source.current = view
+        return view.fs
+
+
+def read_all(file: File, step: int = 100000) -> bytes:
+    data = b""
+    while True:
+        buffer = bytearray(step)
+        count = file.read([memoryview(buffer)])
+        if not count:
+            return data
+        data += buffer[:count]

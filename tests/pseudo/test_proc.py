@@ -1,0 +1,230 @@
+"""The tree of /proc: processes, descriptors, links, parameters, and who may see what."""
+
+from __future__ import annotations
+
+import pytest
+from pseudo_world import World, read_all
+
+from lbw.abi.errno import EACCES, EINVAL, EIO, ENOENT, ESRCH, LinuxError
+from lbw.abi.fcntl import O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY
+from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT
+from lbw.vfs.operations import open_file, readlink, resolve, stat, unlink
+from lbw.vfs.pipe import make_pipe
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def read(world: World, path: bytes, ctx=None) -> bytes:
+    return read_all(open_file(ctx or world.ctx, path, O_RDONLY, 0))
+
+
+def failure(action) -> int:
+    with pytest.raises(LinuxError) as caught:
+        action()
+    return caught.value.errno
+
+
+def names(world: World, path: bytes) -> set[bytes]:
+    return {name for name, _, _ in open_file(world.ctx, path, O_RDONLY, 0).entries()}
+
+
+def test_self(world: World) -> None:
+    assert readlink(world.ctx, b"/proc/self") == b"10"
+    assert readlink(world.ctx, b"/proc/thread-self") == b"10/task/10"
+    assert read(world, b"/proc/self/comm") == b"fake (1)\n"
+    world.act_as(world.other)
+    assert readlink(world.ctx, b"/proc/self") == b"20"
+
+
+def test_listing_agrees_with_looking_up(world: World) -> None:
+    assert {b"10", b"20", b"self", b"meminfo", b"sys", b".", b".."} <= names(world, b"/proc")
+    for directory in (b"/proc", b"/proc/self", b"/proc/self/task", b"/proc/self/task/10", b"/proc/sys/kernel"):
+        for name, ino, kind in open_file(world.ctx, directory, O_RDONLY, 0).entries():
+            if name not in (b".", b".."):
+                found = stat(world.ctx, directory + b"/" + name, follow=False)
+                assert (found.ino, found.mode & S_IFMT) == (ino, kind), name
+
+
+def test_every_text_can_be_read(world: World) -> None:
+    def visit(path: bytes) -> None:
+        for name, _, kind in open_file(world.ctx, path, O_RDONLY, 0).entries():
+            if name in (b".", b"..", b"mem"):
+                continue
+            if kind == S_IFDIR:
+                visit(path + b"/" + name)
+            elif kind != S_IFLNK:
+                read(world, path + b"/" + name)
+
+    visit(b"/proc")
+
+
+def test_inode_numbers_differ(world: World) -> None:
+    seen: dict[int, bytes] = {}
+    for directory in (b"/proc", b"/proc/10", b"/proc/10/task/10", b"/proc/20", b"/proc/sys/kernel", b"/proc/sys"):
+        for name, ino, _ in open_file(world.ctx, directory, O_RDONLY, 0).entries():
+            if name not in (b".", b".."):
+                path = directory + b"/" + name
+                assert seen.setdefault(ino, path) == path
+
+
+def test_numbers_that_are_no_process(world: World) -> None:
+    for name in (b"11", b"010", b"+10", b"99999999999999999999", b"1e1"):
+        assert failure(lambda name=name: stat(world.ctx, b"/proc/" + name)) == ENOENT
+
+
+def test_a_process_that_ends(world: World) -> None:
+    file = open_file(world.ctx, b"/proc/20/status", O_RDONLY, 0)
+    directory = resolve(world.ctx, b"/proc/20")
+    world.other.alive = False
+    del world.source.views[20]
+    assert failure(lambda: read_all(file)) == ESRCH
+    assert failure(lambda: stat(world.ctx, b"/proc/20")) == ENOENT
+    assert failure(lambda: stat(world.ctx, b"status", at=directory)) == ENOENT
+
+
+def test_text_does_not_change_under_a_reader(world: World) -> None:
+    file = open_file(world.ctx, b"/proc/self/comm", O_RDONLY, 0)
+    buffer = bytearray(4)
+    file.read([memoryview(buffer)])
+    world.me.comm = b"changed"
+    assert bytes(buffer) + read_all(file, 3) == b"fake (1)\n"
+    file.seek(0, 0)
+    assert read_all(file) == b"changed\n"
+
+
+def test_descriptors(world: World) -> None:
+    table = world.me.files
+    null = open_file(world.ctx, b"/dev/null", O_RDWR, 0)
+    table.install(null)
+    for end in make_pipe():
+        table.install(end)
+    path = open_file(world.ctx, b"/tmp", O_PATH, 0)
+    table.install(path)
+    assert names(world, b"/proc/self/fd") == {b".", b"..", b"0", b"1", b"2", b"3"}
+    assert readlink(world.ctx, b"/proc/self/fd/0") == b"/dev/null"
+    assert readlink(world.ctx, b"/dev/stdin") == b"/proc/self/fd/0"
+    pipe = b"pipe:[%d]" % table.get(1).inode.stat().ino
+    assert readlink(world.ctx, b"/proc/self/fd/1") == readlink(world.ctx, b"/proc/self/fd/2") == pipe
+    modes = [stat(world.ctx, b"/proc/self/fd/%d" % fd, follow=False).mode & 0o777 for fd in range(4)]
+    assert modes == [0o700, 0o500, 0o300, 0]
+    assert stat(world.ctx, b"/proc/self/fd/0").rdev == null.inode.stat().rdev
+    assert resolve(world.ctx, b"/proc/self/fd/3") is resolve(world.ctx, b"/tmp")
+    assert stat(world.ctx, b"/proc/self/fd/3/../dev/zero").rdev  # through the link
+    for name in (b"4", b"-1", b"00", b"x"):
+        assert failure(lambda name=name: readlink(world.ctx, b"/proc/self/fd/" + name)) == ENOENT
+
+
+def test_a_pipe_is_opened_again_through_its_link(world: World) -> None:
+    reader, writer = make_pipe()
+    world.me.files.install(reader)
+    world.me.files.install(writer)
+    again = open_file(world.ctx, b"/proc/self/fd/1", O_WRONLY | O_NONBLOCK, 0)
+    assert again is not writer
+    again.write([memoryview(b"second writer")])
+    buffer = bytearray(20)
+    assert reader.read([memoryview(buffer)]) == 13
+    assert stat(world.ctx, b"/proc/self/fd/0").ino == reader.inode.stat().ino
+
+
+def test_a_closed_descriptor_is_noticed(world: World) -> None:
+    table = world.me.files
+    table.install(open_file(world.ctx, b"/dev/null", O_RDONLY, 0))
+    assert readlink(world.ctx, b"/proc/self/fd/0") == b"/dev/null"
+    table.close(0)
+    assert failure(lambda: readlink(world.ctx, b"/proc/self/fd/0")) == ENOENT
+    table.install(open_file(world.ctx, b"/dev/zero", O_RDONLY, 0))
+    assert readlink(world.ctx, b"/proc/self/fd/0") == b"/dev/zero"
+
+
+def test_a_deleted_file_says_so(world: World) -> None:
+    file = open_file(world.ctx, b"/tmp/gone", O_RDWR | 0o100, 0o600)
+    file.write([memoryview(b"still here")])
+    world.me.files.install(file)
+    unlink(world.ctx, b"/tmp/gone")
+    assert readlink(world.ctx, b"/proc/self/fd/0") == b"/tmp/gone (deleted)"
+    assert read(world, b"/proc/self/fd/0") == b"still here"
+
+
+def test_links_to_places(world: World) -> None:
+    world.ctx.cwd = resolve(world.ctx, b"/tmp")
+    world.me.executable = resolve(world.ctx, b"/dev/null")
+    assert readlink(world.ctx, b"/proc/self/cwd") == b"/tmp"
+    assert readlink(world.ctx, b"/proc/self/root") == b"/"
+    assert readlink(world.ctx, b"/proc/self/exe") == b"/dev/null"
+    assert resolve(world.ctx, b"/proc/self/cwd") is world.ctx.cwd
+    assert failure(lambda: readlink(world.ctx, b"/proc/20/exe")) == ENOENT
+
+
+def test_privacy(world: World) -> None:
+    stranger = world.act_as(world.other)
+    for name in (b"environ", b"fd", b"auxv", b"maps", b"mem"):
+        assert failure(lambda name=name: open_file(stranger, b"/proc/10/" + name, O_RDONLY, 0)) == EACCES
+    for name in (b"cwd", b"root", b"exe"):
+        assert failure(lambda name=name: readlink(stranger, b"/proc/10/" + name)) == EACCES
+    for name in (b"status", b"stat", b"cmdline", b"comm"):
+        assert read(world, b"/proc/10/" + name, stranger) is not None
+    assert stat(stranger, b"/proc/20/environ").uid == 1000
+    assert read(world, b"/proc/20/environ", stranger) == b""
+    world.other.dumpable = False
+    assert stat(stranger, b"/proc/20/environ").uid == 0
+    root = world.act_as(world.me)
+    assert read(world, b"/proc/20/environ", root) == b""
+
+
+def test_arguments_and_environment(world: World) -> None:
+    memory = world.me.memory
+    memory.lay_out(b"ls\0-l\0", b"A=1\0B=2\0")
+    assert read(world, b"/proc/self/cmdline") == b"ls\0-l\0"
+    assert read(world, b"/proc/self/environ") == b"A=1\0B=2\0"
+    assert read(world, b"/proc/self/auxv") == b"auxv"
+    memory.lay_out(b"a title ", b"of its own\0=2\0")  # a program that overwrote its arguments
+    assert read(world, b"/proc/self/cmdline") == b"a title of its own"
+    world.me.memory = None  # a zombie
+    assert read(world, b"/proc/self/cmdline") == b""
+
+
+def test_memory(world: World) -> None:
+    file = open_file(world.ctx, b"/proc/self/mem", O_RDWR, 0)
+    file.seek(0x500, 0)
+    file.write([memoryview(b"poked")])
+    assert world.me.memory.content[0x500:0x505] == b"poked"
+    buffer = bytearray(5)
+    assert file.pread([memoryview(buffer)], 0x500) == 5 and buffer == b"poked"
+
+    def bad(address: int, length: int) -> bytes:
+        raise LinuxError(14)
+
+    world.me.memory.read = bad
+    assert failure(lambda: file.pread([memoryview(buffer)], 0)) == EIO
+
+
+def test_naming_oneself(world: World) -> None:
+    file = open_file(world.ctx, b"/proc/self/comm", O_WRONLY | O_TRUNC, 0)
+    assert file.write([memoryview(b"a name that is too long\n")]) == 24
+    assert world.me.comm == b"a name that is "
+    assert failure(lambda: open_file(world.ctx, b"/proc/20/comm", O_WRONLY, 0)) == EINVAL
+
+
+def test_parameters(world: World) -> None:
+    assert read(world, b"/proc/sys/kernel/hostname") == b"guest\n"
+    file = open_file(world.ctx, b"/proc/sys/kernel/hostname", O_WRONLY | O_TRUNC, 0)
+    file.write([memoryview(b"renamed\n")])
+    assert read(world, b"/proc/sys/kernel/hostname") == b"renamed\n"
+    assert failure(lambda: file.write([memoryview(bytes(65).replace(b"\0", b"x"))])) == EINVAL
+    stranger = world.act_as(world.other)
+    assert failure(lambda: open_file(stranger, b"/proc/sys/kernel/hostname", O_WRONLY, 0)) == EACCES
+    boot = b"/proc/sys/kernel/random/boot_id"
+    uuid = b"/proc/sys/kernel/random/uuid"
+    assert read(world, boot) == read(world, boot) != read(world, uuid) != read(world, uuid)
+    assert [len(part) for part in read(world, uuid).strip().split(b"-")] == [8, 4, 4, 4, 12]
+    assert read(world, b"/proc/sys/fs/pipe-max-size") == b"1048576\n"
+
+
+def test_nothing_can_be_made_or_removed(world: World) -> None:
+    from lbw.abi.errno import EPERM
+
+    assert failure(lambda: unlink(world.ctx, b"/proc/meminfo")) == EPERM
+    assert failure(lambda: open_file(world.ctx, b"/proc/new", O_RDWR | 0o100, 0o600)) in (ENOENT, EACCES, EPERM)
