@@ -33,13 +33,17 @@ class TmpFile(File):
         super().__init__(inode, flags)
         assert inode.content is not None
         self.content: Content = inode.content
+        inode.opens += 1
         if self.writable:
             inode.writers += 1
 
     def close(self) -> None:
-        """Note that one writer less is there."""
+        """Note that one description less is there."""
+        inode = self.inode
+        inode.opens -= 1
         if self.writable:
-            self.inode.writers -= 1
+            inode.writers -= 1
+        inode.free_if_unused()
 
     def pread(self, views: list[memoryview], offset: int) -> int:
         """Read at `offset`."""

@@ -38,7 +38,7 @@ class TmpInode(Inode):
     """A file in memory."""
 
     __slots__ = (
-        "_mode", "atime", "btime", "content", "ctime", "gid", "ino", "mtime", "names", "nlink", "rdev", "target", "uid",
+        "_mode", "atime", "btime", "content", "ctime", "gid", "ino", "mtime", "names", "nlink", "opens", "rdev", "target", "uid",
         "writers", "xattrs",
     )  # fmt: skip
 
@@ -57,6 +57,7 @@ class TmpInode(Inode):
         self.names: dict[bytes, TmpInode] | None = {} if mode & S_IFMT == S_IFDIR else None
         self.content = Content(fs) if mode & S_IFMT == S_IFREG else None
         self.xattrs: dict[bytes, bytes] | None = None
+        self.opens = 0  # descriptions
         self.writers = 0  # descriptions that can write
 
     def __del__(self) -> None:
@@ -130,6 +131,11 @@ class TmpInode(Inode):
             return
         self.content.truncate(size)
         self.mtime = self.ctime = time_ns()
+
+    def free_if_unused(self) -> None:
+        """Give back the content of a file that has neither names nor open descriptions."""
+        if not self.nlink and not self.opens and self.content is not None:
+            self.content.truncate(0)
 
     def readlink(self) -> bytes:
         """Return the target."""
@@ -223,6 +229,7 @@ class TmpInode(Inode):
             self.nlink -= 1
         else:
             inode.nlink -= 1
+            inode.free_if_unused()
         self.mtime = self.ctime = inode.ctime = time_ns()
 
     def rename(self, name: bytes, directory: Inode, new_name: bytes, flags: int) -> None:
