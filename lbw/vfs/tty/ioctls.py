@@ -160,7 +160,7 @@ def give_up(tty: Tty, file: TtyFile, argument: int, memory: GuestMemory) -> int:
     caller = _caller(tty)
     if caller.session.sid != caller.pid:
         raise LinuxError(ENOTTY)
-    tty.hang_up()
+    tty.give_up()
     return 0
 
 

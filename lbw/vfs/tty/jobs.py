@@ -65,6 +65,9 @@ class JobControl:
     def signal_group(self, group: Group, signal: int) -> None:
         """Send `signal` (SI_KERNEL) to all processes of `group`."""
 
+    def signal_leader(self, session: Session, signal: int) -> None:
+        """Send `signal` (SI_KERNEL) to the leader of `session`, if it lives."""
+
     def interrupted(self) -> NoReturn:
         """Leave the system call because of the signal just sent; it restarts when the caller goes on (ERESTARTSYS).
 

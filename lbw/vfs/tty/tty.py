@@ -30,7 +30,7 @@ BACKLOG = 65536
 
 
 class Tty:
-    """A terminal. `jobs` is set by the kernel."""
+    """A terminal. `jobs` is set by the kernel, `device` (st_rdev, shown in /proc) by who registers its driver."""
 
     def __init__(
         self, termios: Termios | None = None, size: Size = (24, 80, 0, 0), jobs: JobControl | None = None
@@ -43,6 +43,7 @@ class Tty:
         self.session: Session | None = None
         self.foreground: Group | None = None
         self.queue = WaitQueue()
+        self.device = 0
         self.exclusive = False  # TIOCEXCL
         self.dead = False  # the line is gone: reads end, writes fail
 
@@ -78,10 +79,12 @@ class Tty:
             self.signal_foreground(SIGWINCH)
 
     def line_lost(self) -> None:
-        """The device hung up: no more input or output; SIGHUP to the foreground group."""
+        """The device hung up: no more input or output; SIGHUP to the session leader, whose end tells the others."""
         if not self.dead:
             self.dead = True
-            self.hang_up()
+            if self.session is not None:
+                self.jobs.signal_leader(self.session, SIGHUP)
+                self.jobs.signal_leader(self.session, SIGCONT)
             self.queue.wake_all()
 
     # Jobs
@@ -98,11 +101,15 @@ class Tty:
         session.terminal = self
 
     def hang_up(self) -> None:
-        """The session leader is gone, or gave the terminal up: tell the foreground group, forget both."""
-        session, group = self.session, self.foreground
+        """The session leader is gone: forget session and foreground group (the kernel has told the latter)."""
+        if self.session is not None:
+            self.session.terminal = None
         self.session = self.foreground = None
-        if session is not None:
-            session.terminal = None
+
+    def give_up(self) -> None:
+        """The session leader gives the terminal up (TIOCNOTTY): tell the foreground group, forget both."""
+        group = self.foreground
+        self.hang_up()
         if group is not None:
             self.jobs.signal_group(group, SIGHUP)
             self.jobs.signal_group(group, SIGCONT)
