@@ -94,9 +94,8 @@ def map_image(
             zeros = (data_end + PAGE_MASK) & ~PAGE_MASK
             offset = segment.offset - (address - page)
             space.mmap(page, zeros - page, prot, fixed, file, offset, location=location)
-            tail = min(zeros, end) - data_end
-            if tail > 0 and prot & PROT_WRITE:
-                space.write(data_end, bytes(tail))
+            if end > data_end and prot & PROT_WRITE:  # to the end of the page: ld.so's first heap relies on it
+                space.write(data_end, bytes(zeros - data_end))
         if end > zeros:
             length = ((end + PAGE_MASK) & ~PAGE_MASK) - zeros
             space.mmap(zeros, length, prot, fixed | MAP_ANONYMOUS)
