@@ -17,7 +17,6 @@ from chroot_archive import Archive, SigningKey, WebServer, member, tree_of
 import lbw.chroot
 from lbw.chroot import create_root, default_root, list_roots, remove_root
 from lbw.chroot import default as default_module
-from lbw.chroot.download import download
 from lbw.chroot.errors import ChrootError, NoSpaceError, UnsafeArchiveError, VerificationError
 from lbw.chroot.lock import FileLock
 from lbw.chroot.paths import cache_home, data_home
@@ -474,4 +473,3 @@ def test_no_module_of_the_host_alone_is_used() -> None:
     sources = "".join(path.read_text() for path in [*package.glob("*.py"), Path(cli.__file__)])
     for name in ("fcntl", "pwd", "grp", "msvcrt", "termios", "resource"):
         assert f"import {name}" not in sources
-    assert callable(download)
