@@ -6,7 +6,7 @@ from struct import Struct
 
 from lbw.abi import fcntl as abi
 from lbw.abi.capability import CAP_SYS_RESOURCE
-from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EPERM, ESRCH, LinuxError
+from lbw.abi.errno import EAGAIN, EBADF, EINVAL, ENOLCK, EPERM, ESRCH, LinuxError
 from lbw.abi.fcntl import (
     F_OFD_GETLK,
     F_OFD_SETLK,
@@ -220,9 +220,10 @@ def test_command(description: bool) -> Command:
 
 
 def lock_manager(task: Task) -> LockManager:
-    """Return who keeps the locks of all files."""
+    """Return who keeps the locks of all files.  ENOLCK: nobody does"""
     locks = task.files.locks
-    assert locks is not None
+    if locks is None:
+        raise LinuxError(ENOLCK)
     return locks
 
 

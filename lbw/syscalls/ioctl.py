@@ -6,9 +6,11 @@ from lbw.abi.errno import ENOTTY, LinuxError
 from lbw.abi.fcntl import O_NONBLOCK
 from lbw.abi.ioctl import FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import Command
 from lbw.syscalls.parameters import Fd, Pointer
 from lbw.syscalls.table import PARTIAL, syscall
+from lbw.syscalls.transfer import interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,4 +49,7 @@ def ioctl(task: Task, fd: int, request: int, argument: int) -> int | Awaitable[i
             raise LinuxError(ENOTTY)
         task.memory.write(argument, file.inode.stat().size.to_bytes(8, "little"))
         return 0
-    return file.ioctl(request, argument, task.memory)
+    try:
+        return file.ioctl(request, argument, task.memory)
+    except Interrupted:  # a background job that changes its terminal
+        return interrupted()

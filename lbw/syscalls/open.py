@@ -1,7 +1,6 @@
 """Opening and closing: open, openat, openat2, creat, close, close_range, memfd_create.
 
-Opening a FIFO waits for its other end; opening a terminal may make it the controlling terminal. Both are decided after the
-path walk, which never waits.
+Opening a FIFO waits for its other end; the path walk and the opening itself never wait.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from functools import cache
 
 from lbw.abi.errno import E2BIG, EAGAIN, EINVAL, EOPNOTSUPP, EXDEV, LinuxError
 from lbw.abi.fcntl import (
+    __O_TMPFILE,
     AT_FDCWD,
     O_ACCMODE,
     O_APPEND,
@@ -29,7 +29,6 @@ from lbw.abi.fcntl import (
     RESOLVE_BENEATH,
     RESOLVE_CACHED,
     RESOLVE_IN_ROOT,
-    __O_TMPFILE,
 )
 from lbw.syscalls.flag_names import (
     CLOSE_RANGE_CLOEXEC,
@@ -87,8 +86,8 @@ def openat(task: Task, dirfd: int, path: bytes, flags: int, mode: int) -> int | 
         flags = checked(flags)
     at = None if dirfd == AT_FDCWD else start(task, dirfd, path)
     file = open_file(task.fs, path, flags | O_LARGEFILE, mode & 0o7777, at)
-    if file.queue is not None:
-        return opened_device(task, file, flags)
+    if file.queue is not None and isinstance(file, PipeEnd) and file.opening is not None:
+        return wait_for_peer(task, file, flags)
     return install(task, file, flags)
 
 
@@ -99,16 +98,6 @@ def install(task: Task, file: File, flags: int) -> int:
     except LinuxError:
         file.acquire().release()
         raise
-
-
-def opened_device(task: Task, file: File, flags: int) -> int | Awaitable[int]:
-    """Finish opening what has a queue: a FIFO may wait for its other end, a terminal may become the controlling one."""
-    if isinstance(file, PipeEnd):
-        if file.opening is not None and not file.opened:
-            return wait_for_peer(task, file, flags)
-    elif not flags & O_NOCTTY:
-        adopt_terminal(task, file)
-    return install(task, file, flags)
 
 
 async def wait_for_peer(task: Task, end: PipeEnd, flags: int) -> int:
@@ -214,9 +203,9 @@ def memfd_create(task: Task, name: bytes, flags: int) -> int:
 @cache
 def memory_files() -> FileSystem:
     """Return the file system that memfd_create makes its nameless files in."""
-    from lbw.vfs.tmpfs import Tmpfs
+    from lbw.vfs.tmpfs.filesystem import TmpFileSystem
 
-    return Tmpfs()
+    return TmpFileSystem()
 
 
 def unshare(task: Task) -> None:
@@ -225,15 +214,3 @@ def unshare(task: Task) -> None:
     if files.users > 1:
         task.files = files.fork()
         files.release()
-
-
-def adopt_terminal(task: Task, file: File) -> None:
-    """Make a terminal the controlling one of a session leader that has none.  man 4 tty"""
-    terminal = getattr(file, "terminal", None)
-    process = task.process
-    session = process.session
-    if terminal is None or session.terminal is not None or session.sid != process.pid or terminal.session is not None:
-        return
-    session.terminal = terminal
-    terminal.session = session
-    terminal.foreground = process.group

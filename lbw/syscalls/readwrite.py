@@ -13,12 +13,14 @@ from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE, Linu
 from lbw.abi.fcntl import O_NONBLOCK, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from lbw.abi.stat import S_IFIFO, S_IFMT, S_IFSOCK
+from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import InBuffer, Iovec, OutIovec
 from lbw.syscalls.flag_names import RWF_FLAGS, SEEK_WHENCE
 from lbw.syscalls.parameters import Choice, Fd, Flags, Int, Long, OutBuffer, Size, signed
 from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import (
     CHUNK,
+    interrupted,
     load_iovec,
     pull,
     pull_at,
@@ -51,6 +53,8 @@ def read(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
     except LinuxError as error:
         if error.errno != EAGAIN or file.flags & O_NONBLOCK or file.queue is None:
             raise
+    except Interrupted:  # a background job that reads from its terminal
+        return interrupted()
     return wait_and_pull(task, file, [(buf, count)]) if count else 0
 
 
@@ -70,6 +74,8 @@ def write(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
         if error.errno != EAGAIN or file.flags & O_NONBLOCK or file.queue is None:
             raise
         done = 0
+    except Interrupted:
+        return interrupted()
     if done == count or file.queue is None or file.flags & O_NONBLOCK:
         return done
     return wait_and_push(task, file, [(buf, count)], count, done)
@@ -82,13 +88,18 @@ def read_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool
     except LinuxError as error:
         if error.errno != EAGAIN or nowait or file.flags & O_NONBLOCK or file.queue is None:
             raise
+    except Interrupted:
+        return interrupted()
     return wait_and_pull(task, file, iov)
 
 
 def write_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool) -> int | Awaitable[int]:
     """Write `iov` at the file offset."""
     total = room_below_limit(task, file, None, sum(length for _, length in iov))
-    done, more = push(task, file, iov, total, 0)
+    try:
+        done, more = push(task, file, iov, total, 0)
+    except Interrupted:
+        return interrupted()
     if not more:
         return done
     if nowait or file.flags & O_NONBLOCK or file.queue is None:

@@ -125,7 +125,10 @@ async def wait_and_pull(task: Task, file: File, iov: Iov) -> int:
     try:
         while True:
             assert file.queue is not None
-            await task.wait(file.queue)
+            patience = getattr(file, "patience", None)  # a terminal's VTIME
+            deadline = None if patience is None else task.kernel.clock.monotonic() + patience
+            if not await task.wait(file.queue, deadline=deadline):
+                return expire(task, file, iov)
             try:
                 return pull(task, file, iov)
             except LinuxError as error:
@@ -133,6 +136,19 @@ async def wait_and_pull(task: Task, file: File, iov: Iov) -> int:
                     raise
     finally:
         file.release()
+
+
+def expire(task: Task, file: File, iov: Iov) -> int:
+    """Read from a terminal whose patience is over: what is there, maybe nothing."""
+    from lbw.vfs.tty.tty_file import TtyFile
+
+    assert isinstance(file, TtyFile)
+    return file.expire(task.memory.vector_views(iov, True))
+
+
+async def interrupted() -> int:
+    """Let the dispatcher interrupt a call that has not waited: a terminal stopped the background job that made it."""
+    raise Interrupted
 
 
 def push(task: Task, file: File, iov: Iov, total: int, done: int) -> tuple[int, bool]:

@@ -13,8 +13,11 @@ A `show` that meets a bad address is replaced by the bare number: tracing never 
 
 from __future__ import annotations
 
+import sys
+
 from lbw.abi import signal as signal_abi
 from lbw.abi.errno import NAMES, LinuxError
+from lbw.errors import UsageError
 from lbw.signals.names import signal_name
 from lbw.signals.siginfo import CHILD, FAULT, KILL, RT, SigInfo, layout_of
 from lbw.trace.errors import error_text
@@ -60,6 +63,16 @@ class Strace:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.line: Call | None = None  # whose line is open
+
+    def close(self) -> None:
+        """Finish the last line; close the stream unless it is standard error."""
+        line, self.line = self.line, None
+        if line is not None:
+            self.stream.write(" <unfinished ...>\n")
+        if self.stream is sys.stderr:
+            self.stream.flush()
+        else:
+            self.stream.close()
 
     # The observer of the dispatcher
 
@@ -164,6 +177,16 @@ class Strace:
             line.suspended = True
             self.stream.write(" <unfinished ...>\n")
         self.stream.write(text)
+
+
+def open_trace(path: str) -> TextIO:
+    """Return the stream for a trace: the host file `path`, or "-": standard error.  UsageError"""
+    if path == "-":
+        return sys.stderr
+    try:
+        return open(path, "w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UsageError(f"cannot write the trace to {path}: {error.strerror}") from None
 
 
 def siginfo_fields(info: SigInfo) -> list[str]:

@@ -95,7 +95,9 @@ def open_location(ctx: FsContext, location: Location, flags: int) -> File:
     if flags & O_NOATIME and not owns(credentials, inode):
         raise LinuxError(EPERM)
     if kind != S_IFREG and kind != S_IFDIR:
-        file = ctx.vfs.open_special(ctx, location, flags & ~_ONCE | O_LARGEFILE)
+        # O_NOCTTY is for the terminal's driver, and not kept either.
+        file = ctx.vfs.open_special(ctx, location, flags & ~_ONCE | flags & O_NOCTTY | O_LARGEFILE)
+        file.flags &= ~O_NOCTTY
         file.location = location
         return file
     if wanted & WRITE:
