@@ -168,7 +168,10 @@ class Output:
             return
         self._echo = []
         for operation in echo:
-            if operation < CARET:
+            if operation == 0xFF:  # N_TTY's escape byte: its echo bypasses OPOST
+                self.waiting.append(operation)
+                self.column += 1
+            elif operation < CARET:
                 if self.termios.output & OPOST:
                     self._put(operation)
                 else:
