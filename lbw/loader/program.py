@@ -98,6 +98,8 @@ def _add_interpreter(program: Program, ctx: FsContext, images: Images, path: byt
 
 def _interpreter(ctx: FsContext, path: bytes) -> Location:
     """Return where an interpreter is.  The errors of a path walk, as FormatError"""
+    if not path:
+        raise FormatError("names an empty path as its interpreter", EACCES)
     try:
         return resolve(ctx, path)
     except LinuxError as error:
