@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from lbw.abi.errno import EBADF, EBUSY, EINVAL, EMFILE, LinuxError
 from lbw.abi.fcntl import O_PATH
+from lbw.vfs.locks import LockManager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from lbw.vfs.file import File
-    from lbw.vfs.locks import LockManager
 
 
 class FileTable:
@@ -32,7 +32,8 @@ class FileTable:
         self._used = 0
         self._close_on_exec: set[int] = set()
         self.limit = limit
-        self.locks = locks
+        #: The locks of all files; tables that descend from each other by fork share it.
+        self.locks = locks or LockManager()
         self.users = 1
 
     # Look-up
@@ -134,7 +135,7 @@ class FileTable:
 
     def _dismiss(self, file: File) -> None:
         locks = self.locks
-        if locks is not None and locks.posix_owners:
+        if locks.posix_owners:
             locks.descriptor_closed(file, self)
         file.release()
 

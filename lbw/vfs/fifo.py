@@ -6,7 +6,7 @@ system and inode number.
 
 from __future__ import annotations
 
-from lbw.vfs.pipe import PipeEnd, PipeInode, open_end
+from lbw.vfs.pipe import PipeEnd, open_end
 from lbw.vfs.pipe_queue import Pipe
 
 TYPE_CHECKING = False
@@ -33,14 +33,10 @@ class FifoPipe(Pipe):
 
 
 def open_fifo(inode: Inode, flags: int) -> PipeEnd:
-    """Return an open end of the FIFO `inode`, or of an anonymous pipe that is opened through /proc.
-
-    ENXIO: O_WRONLY | O_NONBLOCK without a reader
+    """Return an open end of the FIFO `inode`.  ENXIO: O_WRONLY | O_NONBLOCK without a reader
 
     Never waits; see `lbw.vfs.pipe.open_end` for the `opening` attribute of the result, which tells open(2) to.
     """
-    if isinstance(inode, PipeInode):
-        return inode.open(flags)
     key = (inode.fs, inode.stat().ino)
     pipe = _open_pipes.get(key)
     if pipe is None:

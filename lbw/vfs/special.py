@@ -20,6 +20,8 @@ def special_opener(devices: DeviceTable) -> Callable[[FsContext, Location, int],
 
     def open_special(ctx: FsContext, location: Location, flags: int) -> File:
         """Open a FIFO or device.  ENXIO: a socket, or there is no such device, or a FIFO without a reader"""
+        if not location.mount.id:  # a nameless file, through /proc/PID/fd: it knows itself how it is opened again
+            return location.inode.open(flags)
         kind = location.kind
         if kind == S_IFIFO:
             from lbw.vfs.fifo import open_fifo

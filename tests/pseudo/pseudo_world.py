@@ -6,7 +6,7 @@ from lbw.abi.resource import RLIM_INFINITY
 from lbw.kernel.fds import FileTable
 from lbw.vfs.context import FsContext
 from lbw.vfs.credentials import Credentials
-from lbw.vfs.dev.devtmpfs import make_devtmpfs
+from lbw.vfs.dev.devtmpfs import populate
 from lbw.vfs.dev.table import DeviceTable
 from lbw.vfs.file import File
 from lbw.vfs.operations import mkdir, resolve
@@ -117,7 +117,9 @@ class World:
         self.vfs.open_special = special_opener(self.source.devices)
         for path in (b"/dev", b"/proc", b"/tmp"):
             mkdir(self.ctx, path, 0o755)
-        self.vfs.mount(make_devtmpfs(), resolve(self.ctx, b"/dev"), 0, b"devtmpfs")
+        dev = TmpFileSystem(mode=0o755, type_name="devtmpfs")
+        populate(dev.root)
+        self.vfs.mount(dev, resolve(self.ctx, b"/dev"), 0, b"devtmpfs")
         self.vfs.mount(ProcFileSystem(self.source), resolve(self.ctx, b"/proc"), 0, b"proc")
         self.me = self.source.views[10] = FakeView(10, self.ctx)
         user = self.vfs.context(Credentials(1000, 1000))

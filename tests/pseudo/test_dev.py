@@ -11,8 +11,10 @@ from pseudo_world import World
 from lbw.abi.errno import EACCES, ENOSPC, ENOTTY, ENXIO, LinuxError
 from lbw.abi.fcntl import O_RDONLY, O_RDWR, O_WRONLY
 from lbw.abi.stat import S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK
+from lbw.vfs.dev.devtmpfs import populate
 from lbw.vfs.dev.table import major_of, makedev, minor_of
 from lbw.vfs.operations import mkdir, mknod, open_file, readlink, stat
+from lbw.vfs.tmpfs.filesystem import TmpFileSystem
 from lbw.vfs.vfs import Vfs
 
 
@@ -116,7 +118,6 @@ def test_device_numbers_like_the_hosts() -> None:
 
 
 def test_without_drivers_special_files_are_refused() -> None:
-    from lbw.vfs.dev.devtmpfs import make_devtmpfs
-
-    vfs = Vfs(make_devtmpfs())
+    vfs = Vfs(TmpFileSystem(mode=0o755))
+    populate(vfs.root.inode)
     assert failure(lambda: open_file(vfs.context(), b"/null", O_RDONLY, 0)) == ENXIO

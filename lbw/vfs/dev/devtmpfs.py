@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from lbw.abi.stat import S_IFCHR
 from lbw.vfs.dev.table import makedev
-from lbw.vfs.tmpfs.filesystem import TmpFileSystem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,13 +36,6 @@ LINKS = (
 
 #: Directories to mount on.
 DIRECTORIES = ((b"pts", 0o755), (b"shm", 0o1777), (b"mqueue", 0o1777))
-
-
-def make_devtmpfs(size: int = 64 << 20) -> TmpFileSystem:
-    """Return a file system for /dev. `size`: bytes that files somebody puts there may take."""
-    fs = TmpFileSystem(size, mode=0o755, type_name="devtmpfs")
-    populate(fs.root)
-    return fs
 
 
 def populate(root: Inode) -> None:
