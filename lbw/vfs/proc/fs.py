@@ -1,13 +1,13 @@
-"""The proc file system: its root, `self`, and the directory of every process."""
+"""The proc file system: its root, `self`, and the directory of every process.
+
+Most runs never look into /proc, so mounting it imports next to nothing: the root fills itself when it is first asked.
+"""
 
 from __future__ import annotations
 
 from lbw.abi.errno import ENOENT, LinuxError
 from lbw.abi.fs import PROC_SUPER_MAGIC
 from lbw.abi.stat import S_IFDIR, S_IFMT
-from lbw.vfs.proc import system
-from lbw.vfs.proc.cpuinfo import cpuinfo
-from lbw.vfs.proc.process import TaskEntry
 from lbw.vfs.pseudo import LinkInode, PseudoDirectory, PseudoFileSystem, PseudoInode, TextInode
 
 TYPE_CHECKING = False
@@ -19,21 +19,6 @@ if TYPE_CHECKING:
 
 #: Inode number of the root, as on Linux.
 ROOT_INO = 1
-
-TEXTS: dict[bytes, Callable[[ProcSource], bytes]] = {
-    b"cmdline": system.kernel_command_line,
-    b"cpuinfo": lambda source: cpuinfo(),
-    b"devices": system.devices,
-    b"filesystems": system.file_systems,
-    b"loadavg": system.loadavg,
-    b"meminfo": system.meminfo,
-    b"partitions": system.partitions,
-    b"stat": system.stat,
-    b"swaps": system.swaps,
-    b"uptime": system.uptime,
-    b"version": system.version,
-    b"vmstat": system.vmstat,
-}
 
 
 class ProcFileSystem(PseudoFileSystem):
@@ -52,22 +37,30 @@ class ProcFileSystem(PseudoFileSystem):
 class ProcRoot(PseudoDirectory):
     """/proc."""
 
-    __slots__ = ("_children",)
+    __slots__ = ("_known",)
 
     fs: ProcFileSystem
 
     def __init__(self, fs: ProcFileSystem) -> None:
         super().__init__(fs, ROOT_INO, 0o555)
-        from lbw.vfs.proc.sysctl import build
+        self._known: dict[bytes, PseudoInode] = {}
 
-        children: dict[bytes, PseudoInode] = {}
-        for name, text in TEXTS.items():
-            children[name] = TextInode(fs, fs.next_ino(), self._producer(text))
-        children[b"mounts"] = LinkInode(fs, fs.next_ino(), lambda: b"self/mounts")
-        children[b"self"] = LinkInode(fs, fs.next_ino(), self._self)
-        children[b"thread-self"] = LinkInode(fs, fs.next_ino(), self._thread_self)
-        children[b"sys"] = build(fs)
-        self._children = children
+    @property
+    def _children(self) -> dict[bytes, PseudoInode]:
+        """The entries that are no processes."""
+        children = self._known
+        if not children:
+            from lbw.vfs.proc.sysctl import build
+            from lbw.vfs.proc.system import TEXTS
+
+            fs = self.fs
+            for name, text in TEXTS.items():
+                children[name] = TextInode(fs, fs.next_ino(), self._producer(text))
+            children[b"mounts"] = LinkInode(fs, fs.next_ino(), lambda: b"self/mounts")
+            children[b"self"] = LinkInode(fs, fs.next_ino(), self._self)
+            children[b"thread-self"] = LinkInode(fs, fs.next_ino(), self._thread_self)
+            children[b"sys"] = build(fs)
+        return children
 
     def _producer(self, text: Callable[[ProcSource], bytes]) -> Callable[[], bytes]:
         source = self.fs.source
@@ -93,13 +86,14 @@ class ProcRoot(PseudoDirectory):
         if name.isdigit() and name[0] != 48 and len(name) < 8:
             view = self.fs.source.process(int(name))
             if view is not None:
+                from lbw.vfs.proc.process import TaskEntry
+
                 return TaskEntry(self.fs, view)
         raise LinuxError(ENOENT)
 
     def revalidate(self, name: bytes, known: Inode) -> Inode:
-        if isinstance(known, TaskEntry):
-            return known if known.view.alive else self.lookup(name)
-        return known
+        view: TaskView | None = getattr(known, "view", None)
+        return known if view is None or view.alive else self.lookup(name)
 
     def entries(self) -> list[tuple[bytes, int, int]]:
         listed = [(name, child.ino, child.mode & S_IFMT) for name, child in self._children.items()]

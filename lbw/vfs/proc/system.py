@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from lbw.abi.stat import S_IFBLK, S_IFCHR
+from lbw.vfs.proc.cpuinfo import cpuinfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lbw.vfs.proc.source import ProcSource
 
 TICK = 10_000_000  # ns
@@ -113,3 +116,19 @@ def vmstat(source: ProcSource) -> bytes:
         ("pgfault", now.minor_faults + now.major_faults), ("pgmajfault", now.major_faults), ("oom_kill", 0),
     )  # fmt: skip
     return "".join([f"{name} {value}\n" for name, value in rows]).encode()
+
+
+TEXTS: dict[bytes, Callable[[ProcSource], bytes]] = {
+    b"cmdline": kernel_command_line,
+    b"cpuinfo": lambda source: cpuinfo(),
+    b"devices": devices,
+    b"filesystems": file_systems,
+    b"loadavg": loadavg,
+    b"meminfo": meminfo,
+    b"partitions": partitions,
+    b"stat": stat,
+    b"swaps": swaps,
+    b"uptime": uptime,
+    b"version": version,
+    b"vmstat": vmstat,
+}
