@@ -47,6 +47,6 @@ int main(int argc, char **argv)
     raise(SIGUSR1);
     raise(SIGHUP);
     report();
-    execl("/proc/self/exe", argv[0], "again", (char *)NULL);
+    execl(argv[0], argv[0], "again", (char *)NULL);
     return 1;
 }

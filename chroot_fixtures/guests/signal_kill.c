@@ -67,6 +67,7 @@ int main(void)
         fflush(stdout);
         pid_t child = fork();
         if (!child) {
+            setpgid(0, 0); /* a group that is not orphaned, so that SIGTSTP stops it */
             signal(signo, SIG_DFL);
             raise(signo);
             _exit(0);

@@ -96,9 +96,10 @@ def notify_parent(process: Process, status: int) -> bool:
             signo = 0
         elif action.flags & SA_NOCLDWAIT:
             unwanted = True
+    # Whoever waits for us is to find us, rather than be interrupted by the signal (the first wake-up counts).
+    parent.child_queue.wake_all()
     if signo:
         _send(process, parent, signo, *wait_code(status))
-    parent.child_queue.wake_all()
     return unwanted
 
 
@@ -114,10 +115,10 @@ def _notify_job_change(process: Process, code: int, status: int) -> None:
     parent = process.parent
     if parent is None:
         return
+    parent.child_queue.wake_all()
     action = parent.actions[SIGCHLD]
     if action.handler != SIG_IGN and not action.flags & SA_NOCLDSTOP:
         _send(process, parent, SIGCHLD, code, status)
-    parent.child_queue.wake_all()
 
 
 def _send(child: Process, parent: Process, signo: int, code: int, status: int) -> None:

@@ -144,6 +144,10 @@ class FramesX86_64:
         # Any other code segment would mean 32-bit code, or end in a fault of IRET.
         if code_segment != USER_CS or (words[1] & UC_STRICT_RESTORE_SS and stack_segment | 3 != USER_SS):
             raise LinuxError(EFAULT)
+        try:  # Before RSP is restored: a handler that runs on its stack keeps it, and a senseless one is not an error.
+            signals.altstack.replace(words[3], words[5], words[4], context.registers[RSP])
+        except LinuxError:
+            pass
         if fpstate:
             image = bytearray(memory.read(fpstate, FXSAVE))
             control = int.from_bytes(image[24:28], "little") & _MXCSR_MASK
@@ -168,10 +172,6 @@ class FramesX86_64:
             registers[RIP],
         ) = general[8:17]
         context.modified = ALL
-        try:  # A frame with a senseless stack is accepted without it, as in Linux.
-            signals.altstack.replace(words[3], words[5], words[4], registers[RSP])
-        except LinuxError:
-            pass
         return int(mask)
 
 
