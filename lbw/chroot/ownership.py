@@ -93,8 +93,13 @@ class Ownership:
                 self._records.pop(status.st_ino, None)
 
     def save(self, database: Path) -> None:
-        """Write all records to `database`, replacing it.  Raises OSError when the host cannot hold it."""
-        database.unlink(missing_ok=True)
+        """Write all records to `database`, replacing it; without records there is none, which is faster to open.
+
+        Raises OSError when the host cannot hold it.
+        """
+        delete_database(database)
+        if not self._records:
+            return
         rows = [(record.inode, record.uid, record.gid, record.mode, record.rdev) for record in self.records]
         try:
             with contextlib.closing(sqlite3.connect(database)) as connection, connection:
@@ -115,6 +120,12 @@ class Ownership:
     def _held(path: str, wanted: int) -> int:
         """Return the permissions that the host now shows; only Windows differs from what was asked for."""
         return wanted if os.name == "posix" else stat.S_IMODE(os.lstat(path).st_mode)
+
+
+def delete_database(database: Path) -> None:
+    """Delete a database with what sqlite may have left beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
 
 
 def linux_device(major: int, minor: int) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 
 from lbw.chroot.errors import ChrootError
 from lbw.chroot.lock import FileLock
-from lbw.chroot.ownership import database_path
+from lbw.chroot.ownership import database_path, delete_database
 from lbw.chroot.paths import data_home
 
 MANIFEST_SUFFIX = ".lbw.json"
@@ -96,7 +96,7 @@ def remove(name: str) -> Manifest:
             delete_tree(root)
         except OSError as error:
             raise ChrootError(f"cannot remove {error.filename or root}: {error.strerror}") from error
-    database_path(root).unlink(missing_ok=True)
+    delete_database(database_path(root))
     manifest_path(root).unlink(missing_ok=True)
     _change(lambda paths: [path for path in paths if path != str(root)])
     return manifest

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from chroot_archive import Archive, member
 
-from lbw.chroot import create_root
 from lbw.chroot.ownership import Ownership, database_path, linux_device
 from lbw.chroot.rootfs import RootTree
 
@@ -144,8 +143,21 @@ def test_a_whole_build_as_nobody(archive: Archive, tmp_path: Path) -> None:
         subprocess.run(["rm", "-rf", str(work)], check=True)
 
 
-def test_every_root_has_a_database(archive: Archive, tmp_path: Path, small_variant: None) -> None:
-    archive.add("base", files={"etc/x": b""})
-    archive.publish()
-    create_root(tmp_path / "root", mirror=archive.url, allow_unsigned=True)
-    rows(database_path(tmp_path / "root"))
+def test_the_guest_s_file_system_reads_the_same_table(tree: RootTree) -> None:
+    from lbw.chroot import ownership
+    from lbw.vfs.host import metadata
+
+    assert (ownership.SCHEMA, ownership.DATABASE_SUFFIX) == (metadata.SCHEMA, metadata.DATABASE_SUFFIX)
+    tree.write("setuid", "", 0o4755, 0, 42)
+    tree.ownership.save(database_path(tree.top))
+    known = metadata.Metadata(os.fsencode(database_path(tree.top)))
+    assert known.rows == {os.lstat(tree.top / "setuid").st_ino: (None, 42, 0o104755, None)}
+    known.close()
+
+
+def test_a_root_without_records_has_no_database(tmp_path: Path) -> None:
+    ownership = Ownership(tmp_path)
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / f"db{suffix}").write_text("of an earlier root")
+    ownership.save(tmp_path / "db")
+    assert not list(tmp_path.glob("db*"))
