@@ -171,6 +171,8 @@ def make_process(task: Task, pid: int, arguments: CloneArguments) -> Process:
     process.exit_signal = old.exit_signal if flags & CLONE_PARENT else arguments.exit_signal
     process.parent_task = task if parent is old else old.parent_task
     process.executable = old.executable
+    if old.executable is not None:
+        task.fs.vfs.deny_write(old.executable.inode)
     process.argv = old.argv
     process.comm = task.comm
     process.dumpable = old.dumpable

@@ -19,7 +19,7 @@ from lbw.kernel.task import READY, SIGNAL, Interrupted, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableSequence
+    from collections.abc import Awaitable, Callable, MutableSequence, Sequence
     from typing import Protocol
 
     from lbw.abi.x86_64 import Abi
@@ -57,7 +57,7 @@ class SyscallTable:
 
     __slots__ = ("abi", "calls", "entries", "names", "reported", "rows")
 
-    def __init__(self, abi: Abi, rows: list[Row | None], observer: Observer | None = None) -> None:
+    def __init__(self, abi: Abi, rows: Sequence[Row | None], observer: Observer | None = None) -> None:
         self.abi = abi
         self.rows = rows
         self.calls = [0] * len(rows)

@@ -36,6 +36,8 @@ def execute(
     kernel, process = task.kernel, task.process
     program = find_program(task.fs, kernel.images, location, filename, argv, unreachable=unreachable)
     credentials, secure = credentials_after_exec(task.credentials, program.location)
+    vfs = task.fs.vfs
+    vfs.deny_write(program.location.inode)
     memory = kernel.create_memory(program.abi)
     soft = process.limits.soft
     memory.size_limit, memory.data_limit, memory.stack_limit = soft(RLIMIT_AS), soft(RLIMIT_DATA), soft(RLIMIT_STACK)
@@ -46,6 +48,7 @@ def execute(
         )  # fmt: skip
     except BaseException:
         memory.release()
+        vfs.allow_write(program.location.inode)
         raise
 
     for other in list(process.threads):
@@ -72,6 +75,8 @@ def execute(
     process.actions = process.actions.clear_handlers()
     task.signals.execute()
     process.exit_signal = process.exit_signal and SIGCHLD
+    if process.executable is not None:
+        vfs.allow_write(process.executable.inode)
     process.executable = program.location
     process.argv = program.argv
     process.executed = True

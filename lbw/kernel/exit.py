@@ -70,6 +70,9 @@ def exit_task(task: Task, status: int) -> None:
         retarget(task, FULL)
     else:
         process.uid = task.credentials.ruid
+        if process.executable is not None:
+            task.fs.vfs.allow_write(process.executable.inode)
+            process.executable = None
         end_process(process, process.exiting if process.exiting is not None else status)
 
 

@@ -14,7 +14,7 @@ from lbw.kernel.timers import Timers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from lbw.abi.x86_64 import Abi
@@ -146,7 +146,7 @@ class Kernel:
         assert self._create_memory is not None
         return self._create_memory(abi)
 
-    def install(self, abi: Abi, rows: list[Row | None]) -> None:
+    def install(self, abi: Abi, rows: Sequence[Row | None]) -> None:
         """Offer the system calls `rows` (by number) to programs of `abi`."""
         self.tables[abi] = SyscallTable(abi, rows, self.observer)
 

@@ -1,0 +1,7 @@
+import pytest
+from kernel_harness import Guest
+
+
+@pytest.fixture
+def guest():
+    return Guest()
