@@ -1,7 +1,7 @@
 """`lbw doctor`: what this host offers and what is missing, in plain words.
 
-Every question is answered by trying it. A finding is fine, a remark (something works less well), or an obstacle (`lbw run`
-cannot work). Exit status 0, or 125 with an obstacle.
+Every question is answered by trying it. A finding is fine, a remark (something works less well), or an obstacle (`lbw
+run` cannot work). Exit status 0, or 125 with an obstacle.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ FINE, REMARK, OBSTACLE = range(3)
 _MARKS = {FINE: "[green]ok[/]", REMARK: "[yellow]note[/]", OBSTACLE: "[red]missing[/]"}
 _PLAIN = {FINE: "ok", REMARK: "note", OBSTACLE: "missing"}
 
+OLDEST_PYTHON = (3, 11)
 #: How much guest memory is reserved to see whether the host lets us, as `lbw run` does by default.
 PROBE_MEMORY = 4 << 30
 
@@ -85,8 +86,10 @@ def show(findings: list[Finding]) -> None:
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < (3, 11):
+    if sys.version_info[:2] < OLDEST_PYTHON:
         return Finding(OBSTACLE, "python", f"{version}; lbw needs 3.11 or later")
+    if sys.maxsize < 1 << 32:
+        return Finding(OBSTACLE, "python", f"{version}, 32 bits; lbw needs a 64-bit one for the guest's memory")
     return Finding(FINE, "python", f"{version} on {sys.platform}")
 
 
