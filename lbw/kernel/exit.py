@@ -172,8 +172,8 @@ def hang_up_session(process: Process) -> None:
         terminal.hang_up()
 
 
-def reap(process: Process) -> None:
-    """Forget a zombie; its parent inherits what it consumed."""
+def reap(process: Process, waited: bool = False) -> None:
+    """Forget a zombie. A parent that `waited` for it inherits what it consumed."""
     kernel = process.kernel
     parent = process.parent
     if kernel.processes.pop(process.pid, None) is None:
@@ -181,8 +181,9 @@ def reap(process: Process) -> None:
     leave_group(process)
     if parent is not None:
         parent.children.pop(process, None)
-        parent.child_usage.add(process.usage)
-        parent.child_usage.add(process.child_usage)
+        if waited:
+            parent.child_usage.add(process.usage)
+            parent.child_usage.add(process.child_usage)
     kernel.pids.release(process.pid)
 
 

@@ -182,5 +182,7 @@ def charge(kernel: Kernel, task: Task, traps: int) -> None:
     """Charge the time since the slice began to `task`."""
     elapsed = kernel.clock.processor() - task.slice_start
     system = min(elapsed, traps * TRAP_COST)
-    task.system_time += system
-    task.user_time += elapsed - system
+    # A task that ended has handed its times to the process already; the parent has not looked at them yet.
+    account = task if task.state != DEAD else task.process.usage
+    account.system_time += system
+    account.user_time += elapsed - system

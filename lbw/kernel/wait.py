@@ -75,7 +75,7 @@ def child_event(child: Process, options: int) -> ChildEvent | None:
         else:
             event = ChildEvent(child, CLD_DUMPED if status & 0x80 else CLD_KILLED, signo, status)
         if not keep:
-            reap(child)
+            reap(child, waited=True)
         return event
     if child.stop_signal:
         if options & WSTOPPED and not child.stop_reported:
