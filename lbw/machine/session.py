@@ -12,6 +12,7 @@ from lbw.errors import UsageError
 from lbw.host.events import HostEvents, Ticker
 from lbw.kernel.fds import FileTable
 from lbw.kernel.kernel import Kernel
+from lbw.kernel.proc_source import KernelProcSource
 from lbw.kernel.start import start_program
 from lbw.machine import DEFAULT_PATH, Result
 from lbw.machine.streams import DEVNULL, PIPE, STDOUT, Capture, Feed
@@ -24,6 +25,7 @@ from lbw.vfs.permissions import EXECUTE, require
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TextIO
 
     from lbw.machine import Machine, Stream
     from lbw.machine.hardware import Board
@@ -47,7 +49,7 @@ class Session:
         self.events.interrupt = board.engine.interrupt
         self.trace = None
         if machine.strace is not None:
-            from lbw.trace.strace import Strace, open_trace
+            from lbw.trace.strace import Strace
 
             self.trace = Strace(open_trace(machine.strace))
         self.kernel = Kernel(
@@ -56,6 +58,7 @@ class Session:
             hostname=os.fsencode(machine.hostname), strict=machine.strict, observer=self.trace,
         )  # fmt: skip
         self.kernel.install(X86_64, load_table(X86_64))
+        tree.mount_proc(KernelProcSource(self.kernel, tree.devices))
 
     def run(
         self, argv: list[bytes], stdin: Stream, stdout: Stream, stderr: Stream,
@@ -74,7 +77,8 @@ class Session:
         envp = [name + b"=" + value for name, value in environment.items()]
         for name, number in _ENDING.items():
             self.events.on_signal(name, lambda number=number: kernel.shutdown(number))
-        start_program(kernel, X86_64, ctx, files, path, argv, envp)
+        process = start_program(kernel, X86_64, ctx, files, path, argv, envp)
+        self.standard.start(process, stdin is None and stdout is None)
         status = kernel.run()
         captured = [bytes(file.data) if isinstance(file, Capture) else None for file in outputs]
         return Result(status, captured[0], captured[1])
@@ -93,10 +97,10 @@ class Session:
     ) -> tuple[File | None, File | None]:
         from lbw.machine.standard import StandardStreams
 
-        standard = StandardStreams(self.kernel, self.events, self.tree.devices)
-        self.standard = standard
-        opened: list[File] = []
+        self.standard = standard = StandardStreams(self.kernel, self.events, self.tree, ctx)
+        opened: list[File | None] = []
         for number, wish in enumerate((stdin, stdout, stderr)):
+            file: File | None
             if wish is None:
                 file = standard.inherit(number)
             elif isinstance(wish, bytes):
@@ -116,7 +120,8 @@ class Session:
             else:
                 raise UsageError(f"not a stream: {wish}")
             opened.append(file)
-            files.install(file)
+            if file is not None:
+                files.duplicate_to(file, number)
         return opened[1], opened[2] if opened[2] is not opened[1] else None
 
     def stats(self) -> str:
@@ -134,6 +139,16 @@ class Session:
         self.events.close()
         if self.trace is not None:
             self.trace.close()
+
+
+def open_trace(path: str) -> TextIO:
+    """Return where the trace goes.  UsageError"""
+    if path == "-":
+        return sys.stderr
+    try:
+        return open(path, "w", encoding="utf-8", errors="replace", newline="\n")
+    except OSError as error:
+        raise UsageError(f"cannot write the trace to {path}: {error.strerror}") from None
 
 
 def login_environment(who: User) -> dict[bytes, bytes]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 
 from lbw.abi.errno import EACCES, EPERM, NAMES, LinuxError
-from lbw.abi.fs import MS_NODEV, MS_NOSUID, MS_RDONLY
+from lbw.abi.fs import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 from lbw.errors import RootError, UsageError
 from lbw.vfs.dev.devtmpfs import populate
 from lbw.vfs.dev.table import DeviceTable
 from lbw.vfs.host.filesystem import HostFileSystem
+from lbw.vfs.proc.fs import ProcFileSystem
+from lbw.vfs.special import special_opener
 from lbw.vfs.tmpfs.filesystem import TmpFileSystem
 from lbw.vfs.vfs import Vfs
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from lbw.machine import Bind
     from lbw.vfs.inode import FileSystem
+    from lbw.vfs.proc.source import ProcSource
 
 
 class Tree:
@@ -34,8 +37,9 @@ class Tree:
             lower = self._note(OverlayFileSystem(lower, self._upper()))
         self.vfs = Vfs(lower, b"overlay" if overlay else b"/dev/root")
         self.devices = DeviceTable()
+        self.vfs.open_special = special_opener(self.devices)
         half = memory // 2
-        dev = self._tmpfs(half, 0o755, "devtmpfs")
+        self._dev = dev = self._tmpfs(half, 0o755, "devtmpfs")
         populate(dev.root)
         self._mount(dev, b"/dev", MS_NOSUID, b"udev")
         self._mount(self._tmpfs(half, 0o1777), b"/dev/shm", MS_NOSUID | MS_NODEV, b"tmpfs")
@@ -64,8 +68,7 @@ class Tree:
         return self._note(HostFileSystem(self._scratch.name))
 
     def _tmpfs(self, limit: int, permissions: int, type_name: str = "tmpfs") -> FileSystem:
-        system = TmpFileSystem(limit, permissions)
-        system.type_name = type_name
+        system = TmpFileSystem(limit, permissions, type_name=type_name)
         return self._note(system)
 
     def _note(self, system: FileSystem) -> FileSystem:
@@ -86,6 +89,23 @@ class Tree:
         except LinuxError as error:
             reason = NAMES.get(error.errno, "?")
             raise UsageError(f"cannot bind {bind.host} to {bind.guest}: {reason}") from None
+
+    def mount_proc(self, source: ProcSource) -> None:
+        """Mount /proc for the kernel behind `source`, in place of that of an earlier run."""
+        system = ProcFileSystem(source)
+        point = self.vfs.mount_point(b"/proc")
+        if point.inode.fs.type_name == "proc":
+            self.vfs.unmount(point)
+            point = self.vfs.mount_point(b"/proc")
+        self.vfs.mount(system, point, MS_NOSUID | MS_NODEV | MS_NOEXEC, b"proc")
+
+    def add_terminal(self, mode: int, gid: int, device: int) -> None:
+        """Show the host's terminal as /dev/pts/0."""
+        self._dev.root.lookup(b"pts").create(b"0", mode, 0, gid, device)
+
+    def remove_terminal(self) -> None:
+        """Take /dev/pts/0 away."""
+        self._dev.root.lookup(b"pts").unlink(b"0")
 
     def close(self) -> None:
         """Write back what is to be kept, delete the rest."""

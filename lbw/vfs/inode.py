@@ -67,6 +67,9 @@ class FileSystem:
     def sync(self) -> None:
         """Write everything back."""
 
+    def close(self) -> None:
+        """Let everything of the host go; nobody uses the file system any more."""
+
 
 class Inode:
     """A file of a file system, whatever its names are."""

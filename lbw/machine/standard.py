@@ -1,0 +1,94 @@
+"""Standard streams that lbw itself was started with: its terminal, or whatever pipes and files they are."""
+
+from __future__ import annotations
+
+from lbw.abi.errno import ENXIO, LinuxError
+from lbw.abi.fcntl import O_NOCTTY, O_RDWR
+from lbw.abi.stat import S_IFCHR
+from lbw.errors import HostError
+from lbw.host.stdio import TERMINAL, InheritedStream, occupy_standard
+from lbw.kernel.jobs import KernelJobs
+from lbw.vfs.dev.devtmpfs import TTY_GID
+from lbw.vfs.dev.table import makedev
+from lbw.vfs.operations import open_file
+from lbw.vfs.tty.host_stream import host_stream
+from lbw.vfs.tty.host_tty import find_host_tty
+from lbw.vfs.tty.tty import Tty
+from lbw.vfs.tty.tty_file import TtyFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.host.events import HostEvents
+    from lbw.kernel.kernel import Kernel
+    from lbw.kernel.process import Process
+    from lbw.machine.tree import Tree
+    from lbw.vfs.context import FsContext
+    from lbw.vfs.file import File
+    from lbw.vfs.inode import Inode
+    from lbw.vfs.tty.host_tty import HostTty
+
+#: The host's terminal is the first pseudo-terminal of the guest.
+TERMINAL_PATH = b"/dev/pts/0"
+TERMINAL_DEVICE = (136, 0)
+
+
+class StandardStreams:
+    """The host's streams as files of the guest."""
+
+    def __init__(self, kernel: Kernel, events: HostEvents, tree: Tree, ctx: FsContext) -> None:
+        self._kernel = kernel
+        self._events = events
+        self._tree = tree
+        self._ctx = ctx
+        self._closed = occupy_standard()  # descriptors that lbw was started without
+        self._terminal: HostTty | None = None
+        self._looked = False
+        tree.devices.register(5, 0, self._open_controlling, "/dev/tty")
+
+    @property
+    def terminal(self) -> HostTty | None:
+        """The terminal that lbw was started on, known to the guest as /dev/pts/0."""
+        if not self._looked:
+            self._looked = True
+            self._terminal = tty = find_host_tty(self._events, KernelJobs(self._kernel))
+            if tty is not None:
+                tty.device = makedev(*TERMINAL_DEVICE)
+                self._tree.devices.register(*TERMINAL_DEVICE, tty.open, "pts")
+                self._tree.devices.register(5, 1, tty.open, "/dev/console")
+                self._tree.add_terminal(S_IFCHR | 0o620, TTY_GID, tty.device)
+        return self._terminal
+
+    def inherit(self, number: int) -> File | None:
+        """Return lbw's own stream 0, 1 or 2; None when it was started without."""
+        return None if number in self._closed else self.host_file(number, number)
+
+    def host_file(self, fd: int, number: int) -> File:
+        """Return the open file of a host descriptor, to be the guest's descriptor `number`."""
+        try:
+            if InheritedStream(fd).kind == TERMINAL and self.terminal is not None:
+                return open_file(self._ctx, TERMINAL_PATH, O_RDWR | O_NOCTTY, 0)
+            return host_stream(fd, self._events)
+        except OSError as error:
+            raise HostError(f"standard stream {number} cannot be used: {error.strerror}") from None
+
+    def start(self, process: Process, owned: bool) -> None:
+        """Make the terminal, if any, that of `process`; with `owned`, take it over from the host at once."""
+        tty = self.terminal
+        if tty is not None:
+            tty.attach(process.session, process.group)
+            tty.start(owned)
+
+    def _open_controlling(self, ctx: FsContext, inode: Inode, flags: int) -> File:
+        """Open /dev/tty: the caller's controlling terminal.  ENXIO: it has none"""
+        task = self._kernel.current
+        tty = task.process.session.terminal if task is not None else None
+        if not isinstance(tty, Tty):
+            raise LinuxError(ENXIO)
+        return TtyFile(inode, flags, tty)
+
+    def close(self) -> None:
+        """Give the terminal back to the host."""
+        if self._terminal is not None:
+            self._terminal.close()
+            self._tree.remove_terminal()
+
