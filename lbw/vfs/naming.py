@@ -20,7 +20,7 @@ from lbw.abi.errno import (
 from lbw.abi.fcntl import RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT
 from lbw.abi.fs import NAME_MAX, PATH_MAX
 from lbw.abi.stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK
-from lbw.vfs.permissions import SEARCH, WRITE, new_owner, require, require_removable
+from lbw.vfs.permissions import SEARCH, WRITE, may_link, new_owner, require, require_removable
 from lbw.vfs.walk import EXISTING, PARENT, find_child, walk
 
 TYPE_CHECKING = False
@@ -106,7 +106,7 @@ def link(
     parent, name = _place_for(ctx, new, new_at)
     if source.mount is not parent.mount:
         raise LinuxError(EXDEV)
-    if source.kind == S_IFDIR:
+    if not may_link(ctx.credentials, source.inode) or source.kind == S_IFDIR:
         raise LinuxError(EPERM)
     parent.inode.link(name, source.inode)
 

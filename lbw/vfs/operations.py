@@ -135,10 +135,12 @@ def chown(ctx: FsContext, location: Location, uid: int, gid: int) -> None:
         if gid != -1 and not (credentials.fsuid == old_uid and (credentials.in_group(gid) or gid == old_gid)):
             raise LinuxError(EPERM)
     stripped = mode & 0o7777
-    if mode & S_IFMT != S_IFDIR and (uid != -1 or gid != -1):
+    if mode & S_IFMT != S_IFDIR:  # even when nothing changes
         stripped &= ~S_ISUID
         if mode & S_IXGRP or not (credentials.in_group(old_gid) or credentials.capable(CAP_FSETID)):
             stripped &= ~S_ISGID
+    if stripped != mode & 0o7777 and not owns(credentials, inode):
+        raise LinuxError(EPERM)
     inode.set_attributes(
         uid=None if uid == -1 else uid,
         gid=None if gid == -1 else gid,

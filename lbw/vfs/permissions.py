@@ -55,6 +55,16 @@ def require_removable(credentials: Credentials, directory: Inode, victim: Inode)
         raise LinuxError(EPERM)
 
 
+def may_link(credentials: Credentials, inode: Inode) -> bool:
+    """Whether another name may be made, as fs.protected_hardlinks=1 (Debian's setting) has it.  man 5 proc"""
+    if owns(credentials, inode):
+        return True
+    mode = inode.access_attributes()[0]
+    if mode & S_IFMT != S_IFREG or mode & S_ISUID or mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP:
+        return False
+    return permits(credentials, inode, READ | WRITE)
+
+
 def new_owner(credentials: Credentials, directory: Inode, mode: int) -> tuple[int, int, int]:
     """Return (mode, uid, gid) of a new inode in `directory`, whose set-group-id bit hands its group down."""
     parent_mode, _, parent_gid = directory.access_attributes()
