@@ -36,6 +36,7 @@
 static char buf[65536];
 
 int main(void) {
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16); /* so that the limit of the file size does not hit the output */
     int fd, other;
     struct iovec iov[3];
     T(fd = open("data", O_RDWR | O_CREAT | O_TRUNC, 0644));
@@ -110,11 +111,13 @@ int main(void) {
 
     /* Limits of the file size. */
     signal(SIGXFSZ, SIG_IGN);
-    struct rlimit limit = {50, 50};
+    struct rlimit limit = {50, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
+    fflush(stdout);
     T(setrlimit(RLIMIT_FSIZE, &limit));
     T(ftruncate(fd, 60));
     T(pwrite(fd, buf, 20, 40));
     T(pwrite(fd, buf, 20, 50));
+    T(setrlimit(RLIMIT_FSIZE, &none));
     T(close(fd));
     T(close(fd));
     T(unlink("data"));

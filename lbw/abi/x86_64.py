@@ -62,7 +62,7 @@ X86_64.itimerval = Struct("<qqqq")
 X86_64.rlimit = Struct("<QQ")
 X86_64.rusage = Struct("<16q" + "2q")
 # dev ino nlink mode uid gid pad rdev size blksize blocks atime,ns mtime,ns ctime,ns unused[3]
-X86_64.stat = Struct("<QQQIIIIQqqqQQQQQQ24x")
+X86_64.stat = Struct("<QQQIIIIQqqqqQqQqQ24x")
 # type bsize blocks bfree bavail files ffree fsid[2] namelen frsize flags spare[4]
 X86_64.statfs = Struct("<qqQQQQQiiqqq32x")
 # uptime loads[3] totalram freeram sharedram bufferram totalswap freeswap procs pad totalhigh freehigh mem_unit

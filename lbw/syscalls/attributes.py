@@ -28,6 +28,7 @@ from lbw.vfs import operations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.kernel.task import Task
+    from lbw.vfs.inode import Inode
     from lbw.vfs.location import Location
 
 UTIME_NOW = (1 << 30) - 1
@@ -201,10 +202,10 @@ def utime(task: Task, path: bytes, times: int) -> int:
 # Sizes
 
 
-def check_size(task: Task, size: int) -> None:
-    """EFBIG, and SIGXFSZ: `size` is beyond RLIMIT_FSIZE."""
+def check_size(task: Task, inode: Inode, size: int) -> None:
+    """EFBIG, and SIGXFSZ: `size` is beyond RLIMIT_FSIZE, and more than the file has."""
     limit = task.process.limits.soft(RLIMIT_FSIZE)
-    if limit != RLIM_INFINITY and size > limit:
+    if limit != RLIM_INFINITY and size > limit and size > inode.stat().size:
         send_self(task, SIGXFSZ)
         raise LinuxError(EFBIG)
 
@@ -218,7 +219,7 @@ def truncate(task: Task, path: bytes, length: int) -> int:
     kind = location.kind
     if kind != S_IFREG:
         raise LinuxError(EISDIR if kind == S_IFDIR else EINVAL)
-    check_size(task, length)
+    check_size(task, location.inode, length)
     operations.truncate(task.fs, location, length)
     return 0
 
@@ -231,7 +232,7 @@ def ftruncate(task: Task, fd: int, length: int) -> int:
     file = task.files.get(fd)
     if file.inode.mode & S_IFMT != S_IFREG or not file.flags + 1 & 2:
         raise LinuxError(EINVAL)
-    check_size(task, length)
+    check_size(task, file.inode, length)
     file.inode.truncate(length)
     return 0
 
@@ -261,6 +262,6 @@ def fallocate(task: Task, fd: int, mode: int, offset: int, length: int) -> int:
     if offset + length > MAX_OFFSET:
         raise LinuxError(EFBIG)
     if not mode & FALLOC_FL_KEEP_SIZE:
-        check_size(task, max(file.inode.stat().size, offset + length))
+        check_size(task, file.inode, offset + length)
     file.allocate(mode, offset, length)
     return 0

@@ -11,6 +11,9 @@ from lbw.abi.fcntl import (
     F_OFD_GETLK,
     F_OFD_SETLK,
     F_OFD_SETLKW,
+    F_OWNER_PGRP,
+    F_OWNER_PID,
+    F_OWNER_TID,
     F_UNLCK,
     FD_CLOEXEC,
     LOCK_NB,
@@ -41,6 +44,8 @@ SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | 0o20000  # the last is
 
 #: struct flock of a 64-bit ABI: type, whence, start, len, pid.
 FLOCK = Struct("<hh4xqqi4x")
+#: struct f_owner_ex: type, pid.
+OWNER_EX = Struct("<ii")
 
 
 @syscall("dup", Fd("oldfd"))
@@ -133,6 +138,21 @@ def set_owner(task: Task, fd: int, file: File, owner: int) -> int:
         raise LinuxError(ESRCH)
     file.owner = owner
     return 0
+
+
+def get_owner_ex(task: Task, fd: int, file: File, address: int) -> int:
+    """F_GETOWN_EX."""
+    kind = F_OWNER_PGRP if file.owner < 0 else F_OWNER_PID
+    task.memory.store(address, OWNER_EX, kind, abs(file.owner))
+    return 0
+
+
+def set_owner_ex(task: Task, fd: int, file: File, address: int) -> int:
+    """F_SETOWN_EX; a thread counts as its process.  EINVAL: no such type; ESRCH"""
+    kind, number = task.memory.load(address, OWNER_EX)
+    if kind not in (F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP):
+        raise LinuxError(EINVAL)
+    return set_owner(task, fd, file, -number if kind == F_OWNER_PGRP else number)
 
 
 def get_pipe_size(task: Task, fd: int, file: File, argument: int) -> int:
@@ -242,6 +262,8 @@ COMMANDS: dict[int, Command] = {
     F_OFD_SETLKW: lock_command(True, True),
     abi.F_GETOWN: get_owner,
     abi.F_SETOWN: set_owner,
+    abi.F_GETOWN_EX: get_owner_ex,
+    abi.F_SETOWN_EX: set_owner_ex,
     abi.F_GETPIPE_SZ: get_pipe_size,
     abi.F_SETPIPE_SZ: set_pipe_size,
 }

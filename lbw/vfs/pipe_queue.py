@@ -190,11 +190,11 @@ class Pipe:
     def set_capacity(self, size: int, privileged: bool = False) -> int:
         """Resize to at least `size` bytes, a power of two of pages; return the new size (F_SETPIPE_SZ).
 
-        EINVAL: zero or beyond 2 GB; EPERM: more than MAX_CAPACITY, not privileged; EBUSY: less than it holds
+        EINVAL: beyond 2 GB; EPERM: more than MAX_CAPACITY, not privileged; EBUSY: less than it holds
         """
-        if not 0 < size <= 1 << 31:
+        if size > 1 << 31:
             raise LinuxError(EINVAL)
-        capacity = max(PAGE_SIZE, 1 << (size - 1).bit_length())
+        capacity = 1 << (max(PAGE_SIZE, size) - 1).bit_length()
         if capacity > max(MAX_CAPACITY, self.capacity) and not privileged:
             raise LinuxError(EPERM)
         if capacity < len(self.content):
