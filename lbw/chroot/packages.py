@@ -1,8 +1,8 @@
 """The packages of all sources, indexed without parsing what is not used.
 
 Debian's main archive is 64,000 records in 50 MB of text.  Parsing them all with a general deb822 parser takes tens of
-seconds; a root needs about a hundred.  So the text is only cut at empty lines, and each piece filed under its name (its
-first line) and, when it has a `Provides:`, under what it provides.  A piece becomes a `Package` when it is asked for.
+seconds; a root needs about a hundred.  So the bytes are only cut at empty lines, and each piece filed under its name
+(its first line) and, when it has a `Provides:`, under what it provides.  It becomes a `Package` when it is asked for.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from debian.debian_support import Version
 
 from lbw.chroot.errors import SourceError
 
-_PROVIDES = re.compile(r"^Provides:(.*(?:\n[ \t].*)*)", re.M)
-_ESSENTIAL = re.compile(r"^(?:Essential: yes|Priority: required)$", re.M)
+_PROVIDES = re.compile(rb"^Provides:(.*(?:\n[ \t].*)*)", re.M)
+_ESSENTIAL = re.compile(rb"^(?:Essential: yes|Priority: required)$", re.M)
 _COMPARE = {
     "<<": Version.__lt__, "<=": Version.__le__, "=": Version.__eq__, ">=": Version.__ge__, ">>": Version.__gt__,
     "<": Version.__le__, ">": Version.__ge__,  # obsolete spellings, Debian policy 7.1
@@ -109,31 +109,28 @@ class PackageIndex:
     """All packages of all sources, by name and by what they provide."""
 
     def __init__(self) -> None:
-        self._records: dict[str, list[tuple[str, str]]] = {}
+        self._records: dict[str, list[tuple[bytes, str]]] = {}
         self._providers: dict[str, set[str]] = {}
         self._required: set[str] = set()
         self._parsed: dict[str, list[Package]] = {}
 
-    def add(self, text: str, base_uri: str) -> None:
+    def add(self, text: bytes, base_uri: str) -> None:
         """File the records of a Packages file whose .debs lie below `base_uri`."""
-        for record in text.split("\n\n"):
-            if not record.startswith("Package: "):
-                record = record.lstrip("\n")
-                if not record:
-                    continue
-                match = re.search(r"^Package:[ \t]*(\S+)", record, re.M)
-                if match is None:
-                    raise SourceError(f"the package index of {base_uri} has a record without a name")
-                name = match[1]
+        for record in text.split(b"\n\n"):
+            if record.startswith(b"Package: ") and b"\n" in record:
+                name = record[9 : record.find(b"\n")].decode("utf-8", "replace").strip()
             else:
-                name = record[9 : record.find("\n")].strip() if "\n" in record else record[9:].strip()
+                match = re.search(rb"^Package:[ \t]*(\S+)", record, re.M)
+                if match is None:
+                    if not record.strip():
+                        continue
+                    raise SourceError(f"the package index of {base_uri} has a record without a name")
+                name = match[1].decode("utf-8", "replace")
             self._records.setdefault(name, []).append((record, base_uri))
-            if "\nProvides:" in record:
-                match = _PROVIDES.search(record)
-                assert match is not None
-                for provided in match[1].split(","):
+            if b"\nProvides:" in record and (match := _PROVIDES.search(record)) is not None:
+                for provided in match[1].decode("utf-8", "replace").split(","):
                     self._providers.setdefault(provided.strip().partition(" ")[0].partition(":")[0], set()).add(name)
-            if ("\nEssential: yes" in record or "\nPriority: required" in record) and _ESSENTIAL.search(record):
+            if (b"\nEssential: yes" in record or b"\nPriority: required" in record) and _ESSENTIAL.search(record):
                 self._required.add(name)
         self._parsed.clear()
 
@@ -187,8 +184,9 @@ def _number(fields: dict[str, str], name: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _parse(record: str, base_uri: str) -> Package:
-    fields = {str(key): str(value) for key, value in Deb822(record.splitlines()).items()}
+def _parse(record: bytes, base_uri: str) -> Package:
+    text = record.decode("utf-8", "replace").strip("\n")
+    fields = {str(key): str(value) for key, value in Deb822(text.splitlines()).items()}
     name, version = fields.get("Package", ""), fields.get("Version", "")
     if not name or not version:
         raise SourceError(f"the package index of {base_uri} has a record without name or version")

@@ -68,8 +68,8 @@ def parse_release(source: Source, text: str) -> Release:
     return Release(source, fields, files)
 
 
-def fetch_packages(release: Release, component: str, arch: str, cache: Path) -> str:
-    """Return the text of the Packages file of `component`; a verified copy is kept in the directory `cache`.
+def fetch_packages(release: Release, component: str, arch: str, cache: Path) -> bytes:
+    """Return the content of the Packages file of `component`; a verified copy is kept in the directory `cache`.
 
     Raises VerificationError when size or SHA256 differ from the signed ones, SourceError when there is no such file.
     """
@@ -79,10 +79,9 @@ def fetch_packages(release: Release, component: str, arch: str, cache: Path) -> 
         if path in release.files:
             content = _fetch_index(release, path, cache)
             try:
-                text = _decompress(content, suffix)
+                return _decompress(content, suffix)
             except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
                 raise VerificationError(f"{release.source.url(path)} is damaged: {error}") from error
-            return text.decode("utf-8", "replace")
     raise SourceError(f"{release.source.url('Release')} has no packages for {component} on {arch}")
 
 

@@ -35,7 +35,7 @@ def test_a_signed_archive(archive: Archive, key: SigningKey, keyring: Path, tmp_
     release = fetch(archive, keyring)
     assert release.fields["Codename"] == "bookworm"
     text = fetch_packages(release, "main", "amd64", tmp_path / "cache")
-    assert text.startswith("Package: a\n")
+    assert text.startswith(b"Package: a\n")
     shutil.rmtree(archive.dist / "main")
     assert fetch_packages(release, "main", "amd64", tmp_path / "cache") == text  # from the cache
 
@@ -187,7 +187,7 @@ def test_other_compressions(archive: Archive, tmp_path: Path, suffix: str) -> No
     digest = hashlib.sha256(packed).hexdigest()
     source = Source(archive.url, archive.suite, ("main",))
     release = parse_release(source, f"SHA256:\n {digest} {len(packed)} main/binary-amd64/Packages{suffix}\n")
-    assert fetch_packages(release, "main", "amd64", tmp_path / "cache").startswith("Package: a")
+    assert fetch_packages(release, "main", "amd64", tmp_path / "cache").startswith(b"Package: a")
 
 
 def test_no_such_suite(archive: Archive) -> None:

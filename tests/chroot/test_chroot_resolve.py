@@ -5,14 +5,15 @@ from debian.debian_support import Version
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbw.chroot.errors import ResolveError
+from lbw.chroot.errors import ResolveError, SourceError
 from lbw.chroot.packages import PackageIndex, Relation, parse_relations
 from lbw.chroot.resolve import resolve
 
 
 def index_of(*records: dict[str, str]) -> PackageIndex:
     index = PackageIndex()
-    index.add("\n\n".join("\n".join(f"{k}: {v}" for k, v in fields.items()) for fields in records), "http://archive")
+    text = "\n\n".join("\n".join(f"{name}: {value}" for name, value in fields.items()) for fields in records)
+    index.add(text.encode(), "http://archive")
     return index
 
 
@@ -63,8 +64,8 @@ def test_every_operator(operator: str, accepted: str) -> None:
 
 def test_the_highest_version_of_all_sources_wins() -> None:
     index = index_of(record("a 1.0-1+deb12u1"))
-    index.add("Package: a\nVersion: 1.0-1+deb12u2\n", "http://security")
-    index.add("Package: a\nVersion: 1.0-1\n", "http://third")
+    index.add(b"Package: a\nVersion: 1.0-1+deb12u2\n", "http://security")
+    index.add(b"Package: a\nVersion: 1.0-1\n", "http://third")
     (package,) = resolve(index, ["a"])
     assert (package.version, package.base_uri) == ("1.0-1+deb12u2", "http://security")
 
@@ -136,6 +137,16 @@ def test_what_is_missing_is_named() -> None:
         resolve(index_of(record("a")), ["nope"])
     with pytest.raises(ResolveError, match=r"a 1 depends on b \(>= 2\) \| c, which is not there"):
         resolve(index_of(record("a", Depends="b (>= 2) | c"), record("b")), ["a"])
+
+
+def test_records_that_do_not_begin_with_their_name() -> None:
+    index = PackageIndex()
+    index.add(
+        b"\n\nVersion: 1\nPackage: a\nDescription: \xc3\xa9 \xff\n\n\n\nPackage: b\nVersion: 2\n\n", "http://archive"
+    )
+    assert names(index, "a", "b") == ["a", "b"] and len(index) == 2
+    with pytest.raises(SourceError, match="a record without a name"):
+        index.add(b"Version: 1\n", "http://archive")
 
 
 def test_required_names() -> None:
