@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from lbw.abi.errno import LinuxError
 from lbw.abi.signal import (
     BUS_ADRALN,
     FPE_FLTDIV,
@@ -34,7 +35,7 @@ from lbw.abi.signal import (
     TRAP_BRKPT,
     TRAP_TRACE,
 )
-from lbw.cpu.contracts import AC, ALL, BP, DB, DE, GP, MF, NP, OF, PF, PF_PRESENT, PF_USER, RIP, SS, UD, XM
+from lbw.cpu.contracts import AC, ALL, BP, DB, DE, DF, GP, MF, NP, OF, PF, PF_PRESENT, PF_USER, RIP, SS, TS, UD, XM
 from lbw.kernel.signal_send import force_signal
 from lbw.signals.siginfo import SigInfo
 
@@ -46,20 +47,35 @@ if TYPE_CHECKING:
 
 TRACE_FLAG, RESUME_FLAG = 0x100, 0x1_0000
 
+#: What a program may raise by `int n`.
+_GATES = frozenset({DB, BP, OF})
+
+#: Exceptions that come with an error code.
+_WITH_ERROR_CODE = frozenset({DF, TS, NP, SS, GP, PF, AC})
+
 #: Exceptions whose RIP is behind the instruction; the processor does not set RF in the flags that it saves for them.
 _TRAPS = frozenset({DB, BP, OF})
 
 
 def processor_fault(task: Task, trap: Trap) -> None:
     """Send the signal for a FAULT trap of `task`; a spurious floating-point exception sends none."""
-    vector, error_code = trap.vector, trap.error_code
-    if vector >= 32:
+    vector = trap.vector
+    error_code = trap.error_code if vector in _WITH_ERROR_CODE else 0
+    if vector not in _GATES and _behind_interrupt(task, vector):
         task.context.registers[RIP] -= 2
         task.context.modified = ALL
         vector, error_code = GP, 8 * vector + 2
     info = exception_info(task, vector)
     if info is not None:
         _force(task, info, vector, error_code)
+
+
+def _behind_interrupt(task: Task, vector: int) -> bool:
+    """Tell whether RIP is behind an `int vector` (which never goes on, so it is no accident), not on a faulting one."""
+    try:
+        return task.memory.read(task.context.registers[RIP] - 2, 2) == bytes((0xCD, vector))
+    except LinuxError:
+        return False
 
 
 def segmentation_fault(task: Task, fault: SegmentationFault, trap: Trap) -> None:

@@ -408,10 +408,14 @@ def test_a_fault_cannot_be_put_off(task: Task, ended: list[tuple[int, int]], pre
 
 
 def test_exceptions(task: Task) -> None:
+    task.context.registers[RIP] = 0x8123
     info = exception_info(task, DE)
-    assert info is not None and (info.signo, info.address) == (SIGFPE, USER_CODE)
+    assert info is not None and (info.signo, info.address) == (SIGFPE, 0x8123)
+    processor_fault(task, trap(DE))
+    assert task.context.registers[RIP] == 0x8123 and task.signals.trap_number == DE
+    task.memory.write(0x8121, b"\xcd\x81")
     processor_fault(task, trap(0x81))
-    assert task.context.registers[RIP] == USER_CODE - 2
+    assert task.context.registers[RIP] == 0x8121
     assert (task.signals.trap_number, task.signals.error_code) == (GP, 0x40A)
 
 

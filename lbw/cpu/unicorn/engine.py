@@ -17,11 +17,14 @@ from __future__ import annotations
 import ctypes
 import time
 from ctypes import c_int, c_int32, c_uint64, c_void_p
+from struct import unpack_from
 
 from lbw.cpu.contracts import (
     ALL,
+    DB,
     FAULT,
     GP,
+    MF,
     PAGE_FAULT,
     PF,
     PREEMPTED,
@@ -48,6 +51,10 @@ if TYPE_CHECKING:
 
 #: Host memory for translated code, bytes. Reserved, not used at once.
 CODE_CACHE = 256 << 20
+
+
+#: TF in RFLAGS: trap after each instruction.
+TRACE_FLAG = 0x100
 
 
 class UnicornTrap:
@@ -192,8 +199,13 @@ class UnicornEngine:
             time.sleep(0.0002)
 
     def _software_interrupt(self, context: UnicornContext) -> int:
-        """Return the vector of the `int n`, `int3` or `icebp` that RIP is behind."""
+        """Return the vector of an exception that Unicorn does not name: single step, interrupt instruction or #MF.
+
+        RIP is behind an `int n` or `int3`, and on the instruction that #MF stopped.
+        """
         rip = context.registers[RIP]
+        if context.flags & TRACE_FLAG:
+            return DB
         code = b""
         for address in (rip - 2, rip - 1):
             view = context.mmu.view(address, 1, False)
@@ -202,7 +214,10 @@ class UnicornEngine:
             return 3
         if code[1] == 0xF1:
             return 1
-        return code[1] if code[0] == 0xCD else GP
+        if code[0] == 0xCD:
+            return code[1]
+        control, status = unpack_from("<HH", context.read_fpu())
+        return MF if status & ~control & 0x3F else GP
 
     def _refuse_port_access(self, context: UnicornContext) -> tuple[UnicornContext, UnicornTrap]:
         """Turn `in` and `out` into the #GP that ring 3 gets, with the state they were met in."""
