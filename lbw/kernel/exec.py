@@ -6,7 +6,7 @@ So, unlike in Linux, there is no failure after the point of no return.
 
 from __future__ import annotations
 
-from lbw.abi.errno import E2BIG, LinuxError
+from lbw.abi.errno import E2BIG, ETXTBSY, LinuxError
 from lbw.abi.resource import RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK
 from lbw.abi.signal import SIGCHLD, SIGKILL
 from lbw.cpu.contracts import ALL
@@ -14,7 +14,7 @@ from lbw.kernel.exit import exit_task, leave_memory
 from lbw.kernel.task import RELOAD
 from lbw.loader.load import load_program
 from lbw.loader.privileges import credentials_after_exec
-from lbw.loader.program import find_program
+from lbw.loader.program import find_program, require_executable
 from lbw.loader.stack import STRING_MAX
 
 TYPE_CHECKING = False
@@ -34,6 +34,9 @@ def execute(
     The errors of `find_program` and `load_program`; they leave everything as it was.
     """
     kernel, process = task.kernel, task.process
+    if location.inode.is_open_for_writing():
+        require_executable(task.fs, location)
+        raise LinuxError(ETXTBSY)
     program = find_program(task.fs, kernel.images, location, filename, argv, unreachable=unreachable)
     credentials, secure = credentials_after_exec(task.credentials, program.location)
     vfs = task.fs.vfs

@@ -9,7 +9,7 @@ woken exactly once, by whoever takes it out of the table; a requeued one is only
 
 from __future__ import annotations
 
-from lbw.abi.errno import EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, LinuxError
+from lbw.abi.errno import EAGAIN, EFAULT, EINVAL, ENOSYS, ETIMEDOUT, LinuxError
 from lbw.abi.futex import (
     FUTEX_BITSET_MATCH_ANY,
     FUTEX_OP_ADD,
@@ -57,9 +57,14 @@ class Futexes:
         return sum(len(waiters) for waiters in self._waiters.values())
 
     def key(self, task: Task, address: int, private: bool) -> Hashable:
-        """Return the identity of the futex at `address` in the memory of `task`.  EINVAL: not a multiple of 4"""
+        """Return the identity of the futex at `address` in the memory of `task`.
+
+        EINVAL: not a multiple of 4; EFAULT: not an address, or, if shared, not mapped
+        """
         if address & 3:
             raise LinuxError(EINVAL)
+        if address >= task.abi.task_size or (not private and task.memory.find(address) is None):
+            raise LinuxError(EFAULT)
         return task.memory.futex_key(address, private)
 
     async def wait(

@@ -110,6 +110,7 @@ def move_to(process: Process, group: ProcessGroup) -> None:
 
 def set_group(caller: Process, pid: int, pgid: int) -> None:
     """Put `pid` (0: the caller) in group `pgid` (0: its own pid).  man 2 setpgid"""
+    pgid = pgid or pid or caller.pid
     if pgid < 0:
         raise LinuxError(EINVAL)
     target = caller.kernel.processes.get(pid) if pid else caller
@@ -123,7 +124,6 @@ def set_group(caller: Process, pid: int, pgid: int) -> None:
     session = target.session
     if session.sid == target.pid:
         raise LinuxError(EPERM)
-    pgid = pgid or target.pid
     group = session.groups.get(pgid)
     if group is None:
         if pgid != target.pid:
