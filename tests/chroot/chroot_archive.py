@@ -16,6 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
+LOADED_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For property tests: how long an example takes says nothing about lbw."""
+
 Member = tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]
 
 

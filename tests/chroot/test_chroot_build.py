@@ -206,7 +206,7 @@ def test_signals_leave_nothing(published: Archive, tmp_path: Path, number: signa
     assert process.stdout is not None and process.stdout.readline() == "waiting\n"
     assert (tmp_path / "r/root.partial").exists()
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == status
     assert errors == "lbw: interrupted; no root was made, the downloads are kept\n"
     assert list((tmp_path / "r").iterdir()) == []
@@ -230,7 +230,7 @@ def test_two_builds_of_one_directory(published: Archive, tmp_path: Path) -> None
         assert process.stdout is not None and process.stdout.readline() == "downloaded\n"
         (tmp_path / "root").mkdir()
         (tmp_path / "root/file").write_text("")
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and "exists and is not empty" in errors
     assert {path.name for path in tmp_path.iterdir()} == {"archive", "root"}
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from chroot_archive import LOADED_MACHINE
 from debian.debian_support import Version
 from hypothesis import given
 from hypothesis import strategies as st
@@ -167,6 +168,7 @@ def graphs(draw: st.DrawFn) -> dict[str, list[list[str]]]:
     return {name: draw(st.lists(group, max_size=3)) for name in everyone}
 
 
+@LOADED_MACHINE
 @given(graphs(), st.data())
 def test_the_result_is_closed_and_holds_nothing_unreachable(
     graph: dict[str, list[list[str]]], data: st.DataObject
@@ -190,6 +192,7 @@ def test_the_result_is_closed_and_holds_nothing_unreachable(
 VERSIONS = st.from_regex(r"\A([0-9]:)?[0-9][0-9a-z.+~]{0,5}(-[0-9a-z.+~]{1,3})?\Z")
 
 
+@LOADED_MACHINE
 @given(st.lists(VERSIONS, min_size=1, max_size=6, unique=True))
 def test_versions_are_ordered_as_dpkg_orders_them(versions: list[str]) -> None:
     index = index_of(*(record(f"a {version}") for version in versions))

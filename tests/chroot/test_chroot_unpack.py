@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from chroot_archive import make_ar, make_deb, member, tree_of
+from chroot_archive import LOADED_MACHINE, make_ar, make_deb, member, tree_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -177,6 +177,7 @@ WHOLE = make_deb(
 )
 
 
+@LOADED_MACHINE
 @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_a_damaged_package_is_harmless(changes: list[tuple[int, int]]) -> None:
     content = bytearray(WHOLE)
@@ -201,6 +202,7 @@ COMPONENTS = st.sampled_from(["a", "b", "c", "..", "."])
 PATHS = st.lists(COMPONENTS, min_size=1, max_size=5).map("/".join)
 
 
+@LOADED_MACHINE
 @given(st.lists(st.tuples(st.sampled_from(["link", "file", "directory"]), PATHS, PATHS, st.booleans()), max_size=12))
 def test_nothing_is_ever_made_outside(steps: list[tuple[str, str, str, bool]]) -> None:
     """Whatever a package does with links, files and directories, the root's parent holds nothing but the root."""
