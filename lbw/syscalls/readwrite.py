@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from lbw.vfs.file import File
 
 
+#: Offsets from here on need a look at the end of what an offset can be.
+FAR = 1 << 62
+
+
 @syscall("read", Fd("fd"), OutBuffer("buf"), Size("count"))
 def read(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
     """Read at the file offset; return the bytes read, 0 at the end.  man 2 read"""
@@ -125,23 +129,24 @@ def for_writing(task: Task, fd: int) -> File:
     return file
 
 
-def positioned(task: Task, fd: int, offset: int) -> File:
-    """Return the description behind `fd` for access at `offset`.  EINVAL: negative; ESPIPE: a pipe or socket"""
+def positioned(task: Task, fd: int, offset: int, access: int) -> File:
+    """Return the description behind `fd` for access (1: read, 2: write) at `offset`.
+
+    EINVAL: negative; EBADF: not open for this; ESPIPE: a pipe or socket, whatever it is open for.
+    """
     if offset < 0:
         raise LinuxError(EINVAL)
     file = task.files.get(fd)
-    if file.inode.mode & S_IFMT in (S_IFIFO, S_IFSOCK):
-        raise LinuxError(ESPIPE)
+    if not file.flags + 1 & access:
+        raise LinuxError(ESPIPE if file.inode.mode & S_IFMT in (S_IFIFO, S_IFSOCK) else EBADF)
     return file
 
 
 @syscall("pread64", Fd("fd"), OutBuffer("buf"), Size("count"), Long("offset"))
 def pread64(task: Task, fd: int, buf: int, count: int, offset: int) -> int:
     """Read at `offset`; the file offset stays.  man 2 pread"""
-    file = positioned(task, fd, offset)
-    if file.flags & 1:
-        raise LinuxError(EBADF)
-    if count > CHUNK:
+    file = positioned(task, fd, offset, 1)
+    if count > CHUNK or offset > FAR:
         return pull_at(task, file, [(buf, count)], offset)
     return file.pread(task.memory.views(buf, count, True) if count else [], offset)
 
@@ -149,10 +154,10 @@ def pread64(task: Task, fd: int, buf: int, count: int, offset: int) -> int:
 @syscall("pwrite64", Fd("fd"), InBuffer("buf", 2), Size("count"), Long("offset"))
 def pwrite64(task: Task, fd: int, buf: int, count: int, offset: int) -> int:
     """Write at `offset`; the file offset stays.  man 2 pwrite"""
-    file = positioned(task, fd, offset)
-    if not file.flags + 1 & 2:
-        raise LinuxError(EBADF)
-    return push_at(task, file, [(buf, count)], offset)
+    file = positioned(task, fd, offset, 2)
+    if count > CHUNK or offset > FAR or task.process.limits.soft(RLIMIT_FSIZE) != RLIM_INFINITY:
+        return push_at(task, file, [(buf, count)], offset)
+    return file.pwrite(task.memory.views(buf, count, False) if count else [], offset)
 
 
 @syscall("readv", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"))
@@ -178,16 +183,14 @@ def offset_of(task: Task, low: int, high: int) -> int:
 def preadv(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int:
     """Read into several buffers at an offset.  man 2 preadv"""
     offset = offset_of(task, low, high)
-    positioned(task, fd, offset)
-    return pull_at(task, for_reading(task, fd), load_iovec(task, iov, count), offset)
+    return pull_at(task, positioned(task, fd, offset, 1), load_iovec(task, iov, count), offset)
 
 
 @syscall("pwritev", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"))
 def pwritev(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int:
     """Write from several buffers at an offset.  man 2 pwritev"""
     offset = offset_of(task, low, high)
-    positioned(task, fd, offset)
-    return push_at(task, for_writing(task, fd), load_iovec(task, iov, count), offset)
+    return push_at(task, positioned(task, fd, offset, 2), load_iovec(task, iov, count), offset)
 
 
 @syscall(
@@ -214,7 +217,7 @@ def pwritev2(task: Task, fd: int, iov: int, count: int, low: int, high: int, fla
     if offset == -1 and not flags & RWF_APPEND:
         result = write_vector(task, file, vector, bool(flags & RWF_NOWAIT))
     else:
-        positioned(task, fd, max(offset, 0) if flags & RWF_APPEND else offset)
+        positioned(task, fd, max(offset, 0) if flags & RWF_APPEND else offset, 2)
         result = push_at(task, file, vector, file.inode.stat().size if flags & RWF_APPEND else offset)
     if flags & (RWF_DSYNC | RWF_SYNC) and isinstance(result, int):
         file.fsync(not flags & RWF_SYNC)

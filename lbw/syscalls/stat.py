@@ -13,6 +13,7 @@ from lbw.abi.fcntl import (
     AT_STATX_SYNC_TYPE,
     AT_SYMLINK_NOFOLLOW,
 )
+from lbw.abi.fs import NAME_MAX
 from lbw.abi.stat import (
     STATX_ATTR_AUTOMOUNT,
     STATX_ATTR_MOUNT_ROOT,
@@ -24,7 +25,7 @@ from lbw.syscalls.displays import OutStruct, show_stat, show_statx
 from lbw.syscalls.flag_names import ACCESS_FLAGS, ACCESS_MODES, AT_FLAGS, STATX_FLAGS, STATX_MASK
 from lbw.syscalls.parameters import DirFd, Fd, Flags, Out, Path
 from lbw.syscalls.start import only, start
-from lbw.syscalls.table import PARTIAL, syscall
+from lbw.syscalls.table import syscall
 from lbw.vfs import operations
 
 TYPE_CHECKING = False
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 #: rdev and dev (major, minor), mnt_id, dio alignments.
 STATX = Struct("<IIQIIIH2xQQQQ" + "qI4x" * 4 + "IIIIQII96x")
 SECOND = 1_000_000_000
+ST_VALID = 0x20
 
 
 def store_stat(task: Task, address: int, stat: Stat) -> int:
@@ -161,13 +163,13 @@ def faccessat2(task: Task, dirfd: int, path: bytes, mode: int, flags: int) -> in
     return 0
 
 
-def store_statfs(task: Task, address: int, location: Location) -> int:
-    """Write struct statfs about the file system at `location`; return 0."""
-    magic, size, blocks, free, files, free_files, longest, flags, dev = operations.statfs(task.fs, location)
+def store_statfs(task: Task, address: int, about: tuple[int, int, int, int, int, int, int, int, int]) -> int:
+    """Write struct statfs from what `operations.statfs` returns; return 0."""
+    magic, size, blocks, free, files, free_files, longest, flags, dev = about
     layout = task.abi.statfs
     fsid = dev & 0x7FFFFFFF, dev >> 31 & 0x7FFFFFFF
     task.memory.write(
-        address, layout.pack(magic, size, blocks, free, free, files, free_files, *fsid, longest, size, flags | 0x20)
+        address, layout.pack(magic, size, blocks, free, free, files, free_files, *fsid, longest, size, flags)
     )
     return 0
 
@@ -175,11 +177,14 @@ def store_statfs(task: Task, address: int, location: Location) -> int:
 @syscall("statfs", Path("pathname"), Out("buf"))
 def statfs(task: Task, path: bytes, buffer: int) -> int:
     """Return sizes and type of the file system that holds a file.  man 2 statfs"""
-    return store_statfs(task, buffer, operations.resolve(task.fs, path))
+    return store_statfs(task, buffer, operations.statfs(task.fs, operations.resolve(task.fs, path)))
 
 
-@syscall("fstatfs", Fd("fd"), Out("buf"), support=PARTIAL, note="pipes and sockets: numbers of the root's file system")
+@syscall("fstatfs", Fd("fd"), Out("buf"))
 def fstatfs(task: Task, fd: int, buffer: int) -> int:
     """Return sizes and type of the file system that holds an open file.  man 2 fstatfs"""
-    location = task.files.get_any(fd).location
-    return store_statfs(task, buffer, location if location is not None else task.fs.root)
+    file = task.files.get_any(fd)
+    if file.location is not None:
+        return store_statfs(task, buffer, operations.statfs(task.fs, file.location))
+    fs = file.inode.fs  # a pipe or the like, on a file system that is mounted nowhere
+    return store_statfs(task, buffer, (fs.magic, *fs.statfs(), NAME_MAX, ST_VALID, fs.dev))

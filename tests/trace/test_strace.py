@@ -1,0 +1,111 @@
+"""strace: what a line looks like, and what happens to lines of calls that wait."""
+
+from __future__ import annotations
+
+import io
+
+from kernel_harness import DATA, Guest
+
+from lbw.abi.fcntl import AT_FDCWD, O_CREAT, O_RDWR
+from lbw.abi.signal import SIGSEGV
+from lbw.cpu.scripted import Call, Compute
+from lbw.signals.siginfo import SigInfo
+from lbw.trace.strace import Strace, siginfo_fields
+
+
+def traced(main) -> list[str]:
+    """Run `main` and return the lines of its trace."""
+    stream = io.StringIO()
+    guest = Guest(observer=Strace(stream))
+    guest.run(lambda cpu: main(guest))
+    return stream.getvalue().splitlines()
+
+
+def test_arguments_results_and_errors():
+    def main(guest):
+        yield Call("openat", AT_FDCWD, guest.string(DATA, b'/a "b"'), O_CREAT | O_RDWR, 0o640)
+        guest.memory.write(DATA, b"some\nbytes")
+        yield Call("write", 0, DATA, 10)
+        yield Call("pread64", 0, DATA, 4, 2)
+        yield Call("unlink", guest.string(DATA, b"nosuch"))
+        yield Call("unlink", 8)
+        yield Call("pipe2", DATA, 0o2004000)
+        yield Call("lseek", 0, -3, 2)
+
+    assert traced(main)[:7] == [
+        r'2 openat(AT_FDCWD, "/a \"b\"", O_RDWR|O_CREAT, 0640) = 0',
+        r'2 write(0, "some\nbytes", 10) = 10',
+        '2 pread64(0, "me\\nb", 4, 2) = 4',
+        '2 unlink("nosuch") = -1 ENOENT (No such file or directory)',
+        "2 unlink(0x8) = -1 EFAULT (Bad address)",
+        "2 pipe2([1, 2], O_NONBLOCK|O_CLOEXEC) = 0",
+        "2 lseek(0, -3, SEEK_END) = 7",
+    ]
+
+
+def test_structures_and_vectors():
+    def main(guest):
+        yield Call("openat", AT_FDCWD, guest.string(DATA, b"/f"), O_CREAT | O_RDWR, 0o640)
+        guest.memory.write(DATA + 64, b"abcdef")
+        guest.memory.write(DATA, b"".join(n.to_bytes(8, "little") for n in (DATA + 64, 2, DATA + 66, 4)))
+        yield Call("writev", 0, DATA, 2)
+        yield Call("fstat", 0, DATA)
+        yield Call("getcwd", DATA, 100)
+        guest.timespec(DATA, 1_500_000_000)
+        yield Call("nanosleep", DATA, 0)
+
+    lines = traced(main)
+    assert lines[1] == '2 writev(0, [{iov_base="ab", iov_len=2}, {iov_base="cdef", iov_len=4}], 2) = 6'
+    assert lines[2] == "2 fstat(0, {st_mode=S_IFREG|0640, st_size=6, ...}) = 0"
+    assert lines[3] == '2 getcwd("/", 100) = 2'
+
+
+def test_a_call_that_waits_is_one_line_when_nobody_interrupts():
+    def main(guest):
+        yield Call("poll", 0, 0, 10)
+
+    assert traced(main)[0] == "2 poll(NULL, 0, 10) = 0"
+
+
+def test_a_call_that_waits_is_broken_by_others():
+    def child(cpu):
+        yield Compute(1)
+        yield Call("write", 1, DATA, 1)
+        yield Compute(5)
+        return 0
+
+    def main(guest):
+        yield Call("pipe2", DATA + 64, 0)
+        guest.memory.write(DATA, b"!")
+        yield Call("fork", child=child)
+        yield Call("read", 0, DATA, 1)
+
+    lines = traced(main)
+    begun = lines.index("2 read(0 <unfinished ...>")
+    resumed = lines.index('2 <... read resumed>, "!", 1) = 1')
+    assert '3 write(1, "!", 1) = 1' in lines[begun + 1 : resumed] + lines[resumed:]
+
+
+def test_poll_shows_what_happened_once_more():
+    def main(guest):
+        yield Call("pipe2", DATA, 0)
+        guest.memory.write(DATA, b"\1\0\0\0\4\0\0\0")
+        yield Call("poll", DATA, 1, 0)
+
+    assert traced(main)[1] == (
+        "2 poll([{fd=1, events=POLLOUT}], 1, 0) = 1 ([{fd=1, events=POLLOUT, revents=POLLOUT}])"
+    )
+
+
+def test_the_last_call_does_not_return():
+    def main(guest):
+        yield Call("exit_group", 3)
+
+    assert "2 exit_group(3) = ?" in traced(main)
+
+
+def test_siginfo():
+    assert siginfo_fields(SigInfo(SIGSEGV, 1, address=0x10)) == [
+        "si_signo=SIGSEGV", "si_code=SEGV_MAPERR", "si_addr=0x10",
+    ]  # fmt: skip
+    assert siginfo_fields(SigInfo(2, 0, pid=4, uid=5)) == ["si_signo=SIGINT", "si_code=SI_USER", "si_pid=4", "si_uid=5"]
