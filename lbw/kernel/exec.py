@@ -11,6 +11,7 @@ from lbw.abi.resource import RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK
 from lbw.abi.signal import SIGCHLD, SIGKILL
 from lbw.cpu.contracts import ALL
 from lbw.kernel.exit import exit_task, leave_memory
+from lbw.kernel.posix_timers import delete_timers
 from lbw.kernel.task import RELOAD
 from lbw.loader.load import load_program
 from lbw.loader.privileges import credentials_after_exec
@@ -42,6 +43,7 @@ def execute(
     vfs = task.fs.vfs
     vfs.deny_write(program.location.inode)
     memory = kernel.create_memory(program.abi)
+    process.limits.restrict(memory)
     soft = process.limits.soft
     memory.size_limit, memory.data_limit, memory.stack_limit = soft(RLIMIT_AS), soft(RLIMIT_DATA), soft(RLIMIT_STACK)
     try:
@@ -77,6 +79,7 @@ def execute(
     task.fs.credentials = credentials
     process.actions = process.actions.clear_handlers()
     task.signals.execute()
+    delete_timers(process)
     process.exit_signal = process.exit_signal and SIGCHLD
     if process.executable is not None:
         vfs.allow_write(process.executable.inode)

@@ -86,6 +86,10 @@ class PendingSignals:
             self.mask &= ~(1 << (signo - 1))
         return info
 
+    def holds(self, info: SigInfo) -> bool:
+        """Tell whether this very entry is still pending."""
+        return any(entry is info for entry, _ in self._queues.get(info.signo, ()))
+
     def next(self, blocked: int) -> int:
         """Return the number of the signal that is due when `blocked` is blocked, 0 if none."""
         due = self.mask & ~blocked

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def kill(task: Task, pid: int, sig: int) -> int:
     """Send a signal to a process, a group (0: the caller's, below -1: group -pid) or all others (-1).
 
-    Signal 0 only asks whether that would be allowed. EINVAL: no such signal. EPERM: no target may be signalled. ESRCH: no
-    target.  man 2 kill
+    Signal 0 only asks whether that would be allowed. EINVAL: no such signal. EPERM: no target may be signalled. ESRCH:
+    there is no target.  man 2 kill
     """
     info = _user_info(task, sig, SI_USER)
     if pid > 0:

@@ -77,6 +77,9 @@ class FakeClock:
     def monotonic(self) -> int:
         return self.now
 
+    def realtime(self) -> int:
+        return self.now + 1_700_000_000_000_000_000
+
     def processor(self) -> int:
         return self.now
 
