@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 class PipeEnd(File):
     """An open file description of a pipe or FIFO; `pipe` is the queue, `opening` is for FIFOs (`lbw.vfs.fifo`)."""
 
-    __slots__ = ("_peers", "_writers_at_open", "opening", "pipe", "queue")
+    __slots__ = ("_reader_opens", "_writer_opens", "opening", "pipe", "queue", "seen_writer")
 
     def __init__(self, inode: Inode, pipe: Pipe, flags: int) -> None:
         super().__init__(inode, flags)
         self.pipe = pipe
         access = flags & O_ACCMODE
-        self._writers_at_open = -1 if pipe.writers else pipe.writer_opens
-        self._peers = pipe.writer_opens if access == O_RDONLY else pipe.reader_opens
+        #: A FIFO that no writer has opened yet is not hung up.
+        self.seen_writer = pipe.writers > 0
+        self._writer_opens = pipe.writer_opens
+        self._reader_opens = pipe.reader_opens
         self.queue: WaitQueue = pipe.attach(access)
         #: Where open(2) must wait until `opened` is true; None: the open is complete.
         self.opening: WaitQueue | None = None
@@ -42,7 +44,9 @@ class PipeEnd(File):
     def opened(self) -> bool:
         """Whether the other side was opened since this end was."""
         pipe = self.pipe
-        return (pipe.writer_opens if self.flags & O_ACCMODE == O_RDONLY else pipe.reader_opens) != self._peers
+        if self.flags & O_ACCMODE == O_RDONLY:
+            return pipe.writer_opens != self._writer_opens
+        return pipe.reader_opens != self._reader_opens
 
     def close(self) -> None:
         self.pipe.detach(self.flags & O_ACCMODE)
@@ -66,8 +70,7 @@ class PipeEnd(File):
         if access != O_WRONLY:
             if pipe.content:
                 events = POLLIN | POLLRDNORM
-            # A FIFO that no writer has opened yet is not hung up.
-            if not pipe.writers and pipe.writer_opens != self._writers_at_open:
+            if not pipe.writers and (self.seen_writer or pipe.writer_opens != self._writer_opens):
                 events |= POLLHUP
         if access != O_RDONLY:
             if pipe.capacity - len(pipe.content) >= PIPE_BUF:
@@ -91,7 +94,7 @@ class PipeFileSystem(PseudoFileSystem):
 
 
 class PipeInode(AnonymousInode):
-    """The inode of an anonymous pipe. Opening it (through /proc/PID/fd) gives another end of the same pipe."""
+    """The inode of an anonymous pipe. Opening it (through /proc/PID/fd) gives another end, and never waits for a peer."""
 
     __slots__ = ("pipe",)
     type = S_IFIFO
@@ -101,7 +104,11 @@ class PipeInode(AnonymousInode):
         self.pipe = pipe
 
     def open(self, flags: int) -> PipeEnd:
-        return open_end(self, self.pipe, flags)
+        if flags & O_ACCMODE == O_ACCMODE:
+            raise LinuxError(EINVAL)
+        end = PipeEnd(self, self.pipe, flags)
+        end.seen_writer = True
+        return end
 
     def link_text(self) -> bytes:
         return b"pipe:[%d]" % self.ino

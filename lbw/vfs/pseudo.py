@@ -72,9 +72,13 @@ class PseudoInode(Inode):
         uid, gid = self.owner()
         return Stat(
             dev=self.fs.dev, ino=self.ino, mode=self.type | self.permissions, uid=uid, gid=gid,
-            nlink=2 if self.type == S_IFDIR else 1, blksize=1024,
+            nlink=self.link_count(), blksize=1024,
             atime=time, mtime=time, ctime=time, btime=time,
         )  # fmt: skip
+
+    def link_count(self) -> int:
+        """Return how many names there are."""
+        return 1
 
 
 class LinkInode(PseudoInode):
@@ -161,6 +165,10 @@ class PseudoDirectory(PseudoInode):
 
     def open(self, flags: int) -> File:
         return Directory(self, flags)
+
+    def link_count(self) -> int:
+        """Return two and the number of subdirectories: some programs look for no more than that."""
+        return 2 + sum([kind == S_IFDIR for _, _, kind in self.entries()])
 
 
 class StaticDirectory(PseudoDirectory):

@@ -304,6 +304,21 @@ def test_a_fifo_forgets_when_all_have_closed() -> None:
     assert take(again, 10) == b""
 
 
+def test_an_anonymous_pipe_that_lost_its_writer_is_opened_without_waiting() -> None:
+    reader, writer = make_pipe()
+    reader.acquire(), writer.acquire()
+    put(writer, b"left behind")
+    writer.release()
+    again = reader.inode.open(O_RDONLY)
+    assert again.opening is None
+    assert again.poll() & (POLLIN | POLLHUP) == POLLIN | POLLHUP
+    assert take(again, 20) == b"left behind"
+    assert take(again, 20) == b""
+    reader.release()
+    again.acquire().release()
+    assert reader.inode.open(O_WRONLY | O_NONBLOCK).poll() & POLLERR
+
+
 def test_an_anonymous_pipe_can_be_opened_again() -> None:
     reader, writer = make_pipe()
     again = writer.inode.open(O_WRONLY)

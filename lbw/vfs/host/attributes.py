@@ -199,9 +199,9 @@ class HostAttributes(Inode):
                 self._record(uid or None, gid or None, mode, rdev)
                 return
             shown_mode, shown_uid, shown_gid, _ = fs.attributes(status)
-            if (uid, gid) != (shown_uid, shown_gid):
+            if (uid, gid) != (shown_uid, shown_gid) and (fs.metadata is not None or not fs.fake):
                 self._set_owner(uid, gid)
-                shown_mode = 0  # chown clears bits
+                shown_mode = -1  # chown clears bits
             if shown_mode & 0o7777 != mode & 0o7777 and mode & S_IFMT != S_IFLNK:
                 self._set_mode(mode & 0o7777)
             if self.status is status and (uid, gid, mode) != (shown_uid, shown_gid, shown_mode):
@@ -242,13 +242,13 @@ class HostAttributes(Inode):
                 files.chmod_open(self.files[0].descriptor, host_mode)
             else:
                 files.chmod_at(self.place(), self.name, host_mode)
-        if fs.fake or placeholder:
+        if fs.metadata is not None and (fs.fake or placeholder):
             recorded = kind | mode if placeholder or host_mode != mode or not files.BY_DESCRIPTOR else None
             self._record(row[0], row[1], recorded, row[3])
 
     def _record(self, uid: int | None, gid: int | None, mode: int | None, rdev: int | None) -> None:
         fs = self.fs
-        if self.status.st_dev != fs.dev or fs.metadata is None:
+        if fs.metadata is None or self.status.st_dev != fs.dev:
             raise OSError(errno.EPERM, "no database for this file")
         fs.metadata.update(self.status.st_ino, (uid, gid, mode, rdev))
 

@@ -136,7 +136,7 @@ class HostFileSystem(FileSystem):
             inode.close_handle()
 
     def close(self) -> None:
-        """Commit and close all handles: the file system is not used any more."""
+        """Close all handles: the file system is not used any more."""
         for inode in self._handles:
             inode.close_handle()
         self._handles.clear()
@@ -172,7 +172,7 @@ class HostFileSystem(FileSystem):
         For a fake root no set-user-id bits, which would hand out the host user's rights, and never without the owner's
         read and write (and search), so that lbw can act for the guest's root.
         """
-        if not self.fake:
+        if not self.fake or self.metadata is None:
             return mode
         return mode & (S_IFMT | 0o1777) | (0o700 if mode & S_IFMT == S_IFDIR else 0o600)
 
@@ -189,6 +189,6 @@ class HostFileSystem(FileSystem):
         return (root.directory or root).descriptor()
 
     def sync(self) -> None:
-        """Commit the database."""
+        """Make the database durable."""
         if self.metadata is not None:
-            self.metadata.commit()
+            self.metadata.sync()

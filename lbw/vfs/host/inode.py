@@ -211,7 +211,9 @@ class HostInode(HostAttributes):
 
     def _own(self, inode: HostInode, mode: int, uid: int, gid: int, rdev: int | None) -> None:
         self.fs.doomed.discard(inode.status.st_ino)
-        if self.fs.metadata is not None and inode.status.st_nlink <= 1 and inode.status.st_ino in self.fs.rows:
+        if self.fs.metadata is not None:
+            self.fs.metadata.reload()
+        if self.fs.metadata is not None and inode.status.st_ino in self.fs.rows:
             self.fs.metadata.forget(inode.status.st_ino)  # of a file that was removed behind our back
         inode.take(mode, uid, gid, rdev)
 

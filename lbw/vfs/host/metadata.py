@@ -5,15 +5,15 @@ and whatever differs from that is a row of a small sqlite3 database beside the r
 "as the host says". `mode` is the whole st_mode, type included; a device node is an empty regular file on the host.
 
 A root without a database costs nothing: it is looked for once, and sqlite3 is imported only when there is one or something
-is to be written. Changes are written through in a transaction that stays open for a short while (`COMMIT_AFTER` changes or
-seconds); `commit` ends it: at fsync, at exit and when the time has come. Write-ahead logging keeps what was committed
-when lbw is killed.
+is to be written. Every change is a transaction of its own; with write-ahead logging that takes some 20 us and survives
+the death of lbw, and `sync` makes it survive that of the host. Changes made meanwhile by another lbw on the same root
+are noticed at the next change of ours (`reload`).
 """
 
 from __future__ import annotations
 
+import errno
 import os
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS inode(ino INTEGER PRIMARY KEY, uid INTEGER, gid INTEGER, mode INTEGER, rdev INTEGER)"
 )
 
-#: A transaction is committed after this many changes, or at the first change after this many seconds.
-COMMIT_AFTER_CHANGES, COMMIT_AFTER_SECONDS = 1000, 1.0
-
 #: uid, gid, mode, rdev; None: as the host says.
 Row = tuple["int | None", "int | None", "int | None", "int | None"]
 EMPTY: Row = (None, None, None, None)
@@ -35,13 +32,13 @@ EMPTY: Row = (None, None, None, None)
 class Metadata:
     """The rows of one root, in memory, and their database."""
 
-    __slots__ = ("_changes", "_connection", "_path", "_since", "rows")
+    __slots__ = ("_connection", "_path", "_unsynced", "_version", "rows")
 
     def __init__(self, path: bytes) -> None:
         self._path = os.fsdecode(path)
         self._connection: sqlite3.Connection | None = None
-        self._changes = 0
-        self._since = 0.0
+        self._unsynced = False
+        self._version = 0
         self.rows: dict[int, Row] = self._load() if os.path.exists(self._path) else {}
 
     def _load(self) -> dict[int, Row]:
@@ -59,10 +56,10 @@ class Metadata:
             import atexit
             import sqlite3
 
-            # Autocommit; transactions are begun by hand.
-            self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
             try:
                 self._connection.execute("PRAGMA journal_mode=WAL")
+                self._connection.execute("PRAGMA synchronous=NORMAL")
             except sqlite3.OperationalError:
                 pass  # a read-only database, or a file system without shared memory: the rollback journal does
             try:
@@ -86,28 +83,38 @@ class Metadata:
             self._write("DELETE FROM inode WHERE ino = ?", (ino,))
 
     def _write(self, statement: str, values: tuple[int | None, ...]) -> None:
-        connection = self._connect()
-        now = time.monotonic()
-        if not self._changes:
-            connection.execute("BEGIN IMMEDIATE")
-            self._since = now
-        connection.execute(statement, values)
-        self._changes += 1
-        if self._changes >= COMMIT_AFTER_CHANGES or now - self._since > COMMIT_AFTER_SECONDS:
-            self.commit()
+        import sqlite3
 
-    def commit(self) -> None:
+        try:
+            self._connect().execute(statement, values)
+        except sqlite3.OperationalError as error:  # read-only, full disk: the guest is told
+            raise OSError(errno.EROFS if "readonly" in str(error) else errno.EIO, str(error)) from error
+        self._unsynced = True
+
+    def reload(self) -> None:
+        """Take over what another process has changed since the last look."""
+        if self._connection is None:
+            return
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            if self._version:
+                rows = self._load()
+                self.rows.clear()
+                self.rows.update(rows)
+            self._version = version
+
+    def sync(self) -> None:
         """Make all changes durable."""
-        if self._changes and self._connection is not None:
-            self._changes = 0
-            self._connection.execute("COMMIT")
+        if self._unsynced and self._connection is not None:
+            self._unsynced = False
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
-        """Commit and let go of the database."""
+        """Let go of the database."""
         if self._connection is not None:
             import atexit
 
-            self.commit()
+            self.sync()
             self._connection.close()
             self._connection = None
             atexit.unregister(self.close)

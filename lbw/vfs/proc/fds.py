@@ -74,6 +74,9 @@ class _DescriptorDirectory(PseudoDirectory):
     def owner(self) -> tuple[int, int]:
         return owner_of(self._entry.view)
 
+    def link_count(self) -> int:
+        return 2
+
     def _table(self) -> Descriptors:
         require_inspection(self._entry.source, self._entry.view)
         files = self._entry.view.files

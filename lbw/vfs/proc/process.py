@@ -72,6 +72,9 @@ class TaskEntry(PseudoDirectory):
             return ThreadDirectory(self, ino, permissions)
         return (FdDirectory if name == b"fd" else FdInfoDirectory)(self, ino, permissions)
 
+    def link_count(self) -> int:
+        return 2 + (2 if self.thread else 3)
+
     def revalidate(self, name: bytes, known: Inode) -> Inode:
         if not self.view.alive:
             raise LinuxError(ENOENT)
