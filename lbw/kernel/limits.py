@@ -23,6 +23,10 @@ from lbw.abi.resource import (
     RLIMIT_STACK,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.mm.address_space import AddressSpace
+
 RLIM_NLIMITS = 16
 #: The most that RLIMIT_NOFILE may be set to (fs.nr_open).
 NR_OPEN = 1048576
@@ -87,6 +91,12 @@ class Limits:
             raise LinuxError(EPERM)
         self._soft[resource] = soft
         self._hard[resource] = hard
+
+    def restrict(self, memory: AddressSpace) -> None:
+        """Tell an address space its limits."""
+        memory.stack_limit = self._soft[RLIMIT_STACK]
+        memory.data_limit = self._soft[RLIMIT_DATA]
+        memory.size_limit = self._soft[RLIMIT_AS]
 
 
 #: The rows of /proc/PID/limits: name, resource, unit.

@@ -60,6 +60,8 @@ def setresgid(task: Task, rgid: int, egid: int, sgid: int) -> int:
     allowed = (KEEP, old.rgid, old.egid, old.sgid)
     if not old.capable(CAP_SETGID) and not {rgid, egid, sgid}.issubset(allowed):
         raise LinuxError(EPERM)
+    if rgid in (KEEP, old.rgid) and sgid in (KEEP, old.sgid) and (egid == KEEP or egid == old.egid == old.fsgid):
+        return 0  # and the file system id stays apart if it was
     new = old.copy()
     new.rgid = old.rgid if rgid == KEEP else rgid
     new.egid = old.egid if egid == KEEP else egid

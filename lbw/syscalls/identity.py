@@ -72,11 +72,10 @@ def follow_user_ids(old: Credentials, new: Credentials) -> None:
         new.effective = 0
     elif old.euid != 0 and new.euid == 0:
         new.effective = new.permitted
-    follow_file_system_id(old, new)
 
 
 def follow_file_system_id(old: Credentials, new: Credentials) -> None:
-    """Take or give the capabilities that concern files when the file system user id ceases or begins to be 0."""
+    """Take or give the capabilities that concern files when setfsuid leaves or reaches 0."""
     if new.securebits & SECBIT_NO_SETUID_FIXUP:
         return
     if old.fsuid == 0 and new.fsuid != 0:
@@ -179,6 +178,8 @@ def setresuid(task: Task, ruid: int, euid: int, suid: int) -> int:
     allowed = (KEEP, old.ruid, old.euid, old.suid)
     if not old.capable(CAP_SETUID) and not {ruid, euid, suid}.issubset(allowed):
         raise LinuxError(EPERM)
+    if ruid in (KEEP, old.ruid) and suid in (KEEP, old.suid) and (euid == KEEP or euid == old.euid == old.fsuid):
+        return 0  # and the file system id stays apart if it was
     new = old.copy()
     new.ruid = old.ruid if ruid == KEEP else ruid
     new.euid = old.euid if euid == KEEP else euid

@@ -9,10 +9,7 @@ from lbw.abi.capability import CAP_SYS_RESOURCE
 from lbw.abi.errno import EINVAL, EPERM, ESRCH, LinuxError
 from lbw.abi.resource import (
     RLIM_INFINITY,
-    RLIMIT_AS,
-    RLIMIT_DATA,
     RLIMIT_NOFILE,
-    RLIMIT_STACK,
     RUSAGE_CHILDREN,
     RUSAGE_SELF,
     RUSAGE_THREAD,
@@ -66,10 +63,7 @@ def apply_limits(task: Task) -> None:
     limits = task.process.limits
     for thread in task.process.threads:
         thread.files.limit = limits.soft(RLIMIT_NOFILE)
-        memory = thread.memory
-        memory.stack_limit = limits.soft(RLIMIT_STACK)
-        memory.data_limit = limits.soft(RLIMIT_DATA)
-        memory.size_limit = limits.soft(RLIMIT_AS)
+        limits.restrict(thread.memory)
 
 
 def set_limit(task: Task, target: Task, resource: int, soft: int, hard: int) -> None:
