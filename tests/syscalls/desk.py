@@ -24,7 +24,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.paper = bytearray(SIZE)
-        self.stack_limit = self.data_limit = self.size_limit = 0
+        self.stack_limit = self.data_limit = self.size_limit = self.faults = 0
 
     def views(self, address: int, length: int, write: bool) -> list[memoryview]:
         start = address - PAPER

@@ -10,8 +10,16 @@ from desk import PAPER, Desk
 from lbw.abi.capability import CAP_CHOWN, CAP_SETPCAP, CAP_SETUID, SECBIT_KEEP_CAPS
 from lbw.abi.errno import EFAULT, EINVAL, EPERM, ESRCH
 from lbw.abi.prctl import (
-    PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_IS_SET, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP,
-    PR_CAPBSET_READ, PR_GET_KEEPCAPS, PR_GET_SECUREBITS, PR_SET_KEEPCAPS, PR_SET_SECUREBITS,
+    PR_CAP_AMBIENT,
+    PR_CAP_AMBIENT_CLEAR_ALL,
+    PR_CAP_AMBIENT_IS_SET,
+    PR_CAP_AMBIENT_RAISE,
+    PR_CAPBSET_DROP,
+    PR_CAPBSET_READ,
+    PR_GET_KEEPCAPS,
+    PR_GET_SECUREBITS,
+    PR_SET_KEEPCAPS,
+    PR_SET_SECUREBITS,
 )  # fmt: skip
 from lbw.syscalls import capabilities, groups, identity, prctl
 from lbw.vfs.credentials import ALL_CAPABILITIES, FILE_SYSTEM_CAPABILITIES
