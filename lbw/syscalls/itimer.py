@@ -5,7 +5,9 @@ from __future__ import annotations
 from lbw.abi.clock import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL
 from lbw.abi.errno import EINVAL, LinuxError
 from lbw.kernel.interval_timers import interval_timer
-from lbw.syscalls.parameters import Choice, In, Out, UInt
+from lbw.syscalls.displays import InStruct, OutStruct
+from lbw.syscalls.parameters import Choice, UInt
+from lbw.syscalls.signal_displays import show_itimerval
 from lbw.syscalls.table import syscall
 
 TYPE_CHECKING = False
@@ -26,7 +28,7 @@ def alarm(task: Task, seconds: int) -> int:
     return max(1, (left + _SECOND // 2) // _SECOND) if left else 0
 
 
-@syscall("getitimer", Choice("which", TIMERS), Out("curr_value"))
+@syscall("getitimer", Choice("which", TIMERS), OutStruct("curr_value", show_itimerval))
 def getitimer(task: Task, which: int, curr_value: int) -> int:
     """Store interval and remaining time of a timer.  EINVAL: no such timer.  man 2 getitimer"""
     if which not in TIMERS:
@@ -36,7 +38,9 @@ def getitimer(task: Task, which: int, curr_value: int) -> int:
     return 0
 
 
-@syscall("setitimer", Choice("which", TIMERS), In("new_value"), Out("old_value"))
+@syscall(
+    "setitimer", Choice("which", TIMERS), InStruct("new_value", show_itimerval), OutStruct("old_value", show_itimerval)
+)
 def setitimer(task: Task, which: int, new_value: int, old_value: int) -> int:
     """Arm a timer; without `new_value` disarm it.  EINVAL: no such timer, bad microseconds.  man 2 setitimer"""
     value = interval = 0

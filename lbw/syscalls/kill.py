@@ -6,7 +6,9 @@ from lbw.abi.errno import EINVAL, EPERM, ESRCH, LinuxError
 from lbw.abi.signal import SI_TKILL, SI_USER
 from lbw.kernel.signal_send import check_kill_permission, send_signal
 from lbw.signals.siginfo import SIZE, SigInfo, unpack
-from lbw.syscalls.parameters import In, Pid, Signal
+from lbw.syscalls.displays import InStruct
+from lbw.syscalls.parameters import Pid, Signal
+from lbw.syscalls.signal_displays import show_siginfo
 from lbw.syscalls.table import syscall
 
 TYPE_CHECKING = False
@@ -60,7 +62,7 @@ def tgkill(task: Task, tgid: int, tid: int, sig: int) -> int:
     return _send_to_thread(task, tgid, tid, _user_info(task, sig, SI_TKILL))
 
 
-@syscall("rt_sigqueueinfo", Pid("tgid"), Signal("sig"), In("info"))
+@syscall("rt_sigqueueinfo", Pid("tgid"), Signal("sig"), InStruct("info", show_siginfo))
 def rt_sigqueueinfo(task: Task, tgid: int, sig: int, info: int) -> int:
     """Send a signal with a siginfo of the caller's to a process.
 
@@ -73,7 +75,7 @@ def rt_sigqueueinfo(task: Task, tgid: int, sig: int, info: int) -> int:
     return 0
 
 
-@syscall("rt_tgsigqueueinfo", Pid("tgid"), Pid("tid"), Signal("sig"), In("info"))
+@syscall("rt_tgsigqueueinfo", Pid("tgid"), Pid("tid"), Signal("sig"), InStruct("info", show_siginfo))
 def rt_tgsigqueueinfo(task: Task, tgid: int, tid: int, sig: int, info: int) -> int:
     """Send a signal with a siginfo of the caller's to a thread.  man 2 rt_tgsigqueueinfo"""
     queued = unpack(task.memory.read(info, SIZE), sig, task.abi.word)

@@ -8,7 +8,9 @@ from lbw.abi.clock import TIMER_ABSTIME
 from lbw.abi.errno import EINVAL, LinuxError
 from lbw.abi.signal import NSIG, SIGALRM
 from lbw.kernel.posix_timers import create_timer, delete_timer, find_timer
+from lbw.syscalls.displays import InStruct, OutStruct
 from lbw.syscalls.parameters import Flags, In, Int, Out
+from lbw.syscalls.signal_displays import show_itimerspec
 from lbw.syscalls.table import PARTIAL, syscall
 
 TYPE_CHECKING = False
@@ -56,7 +58,11 @@ def timer_create(task: Task, clockid: int, sevp: int, timerid: int) -> int:
 
 
 @syscall(
-    "timer_settime", Int("timerid"), Flags("flags", {TIMER_ABSTIME: "TIMER_ABSTIME"}), In("new_value"), Out("old_value")
+    "timer_settime",
+    Int("timerid"),
+    Flags("flags", {TIMER_ABSTIME: "TIMER_ABSTIME"}),
+    InStruct("new_value", show_itimerspec),
+    OutStruct("old_value", show_itimerspec),
 )
 def timer_settime(task: Task, timerid: int, flags: int, new_value: int, old_value: int) -> int:
     """Arm a timer, or disarm it with a value of zero.  EINVAL: the timer, nanoseconds.  man 2 timer_settime"""
@@ -73,7 +79,7 @@ def timer_settime(task: Task, timerid: int, flags: int, new_value: int, old_valu
     return 0
 
 
-@syscall("timer_gettime", Int("timerid"), Out("curr_value"))
+@syscall("timer_gettime", Int("timerid"), OutStruct("curr_value", show_itimerspec))
 def timer_gettime(task: Task, timerid: int, curr_value: int) -> int:
     """Store interval and remaining time of a timer.  man 2 timer_gettime"""
     timer = find_timer(task.process, timerid)

@@ -34,8 +34,9 @@ from lbw.signals.actions import Action
 from lbw.signals.frames import FRAMES
 from lbw.signals.siginfo import pack
 from lbw.signals.sigset import FULL, UNBLOCKABLE, bit
-from lbw.syscalls.displays import OutSigSet, SigSet, Timespec
-from lbw.syscalls.parameters import Choice, In, Out, Signal, Size, signed
+from lbw.syscalls.displays import InStruct, OutSigSet, OutStruct, SigSet, Timespec
+from lbw.syscalls.parameters import Choice, Signal, Size, signed
+from lbw.syscalls.signal_displays import show_sigaction, show_siginfo, show_stack
 from lbw.syscalls.table import NEVER, NO_HANDLER, syscall
 
 TYPE_CHECKING = False
@@ -59,7 +60,13 @@ KNOWN_FLAGS = (
 _BILLION = 10**9
 
 
-@syscall("rt_sigaction", Signal("signum"), In("act"), Out("oldact"), Size("sigsetsize"))
+@syscall(
+    "rt_sigaction",
+    Signal("signum"),
+    InStruct("act", show_sigaction),
+    OutStruct("oldact", show_sigaction),
+    Size("sigsetsize"),
+)
 def rt_sigaction(task: Task, signum: int, act: int, oldact: int, sigsetsize: int) -> int:
     """Get and set what the process does with a signal.
 
@@ -137,7 +144,14 @@ async def _wait_for_signal(task: Task) -> int:
         await task.wait()
 
 
-@syscall("rt_sigtimedwait", SigSet("set"), Out("info"), Timespec("timeout"), Size("sigsetsize"), restart=NEVER)
+@syscall(
+    "rt_sigtimedwait",
+    SigSet("set"),
+    OutStruct("info", show_siginfo),
+    Timespec("timeout"),
+    Size("sigsetsize"),
+    restart=NEVER,
+)
 def rt_sigtimedwait(task: Task, set: int, info: int, timeout: int, sigsetsize: int) -> int | Coroutine[Any, Any, int]:
     """Take a pending signal of `set`, which the caller should have blocked, waiting for it if need be.
 
@@ -204,7 +218,7 @@ def rt_sigreturn(task: Task) -> int:
     return signed(task.context.registers[RAX], 64)
 
 
-@syscall("sigaltstack", In("ss"), Out("old_ss"))
+@syscall("sigaltstack", InStruct("ss", show_stack), OutStruct("old_ss", show_stack))
 def sigaltstack(task: Task, ss: int, old_ss: int) -> int:
     """Get and set the stack for handlers with SA_ONSTACK.
 
