@@ -94,7 +94,7 @@ class PipeFileSystem(PseudoFileSystem):
 
 
 class PipeInode(AnonymousInode):
-    """The inode of an anonymous pipe. Opening it (through /proc/PID/fd) gives another end, and never waits for a peer."""
+    """The inode of an anonymous pipe. Opening it (through /proc/PID/fd) gives another end, without waiting."""
 
     __slots__ = ("pipe",)
     type = S_IFIFO
