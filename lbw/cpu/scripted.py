@@ -8,8 +8,8 @@ A script is a generator function that gets its `ScriptedContext` and yields what
         yield Compute(3)                        # time slices
         return 0                                # exit status
 
-`Call(..., child=script)` says what the child of a fork runs. A script that is entered in `engine.programs` at an
-address runs when the kernel sets RIP to it: after execve, or as a signal handler, which ends with rt_sigreturn.
+`Call(..., child=script)` says what the child of a fork runs. A script that is entered in `engine.programs` at an address
+runs when the kernel sets RIP to it: after execve, or as a signal handler, which ends with rt_sigreturn.
 
 Each action has an address of its own, so the kernel restarts calls, saves and restores RIP as it does with real programs:
 RIP behind a call's two bytes means that it has returned, RIP on it that it is to be made again.
@@ -354,4 +354,3 @@ class ScriptedEngine:
         trap.error_code = action.error_code
         trap.address = 0
         return True
-

@@ -75,7 +75,6 @@ def check(task: Task, arguments: CloneArguments) -> None:
         or (flags & CLONE_SIGHAND and (not flags & CLONE_VM or flags & CLONE_CLEAR_SIGHAND))
         or (flags & CLONE_FS and flags & CLONE_NEWNS)
         or arguments.exit_signal > NSIG
-        or (flags & CLONE_PARENT and task.process.parent is task.kernel.init)
     ):  # fmt: skip
         raise LinuxError(EINVAL)
     if flags & (NAMESPACES | CLONE_NEWUSER):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
             """Return the function that converts the arguments and calls the handler."""
 
     class Observer(Protocol):
-        """Sees every system call (strace)."""
+        """Sees every system call, every signal that is delivered and every end of a process (strace)."""
 
         def enter(self, task: Task, row: Row, registers: MutableSequence[int]) -> object:
             """A call begins; the returned object is handed back to the other methods."""

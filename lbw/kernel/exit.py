@@ -106,6 +106,7 @@ def end_process(process: Process, status: int) -> None:
     """Make a process without threads a zombie and tell the world."""
     kernel = process.kernel
     process.pending.clear()
+    process.actions.sharers -= 1
     for timer in process.timers.values():
         timer.cancel()
     hang_up_session(process)

@@ -5,6 +5,7 @@ Everything here is reachable as `task.kernel`; nothing is global, so that severa
 
 from __future__ import annotations
 
+from lbw.abi.signal import SIGINT
 from lbw.kernel.clock import Clock
 from lbw.kernel.dispatch import SyscallTable
 from lbw.kernel.futex import Futexes
@@ -177,6 +178,8 @@ class Kernel:
         assert self.main is not None, "start a program first"
         try:
             run(self)
+        except KeyboardInterrupt:  # ^C, and nobody has taken the host's SIGINT over
+            self.shutdown(SIGINT)
         finally:
             self.stopping = True
             kill_everything(self)

@@ -23,7 +23,7 @@ WORD = (1 << 64) - 1
 
 
 def settle(task: Task, handler_flags: int | None) -> None:
-    """Decide how an interrupted call goes on; `handler_flags` are SA_* of the handler about to run, None: there is none.
+    """Decide how an interrupted call goes on; `handler_flags`: SA_* of the handler about to run, None: there is none.
 
     Harmless when no call was interrupted.
     """

@@ -104,7 +104,8 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                     except Exception as error:
                         result = handler_failed(task, number, error)
                     if type(result) is int:
-                        registers[RAX] = result if result >= 0 else result + WORD
+                        # Not `registers`: a handler may have moved them (execve, rt_sigreturn).
+                        context.registers[RAX] = result if result >= 0 else result + WORD
                         if not context.modified:
                             context.modified = RESULT
                     else:

@@ -66,35 +66,10 @@ class Task:
     """A guest thread."""
 
     __slots__ = (
-        "abi",
-        "attention",
-        "call",
-        "clear_child_tid",
-        "comm",
-        "context",
-        "coroutine",
-        "fatal_only",
-        "files",
-        "fs",
-        "interrupted",
-        "involuntary_switches",
-        "kernel",
-        "memory",
-        "outcome",
-        "parent_death_signal",
-        "process",
-        "restart_call",
-        "robust_list",
-        "signals",
-        "slice_start",
-        "start_time",
-        "state",
-        "system_time",
-        "tid",
-        "user_time",
-        "vfork_queue",
-        "voluntary_switches",
-        "wait_channel",
+        "abi", "attention", "call", "clear_child_tid", "comm", "context", "coroutine", "fatal_only", "files", "fs",
+        "interrupted", "involuntary_switches", "kernel", "memory", "outcome", "parent_death_signal", "process",
+        "restart_call", "robust_list", "signals", "slice_start", "start_time", "state", "system_time", "tid",
+        "user_time", "vfork_queue", "voluntary_switches",
     )  # fmt: skip
 
     def __init__(
@@ -116,7 +91,6 @@ class Task:
         # The system call that waits, or was interrupted
         self.coroutine: CoroutineType[Any, Any, int] | None = None
         self.call = -1  # its number
-        self.wait_channel = b""  # its name, for /proc/PID/wchan
         self.interrupted: int | None = None  # restart rule of a call that Interrupted has ended, until it is settled
         self.restart_call: Callable[[], int | Awaitable[int]] | None = None  # what restart_syscall does
         self.outcome = PENDING
@@ -146,6 +120,13 @@ class Task:
     def credentials(self, value: Credentials) -> None:
         self.fs.credentials = value
 
+    @property
+    def wait_channel(self) -> bytes:
+        """The name of the system call that waits, for /proc/PID/wchan."""
+        if self.coroutine is None:
+            return b""
+        return self.kernel.tables[self.abi].name(self.call).encode()
+
     def set_comm(self, name: bytes) -> None:
         """Set the thread's name, cut to 15 bytes; the leader's is the process's too."""
         self.comm = name.split(b"\0", 1)[0][:15]
@@ -171,6 +152,7 @@ class Task:
         self.outcome = PENDING
         self.fatal_only = not interruptible
         self.state = WAITING
+        self.voluntary_switches += 1
         try:
             await _SWITCH
         finally:

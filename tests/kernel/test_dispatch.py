@@ -35,7 +35,7 @@ def test_strict_stops_with_a_register_dump():
     def main(cpu):
         yield Call("lookup_dcookie")
 
-    with pytest.raises(StrictStop, match="lookup_dcookie(.|\n)*rip ") as stop:
+    with pytest.raises(StrictStop, match=r"lookup_dcookie(.|\n)*rip ") as stop:
         guest.run(main)
     assert isinstance(stop.value, LbwError)
     assert stop.value.exit_status == 125

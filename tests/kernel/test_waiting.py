@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from kernel_harness import DATA, SLICE, Deadlock, Guest, exit_code
 
-from lbw.abi.clock import CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID, TIMER_ABSTIME
+from lbw.abi.clock import (
+    CLOCK_MONOTONIC,
+    CLOCK_MONOTONIC_COARSE,
+    CLOCK_REALTIME,
+    CLOCK_THREAD_CPUTIME_ID,
+    TIMER_ABSTIME,
+)
 from lbw.abi.errno import EFAULT, EINTR, EINVAL, EOPNOTSUPP
 from lbw.abi.signal import SA_RESTART, SIGALRM, SIGCONT, SIGSTOP, SIGUSR1
 from lbw.cpu.scripted import Call, Compute
