@@ -12,6 +12,7 @@ from lbw.abi.errno import (
     ENOTDIR,
     EPERM,
     EROFS,
+    ESTALE,
     LinuxError,
 )
 from lbw.abi.fcntl import (
@@ -52,6 +53,15 @@ def open_file(ctx: FsContext, path: bytes, flags: int, mode: int, at: Location |
 
     The description has no references yet; the descriptor table acquires the first.
     """
+    try:
+        return _open(ctx, path, flags, mode, at)
+    except LinuxError as error:
+        if error.errno != ESTALE:
+            raise
+        return _open(ctx, path, flags, mode, at)  # somebody else replaced the file between finding and opening
+
+
+def _open(ctx: FsContext, path: bytes, flags: int, mode: int, at: Location | None) -> File:
     if flags & O_PATH:
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
     elif flags & (O_CREAT | __O_TMPFILE):

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from vfs_guest import Guest, tmpfs
+from vfs_native import Native
 
 from lbw.vfs.host.filesystem import HostFileSystem
 from lbw.vfs.inode import FileSystem
 from lbw.vfs.overlay.filesystem import OverlayFileSystem
 from lbw.vfs.tmpfs.filesystem import TmpFileSystem
-
-from vfs_guest import Guest, tmpfs
-from vfs_native import Native
 
 NAMES = [b"a", b"b", b"c", b"\xff", b"d1", b"d2"]
 component = st.sampled_from([*NAMES, *NAMES, b".", b"..", b"", b"x" * 256])
@@ -172,6 +171,10 @@ def test_agrees_with_the_kernel(make: Callable[[str], FileSystem], uid: int, nat
             for one in operations:
                 if one[0] == "link" and uid and not PROTECTED_HARD_LINKS:
                     continue  # the kernel is set up unlike Debian, whose setting we have
+                if one[0] == "open":
+                    kind, status = guest.do("stat", one[1], True)
+                    if kind == "ok" and status[0] & 0o170000 in (0o010000, 0o020000):
+                        continue  # FIFOs and devices are not opened by the VFS itself
                 mine, truth = guest.do(*one), expected(*one)
                 done.append((one, truth))
                 assert mine == truth, f"{done}"

@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
+from vfs_native import Result, describe
+
 from lbw.abi.errno import NAMES, LinuxError
 from lbw.abi.fcntl import O_NONBLOCK, O_PATH
 from lbw.abi.stat import S_IFREG
@@ -17,8 +19,6 @@ from lbw.vfs.inode import FileSystem
 from lbw.vfs.overlay.filesystem import OverlayFileSystem
 from lbw.vfs.tmpfs.filesystem import TmpFileSystem
 from lbw.vfs.vfs import Vfs
-
-from vfs_native import Result, describe
 
 
 class Guest:

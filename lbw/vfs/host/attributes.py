@@ -121,6 +121,8 @@ class HostAttributes(Inode):
                 status = files.lstat_at(self.place(), self.name)
                 if status.st_ino == self.status.st_ino and status.st_dev == self.status.st_dev:
                     self.status = status
+        except FileNotFoundError:
+            pass  # removed while somebody stands in it (a working directory): what was known last stays true
         except OSError as error:
             raise linux_error(error) from None
 

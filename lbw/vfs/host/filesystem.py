@@ -2,7 +2,7 @@
 
 Inodes are keyed by (st_dev, st_ino) of the host and kept while somebody uses them. Everything is done by (directory handle,
 name), never by path (`lbw.host.files`). Handles are host descriptors, of which there are few: they are kept in a ring with a
-second chance (`_Handles`), and a directory whose handle was closed finds itself again from its parent.
+second chance (`keep_handle`), and a directory whose handle was closed finds itself again from its parent.
 
 Whose files the guest sees (`ids`): "native": as they are, which is what host root gets; "fake": the host user's files belong to
 0:0, with exceptions from the `Metadata` database.
@@ -45,6 +45,10 @@ def _forget(reference: _Reference) -> None:
         del reference.table[reference.key]
 
 
+#: Handles that were taken away and are not closed yet.
+CLOSED_LATER = 32
+
+
 class HostFileSystem(FileSystem):
     """A directory of the host, or a single file of it (for a bind mount)."""
 
@@ -63,6 +67,7 @@ class HostFileSystem(FileSystem):
         self.host_uid, self.host_gid = files.user()
         self._table: dict[tuple[int, int], _Reference] = {}
         self._handles: dict[HostInode, None] = {}
+        self._closing: list[Handle | None] = []
         self.handle_limit = max(16, min(1024, files.descriptor_limit() // 4))
         self.writes = 0  # numbers contents, see HostInode.identity
         self.doomed: set[int] = set()  # inode numbers whose rows go when the last description closes
@@ -123,23 +128,27 @@ class HostFileSystem(FileSystem):
         while len(handles) > self.handle_limit:
             oldest = next(iter(handles))
             del handles[oldest]
-            if oldest.used and oldest is not inode:
+            if oldest.used or oldest is inode:
                 oldest.used = False
                 handles[oldest] = None
-            else:
-                oldest.close_handle()
-
-    def drop_handle(self, inode: HostInode) -> None:
-        """Forget a handle that is no longer needed."""
-        if inode in self._handles:
-            del self._handles[inode]
-            inode.close_handle()
+                continue
+            # Not closed at once: whoever has just taken it for the first of two directories may use it.
+            handle, oldest.handle = oldest.handle, None
+            self._closing.append(handle)
+            if len(self._closing) > CLOSED_LATER:
+                first = self._closing.pop(0)
+                if first is not None:
+                    files.close_directory(first)
 
     def close(self) -> None:
         """Close all handles: the file system is not used any more."""
         for inode in self._handles:
             inode.close_handle()
         self._handles.clear()
+        for handle in self._closing:
+            if handle is not None:
+                files.close_directory(handle)
+        self._closing.clear()
         if self.metadata is not None:
             self.metadata.close()
 

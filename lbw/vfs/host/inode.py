@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from lbw.abi.errno import EACCES, EISDIR, ENOENT, ENOTDIR, ESTALE, LinuxError
+from lbw.abi.errno import EACCES, EINVAL, EISDIR, ENOTDIR, ESTALE, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_DSYNC, O_RDONLY, O_SYNC, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from lbw.host import files
@@ -102,6 +102,8 @@ class HostInode(HostAttributes):
             try:
                 target = (self.status.st_ctime_ns, files.readlink_at(self.place(), self.name))
             except OSError as error:
+                if linux_error(error).errno == EINVAL:  # somebody else put something else there
+                    raise LinuxError(ESTALE) from None
                 raise linux_error(error) from None
             self.target = target
         return target[1]
@@ -311,10 +313,3 @@ class HostInode(HostAttributes):
         inode.spare = HostFile(inode, O_WRONLY | 2, descriptor)
         inode.take(mode | S_IFREG, uid, gid, None)
         return inode
-
-    def check_alive(self) -> None:
-        """ENOENT in a removed directory; ESTALE when it cannot be found again."""
-        if self.removed:
-            raise LinuxError(ENOENT)
-        if self.handle is None and self.directory is None:
-            raise LinuxError(ESTALE)

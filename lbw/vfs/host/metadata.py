@@ -38,14 +38,16 @@ class Metadata:
         self._path = os.fsdecode(path)
         self._connection: sqlite3.Connection | None = None
         self._unsynced = False
-        self._version = 0
+        self._version = 0  # sqlite's count of changes by others
         self.rows: dict[int, Row] = self._load() if os.path.exists(self._path) else {}
 
     def _load(self) -> dict[int, Row]:
         import sqlite3
 
         try:
-            return {row[0]: row[1:] for row in self._connect().execute("SELECT ino, uid, gid, mode, rdev FROM inode")}
+            connection = self._connect()
+            self._version = connection.execute("PRAGMA data_version").fetchone()[0]
+            return {row[0]: row[1:] for row in connection.execute("SELECT ino, uid, gid, mode, rdev FROM inode")}
         except sqlite3.DatabaseError as error:
             from lbw.errors import RootError
 
@@ -86,6 +88,9 @@ class Metadata:
         import sqlite3
 
         try:
+            if self._connection is None:
+                self._connect()
+                self._version = self._connect().execute("PRAGMA data_version").fetchone()[0]
             self._connect().execute(statement, values)
         except sqlite3.OperationalError as error:  # read-only, full disk: the guest is told
             raise OSError(errno.EROFS if "readonly" in str(error) else errno.EIO, str(error)) from error
@@ -94,14 +99,13 @@ class Metadata:
     def reload(self) -> None:
         """Take over what another process has changed since the last look."""
         if self._connection is None:
+            if not os.path.exists(self._path):
+                return
+        elif self._connection.execute("PRAGMA data_version").fetchone()[0] == self._version:
             return
-        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version:
-            if self._version:
-                rows = self._load()
-                self.rows.clear()
-                self.rows.update(rows)
-            self._version = version
+        rows = self._load()
+        self.rows.clear()
+        self.rows.update(rows)
 
     def sync(self) -> None:
         """Make all changes durable."""
