@@ -84,6 +84,7 @@ int main(void) {
     T(lseek(other, 0, SEEK_SET));
     T(write(other, "END", 3));
     T(lseek(other, 0, SEEK_CUR));
+    T(pwrite(other, "!", 1, 0));
     T(lseek(fd, 0, SEEK_END));
     T(close(other));
 

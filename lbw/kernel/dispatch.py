@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from lbw.abi.x86_64 import Abi
+    from lbw.kernel.process import Process
+    from lbw.signals.siginfo import SigInfo
 
     Entry = Callable[[Task, MutableSequence[int]], int | Awaitable[int]]
 
@@ -46,6 +48,12 @@ if TYPE_CHECKING:
 
         def leave(self, task: Task, row: Row, token: object, result: int | None) -> None:
             """The call returns `result` (negative: -errno); None: a signal interrupted it, it may restart."""
+
+        def signal(self, task: Task, info: SigInfo) -> None:
+            """A signal was taken from its queue, to be acted upon."""
+
+        def exited(self, process: Process) -> None:
+            """A process has ended; its `exit_status` is set."""
 
 
 class StrictStop(LbwError):

@@ -113,6 +113,8 @@ def end_process(process: Process, status: int) -> None:
     disown_children(process)
     was_orphaned = process.group.orphaned
     process.exit_status = status
+    if kernel.observer is not None:
+        kernel.observer.exited(process)
     if not was_orphaned:
         signal_orphaned_group(process.group)
     if notify_parent(process, status):

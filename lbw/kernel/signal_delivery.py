@@ -45,6 +45,9 @@ def deliver_signals(task: Task) -> None:
             set_blocked(task, mask)
             continue
         action = process.actions[info.signo]
+        observer = process.kernel.observer
+        if observer is not None:
+            observer.signal(task, info)
         if action.handler == SIG_IGN:
             continue
         if action.handler == SIG_DFL:

@@ -1,7 +1,7 @@
 """Directories: reading, making, removing, and where a task stands in the tree.
 
-Positions in a directory are indexes into a snapshot, which the open directory takes when reading starts at offset 0; so they
-stay true while entries come and go, until rewinddir(3).
+Positions in a directory are indexes into a snapshot, which the open directory takes when reading starts at offset 0;
+so they stay true while entries come and go, until rewinddir(3).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Parameter types of system calls: how a raw register becomes an argument, and how strace shows it.
 
-`conversion` is an expression over the register `{}`: the dispatcher compiles the expressions of a row into one function. A
-register is an unsigned 64-bit word; C's `int` occupies its low 32 bits, with rubbish above.
+`conversion` is an expression over the register `{}`: the dispatcher compiles the expressions of a row into one
+function. A register is an unsigned 64-bit word; C's `int` occupies its low 32 bits, with rubbish above.
 """
 
 from __future__ import annotations

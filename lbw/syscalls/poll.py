@@ -1,8 +1,9 @@
 """Waiting for several files: poll, ppoll, select, pselect6.
 
-All four become a list of `Watched` entries, which `scan` looks at: it returns how many are ready and, for a wait, the queues of
-the files. A first scan happens without waiting, so a poll that finds something costs no coroutine. A temporary signal mask
-matters only for a wait: when something is ready, Linux delivers nothing either.  man 2 poll, select
+All four become a list of `Watched` entries, which `scan` looks at: it returns how many are ready and, for a wait,
+the queues of the files. A first scan happens without waiting, so a poll that finds something costs no coroutine. A
+temporary signal mask matters only for a wait: when something is ready, Linux delivers nothing either.  man 2 poll,
+select
 """
 
 from __future__ import annotations
@@ -122,9 +123,7 @@ def store_pollfds(task: Task, fds: int, watched: list[Watched], ready: int) -> i
     """Write `revents` back; return `ready`."""
     pack = task.abi.pollfd.pack
     if watched:
-        task.memory.write(
-            fds, b"".join([pack(e.fd, e.events, (e.found ^ 0x8000) - 0x8000) for e in watched])
-        )
+        task.memory.write(fds, b"".join([pack(e.fd, e.events, (e.found ^ 0x8000) - 0x8000) for e in watched]))
     return ready
 
 
@@ -158,7 +157,9 @@ def read_mask(task: Task, address: int, size: int) -> int | None:
     return task.memory.read_u64(address)
 
 
-@syscall("ppoll", PollFds("fds"), UInt("nfds"), Timespec("tmo_p"), SigSet("sigmask"), Size("sigsetsize"), restart=NO_HANDLER)
+@syscall(
+    "ppoll", PollFds("fds"), UInt("nfds"), Timespec("tmo_p"), SigSet("sigmask"), Size("sigsetsize"), restart=NO_HANDLER
+)
 def ppoll(task: Task, fds: int, count: int, timeout: int, sigmask: int, size: int) -> int | Awaitable[int]:
     """As poll, under a signal mask; the time that is left is stored.  man 2 ppoll"""
     limit = Limit(task, timeout, False)

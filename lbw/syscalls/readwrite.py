@@ -1,16 +1,17 @@
 """Reading, writing, seeking.
 
-The fast path is: descriptor, views of guest memory, one call of the file. A file that has nothing yet says EAGAIN; only then
-an `async def` of `lbw.syscalls.transfer` takes over, waits on the file's queue and tries again, so a call that does not block
-pays nothing for blocking. Requests above CHUNK go there too.
+The fast path is: descriptor, views of guest memory, one call of the file. A file that has nothing yet says EAGAIN;
+only then an `async def` of `lbw.syscalls.transfer` takes over, waits on the file's queue and tries again, so a call
+that does not block pays nothing for blocking. Requests above CHUNK go there too.
 
-Access: the low two bits of `file.flags` plus one have bit 0 for readable and bit 1 for writable, as Linux's OPEN_FMODE.
+Access: the low two bits of `file.flags` plus one have bit 0 for readable and bit 1 for writable, as Linux's
+OPEN_FMODE.
 """
 
 from __future__ import annotations
 
 from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE, LinuxError
-from lbw.abi.fcntl import O_NONBLOCK, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC
+from lbw.abi.fcntl import O_APPEND, O_NONBLOCK, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from lbw.abi.stat import S_IFIFO, S_IFMT, S_IFSOCK
 from lbw.kernel.task import Interrupted
@@ -155,7 +156,8 @@ def pread64(task: Task, fd: int, buf: int, count: int, offset: int) -> int:
 def pwrite64(task: Task, fd: int, buf: int, count: int, offset: int) -> int:
     """Write at `offset`; the file offset stays.  man 2 pwrite"""
     file = positioned(task, fd, offset, 2)
-    if count > CHUNK or offset > FAR or task.process.limits.soft(RLIMIT_FSIZE) != RLIM_INFINITY:
+    limited = task.process.limits.soft(RLIMIT_FSIZE) != RLIM_INFINITY
+    if limited or count > CHUNK or offset > FAR or file.flags & O_APPEND:
         return push_at(task, file, [(buf, count)], offset)
     return file.pwrite(task.memory.views(buf, count, False) if count else [], offset)
 

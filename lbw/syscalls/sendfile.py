@@ -1,7 +1,7 @@
 """Copying between files inside the kernel: sendfile, copy_file_range, splice.  man 2 of each
 
-Bytes go through one buffer. The input is advanced by what the output took, so a full output, a signal or a full disk loses
-nothing; only `splice` out of a pipe has to take the bytes first, and then stays until they are written.
+Bytes go through one buffer. The input is advanced by what the output took, so a full output, a signal or a full disk
+loses nothing; only `splice` out of a pipe has to take the bytes first, and then stays until they are written.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def put(task: Task, file: File, data: memoryview) -> int:
 
 @syscall("sendfile", Fd("out_fd"), Fd("in_fd"), Pointer("offset"), Size("count"))
 def sendfile(task: Task, out_fd: int, in_fd: int, offset: int, count: int) -> int | Awaitable[int]:
-    """Copy from a regular file to any file.  EINVAL: the input is something else, or the output appends.  man 2 sendfile"""
+    """Copy from a regular file to any file.  EINVAL: the input is something else, or the output appends"""
     source, target = task.files.get(in_fd), task.files.get(out_fd)
     if source.flags & 1 or not target.flags + 1 & 2:
         raise LinuxError(EBADF)
@@ -173,13 +173,13 @@ def copy_file_range(task: Task, in_fd: int, in_at: int, out_fd: int, out_at: int
 
 
 @syscall(
-    "splice", Fd("fd_in"), Pointer("off_in"), Fd("fd_out"), Pointer("off_out"), Size("len"), Flags("flags", SPLICE_FLAGS),
-    support=PARTIAL, note="copies; between pipes, regular files and devices",
+    "splice", Fd("fd_in"), Pointer("off_in"), Fd("fd_out"), Pointer("off_out"), Size("len"),
+    Flags("flags", SPLICE_FLAGS), support=PARTIAL, note="copies; between pipes, regular files and devices",
 )  # fmt: skip
 def splice(
     task: Task, in_fd: int, in_at: int, out_fd: int, out_at: int, length: int, flags: int
 ) -> int | Awaitable[int]:
-    """Move bytes to or from a pipe.  EINVAL: neither side is a pipe, or both are the same; ESPIPE: an offset in a pipe"""
+    """Move bytes to or from a pipe.  EINVAL: no side is a pipe, or both are the same; ESPIPE: an offset in a pipe"""
     from lbw.vfs.pipe import PipeEnd
 
     only(flags, 15)
@@ -193,10 +193,9 @@ def splice(
         raise LinuxError(ESPIPE)
     if not (from_pipe or to_pipe) or source.inode is target.inode or target.flags & O_APPEND:
         raise LinuxError(EINVAL)
-    return splice_bytes(
-        task, source, Cursor(task, source, in_at) if not from_pipe else None, target,
-        Cursor(task, target, out_at) if not to_pipe and out_at else None, min(length, 65536), bool(flags & SPLICE_F_NONBLOCK),
-    )  # fmt: skip
+    reading = None if from_pipe else Cursor(task, source, in_at)
+    writing = Cursor(task, target, out_at) if out_at else None
+    return splice_bytes(task, source, reading, target, writing, min(length, 65536), bool(flags & SPLICE_F_NONBLOCK))
 
 
 async def splice_bytes(

@@ -1,4 +1,4 @@
-"""Where the `*at` calls begin: from a directory descriptor to a Location, and from a flag word to what `resolve` wants."""
+"""Where the `*at` calls begin: from a directory descriptor to a Location, and what their flags mean."""
 
 from __future__ import annotations
 

@@ -48,7 +48,8 @@ def store_stat(task: Task, address: int, stat: Stat) -> int:
     task.memory.write(
         address,
         layout.pack(
-            stat.dev, stat.ino, stat.nlink, stat.mode, stat.uid, stat.gid, 0, stat.rdev, stat.size, stat.blksize, stat.blocks,
+            stat.dev, stat.ino, stat.nlink, stat.mode, stat.uid, stat.gid, 0, stat.rdev, stat.size,
+            stat.blksize, stat.blocks,
             atime // SECOND, atime % SECOND, mtime // SECOND, mtime % SECOND, ctime // SECOND, ctime % SECOND,
         ),
     )  # fmt: skip
@@ -123,8 +124,9 @@ def statx(task: Task, dirfd: int, path: bytes, flags: int, mask: int, buffer: in
     task.memory.write(
         buffer,
         STATX.pack(
-            valid, stat.blksize, attributes, stat.nlink, stat.uid, stat.gid, stat.mode, stat.ino, stat.size, stat.blocks,
-            STATX_ATTR_AUTOMOUNT | STATX_ATTR_MOUNT_ROOT, *times, *device(stat.rdev), *device(stat.dev), mount, 0, 0,
+            valid, stat.blksize, attributes, stat.nlink, stat.uid, stat.gid, stat.mode, stat.ino, stat.size,
+            stat.blocks, STATX_ATTR_AUTOMOUNT | STATX_ATTR_MOUNT_ROOT, *times, *device(stat.rdev),
+            *device(stat.dev), mount, 0, 0,
         ),
     )  # fmt: skip
     return 0

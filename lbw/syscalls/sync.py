@@ -56,7 +56,9 @@ def sync_file_range(task: Task, fd: int, offset: int, length: int, flags: int) -
     return 0
 
 
-@syscall("fadvise64", Fd("fd"), Long("offset"), Size("len"), Choice("advice", FADVICE), support=PARTIAL, note="no effect")
+@syscall(
+    "fadvise64", Fd("fd"), Long("offset"), Size("len"), Choice("advice", FADVICE), support=PARTIAL, note="no effect"
+)
 def fadvise64(task: Task, fd: int, offset: int, length: int, advice: int) -> int:
     """Announce how a file will be read. Advice changes nothing that a program can see.  man 2 posix_fadvise"""
     file = task.files.get(fd)
@@ -69,7 +71,7 @@ def fadvise64(task: Task, fd: int, offset: int, length: int, advice: int) -> int
 
 @syscall("readahead", Fd("fd"), Long("offset"), Size("count"), support=PARTIAL, note="no effect")
 def readahead(task: Task, fd: int, offset: int, count: int) -> int:
-    """Announce that a range of a file will be read.  EBADF: not readable; EINVAL: not a regular file.  man 2 readahead"""
+    """Announce that a range of a file will be read.  EBADF: not readable; EINVAL: not a file"""
     file = task.files.get(fd)
     if file.flags & 1:
         raise LinuxError(EBADF)

@@ -5,10 +5,10 @@ A handler is declared once, for all ABIs:
     @syscall("pipe2", Out("fds", INT_PAIR), Flags("flags", PIPE_FLAGS))
     def pipe2(task: Task, fds: int, flags: int) -> int: ...
 
-The parameters convert the raw registers before the handler runs (sign extension, paths read from guest memory) and format
-them for strace. A handler returns an integer, or, when it has to wait, an awaitable of one: so a call that can block costs
-nothing extra while it does not (`return wait_for_input(task, file)` where `wait_for_input` is an `async def`).
-It raises `LinuxError`, which the dispatcher turns into `-errno`.
+The parameters convert the raw registers before the handler runs (sign extension, paths read from guest memory) and
+format them for strace. A handler returns an integer, or, when it has to wait, an awaitable of one: so a call that
+can block costs nothing extra while it does not (`return wait_for_input(task, file)` where `wait_for_input` is an
+`async def`). It raises `LinuxError`, which the dispatcher turns into `-errno`.
 
 `restart` says what happens when a signal interrupts the wait (man 7 signal, "Interruption of system calls"):
 RESTART    restarted if the handler has SA_RESTART, else EINTR (read, wait4, ...)

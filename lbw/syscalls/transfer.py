@@ -1,7 +1,8 @@
 """Moving bytes between guest memory and files when one step is not enough.
 
-`pull` and `push` move what can be moved now, in chunks, so that only as much guest memory is touched as there is data for;
-the `wait_and_` forms go on until the call may return. Rules that all of them keep (man 7 pipe, man 2 write):
+`pull` and `push` move what can be moved now, in chunks, so that only as much guest memory is touched as there is
+data for; the `wait_and_` forms go on until the call may return. Rules that all of them keep (man 7 pipe, man 2
+write):
 
 - a bad pointer is an error only when nothing was moved before it; so is any other error;
 - a read returns as soon as it has something; a blocking write returns when everything is written;
@@ -176,8 +177,10 @@ def push(task: Task, file: File, iov: Iov, total: int, done: int) -> tuple[int, 
 
 
 def push_at(task: Task, file: File, iov: Iov, offset: int) -> int:
-    """Write `iov` at `offset`."""
+    """Write `iov` at `offset`; at the end when the file appends, as Linux does (man 2 pwrite, BUGS)."""
     total, done = total_of(iov), 0
+    if file.flags & O_APPEND:
+        offset = file.inode.stat().size
     if offset + total > MAX_OFFSET:
         raise LinuxError(EINVAL)
     total = room_below_limit(task, file, offset, total)

@@ -77,7 +77,7 @@ def family(prefix: str, target: Parameter, find: Finder) -> None:
         return give(task, names, min(size, LIST_MAX), listed)
 
     def set_(task: Task, which: bytes | int, name: int, value: int, size: int, flags: int) -> int:
-        """Set an extended attribute.  EEXIST, ENODATA: by flags; EOPNOTSUPP: not on this file system.  man 2 setxattr"""
+        """Set an extended attribute.  EEXIST, ENODATA: by flags; EOPNOTSUPP.  man 2 setxattr"""
         only(flags, XATTR_CREATE | XATTR_REPLACE)
         key = read_name(task, name)
         if size > SIZE_MAX:

@@ -4,9 +4,10 @@
     12 read(3, "root:x:0:0:root:/root:/bin/bash\\n"..., 4096) = 1024
     12 unlink("nosuch") = -1 ENOENT (No such file or directory)
 
-The dispatcher calls `enter` and `leave`, and `block` between them when the call has to wait. Arguments that the kernel fills
-in are shown after the call. A call that waits stands as an open line; when another task has something to say meanwhile, the line
-is closed with `<unfinished ...>` and taken up by `<... resumed>` later. Nothing here runs while nobody traces.
+The dispatcher calls `enter` and `leave`, and `block` between them when the call has to wait. Arguments that the
+kernel fills in are shown after the call. A call that waits stands as an open line; when another task has something
+to say meanwhile, the line is closed with `<unfinished ...>` and taken up by `<... resumed>` later. Nothing here runs
+while nobody traces.
 
 A `show` that meets a bad address is replaced by the bare number: tracing never changes what the guest sees.
 """

@@ -108,6 +108,12 @@ def test_an_observer_sees_every_call():
         def leave(self, task, row, token, result):
             seen.append(("leave", token, result))
 
+        def signal(self, task, info):
+            seen.append(("signal", info.signo))
+
+        def exited(self, process):
+            seen.append(("exited", process.pid, process.exit_status))
+
     guest = Guest(observer=Observer())
 
     def main(cpu):
@@ -121,6 +127,7 @@ def test_an_observer_sees_every_call():
         ("enter", "nanosleep"), ("block", "nanosleep"), ("leave", "nanosleep", 0),
         ("enter", "close"), ("leave", "close", -9),
     ]  # fmt: skip
+    assert seen[-1] == ("exited", 2, 0)
 
 
 def test_page_faults_are_served(guest):

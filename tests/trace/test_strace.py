@@ -109,3 +109,14 @@ def test_siginfo():
         "si_signo=SIGSEGV", "si_code=SEGV_MAPERR", "si_addr=0x10",
     ]  # fmt: skip
     assert siginfo_fields(SigInfo(2, 0, pid=4, uid=5)) == ["si_signo=SIGINT", "si_code=SI_USER", "si_pid=4", "si_uid=5"]
+
+
+def test_signals_and_ends():
+    def main(guest):
+        yield Call("kill", 2, 15)
+
+    assert traced(main) == [
+        "2 kill(2, SIGTERM) = 0",
+        "2 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER, si_pid=2, si_uid=0} ---",
+        "2 +++ killed by SIGTERM +++",
+    ]
