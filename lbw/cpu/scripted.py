@@ -8,11 +8,11 @@ A script is a generator function that gets its `ScriptedContext` and yields what
         yield Compute(3)                        # time slices
         return 0                                # exit status
 
-`Call(..., child=script)` says what the child of a fork runs. A script that is entered in `engine.programs` at an address
-runs when the kernel sets RIP to it: after execve, or as a signal handler, which ends with rt_sigreturn.
+`Call(..., child=script)` says what the child of a fork runs. A script that is entered in `engine.programs` at an
+address runs when the kernel sets RIP to it: after execve, or as a signal handler, which ends with rt_sigreturn.
 
-Each action has an address of its own, so the kernel restarts calls, saves and restores RIP as it does with real programs:
-RIP behind a call's two bytes means that it has returned, RIP on it that it is to be made again.
+Each action has an address of its own, so the kernel restarts calls, saves and restores RIP as it does with real
+programs: RIP behind a call's two bytes means that it has returned, RIP on it that it is to be made again.
 
 Memory is real: frames of a `Frames`, mapped page by page, copied at once by fork.
 """

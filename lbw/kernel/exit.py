@@ -13,7 +13,7 @@ from __future__ import annotations
 from lbw.abi.errno import LinuxError
 from lbw.abi.signal import SI_USER, SIGCHLD, SIGCONT, SIGHUP, SIGKILL
 from lbw.kernel.default_actions import notify_parent
-from lbw.kernel.groups import leave_group
+from lbw.kernel.groups import ProcessGroup, leave_group
 from lbw.kernel.robust import release_robust_futexes
 from lbw.kernel.signal_send import kernel_info, retarget, send_signal, send_to_group
 from lbw.kernel.task import DEAD, EXIT
@@ -22,7 +22,6 @@ from lbw.signals.sigset import FULL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lbw.kernel.groups import ProcessGroup
     from lbw.kernel.kernel import Kernel
     from lbw.kernel.process import Process
     from lbw.kernel.task import Task
@@ -167,12 +166,16 @@ def hang_up_session(process: Process) -> None:
         return
     session.leader = None
     terminal, session.terminal = session.terminal, None
-    if terminal is not None:
-        foreground = terminal.foreground
-        if foreground is not None:
-            send_to_group(foreground, kernel_info(SIGHUP))
-            send_to_group(foreground, kernel_info(SIGCONT))
-        terminal.hang_up()
+    if terminal is None:
+        return
+    from lbw.vfs.tty.tty import Tty
+
+    assert isinstance(terminal, Tty)
+    foreground = terminal.foreground
+    if isinstance(foreground, ProcessGroup):
+        send_to_group(foreground, kernel_info(SIGHUP))
+        send_to_group(foreground, kernel_info(SIGCONT))
+    terminal.hang_up()
 
 
 def reap(process: Process, waited: bool = False) -> None:

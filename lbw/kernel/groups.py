@@ -10,19 +10,8 @@ from lbw.abi.errno import EACCES, EINVAL, EPERM, ESRCH, LinuxError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from lbw.kernel.kernel import Kernel
     from lbw.kernel.process import Process
-
-    class ControllingTerminal(Protocol):
-        """What a session needs of its terminal."""
-
-        foreground: ProcessGroup | None
-        session: Session | None
-
-        def hang_up(self) -> None:
-            """The session leader is gone: forget session and foreground group."""
 
 
 class Session:
@@ -34,7 +23,7 @@ class Session:
         self.sid = sid
         self.leader: Process | None = None
         self.groups: dict[int, ProcessGroup] = {}
-        self.terminal: ControllingTerminal | None = None
+        self.terminal: object = None  # the controlling terminal, a `lbw.vfs.tty.tty.Tty`
 
 
 class ProcessGroup:
