@@ -21,6 +21,7 @@ from lbw.abi.errno import NAMES, LinuxError
 from lbw.errors import UsageError
 from lbw.signals.names import signal_name
 from lbw.signals.siginfo import CHILD, FAULT, KILL, RT, SigInfo, layout_of
+from lbw.syscalls.table import ROWS
 from lbw.trace.errors import error_text
 
 TYPE_CHECKING = False
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import MutableSequence
     from typing import TextIO
 
+    from lbw.kernel.dispatch import Row
     from lbw.kernel.process import Process
     from lbw.kernel.task import Task
     from lbw.syscalls.parameters import Parameter
-    from lbw.syscalls.table import Row
 
 #: Calls whose result is an address.
 ADDRESSES = frozenset(("mmap", "brk", "mremap", "shmat"))
@@ -79,10 +80,11 @@ class Strace:
 
     def enter(self, task: Task, row: Row, registers: MutableSequence[int]) -> Call:
         """Take down the arguments before the kernel changes anything."""
-        arguments = row.arguments(task.abi, task, registers)
+        known = ROWS[row.name]
+        arguments = known.arguments(task.abi, task, registers)
         shown = [
             None if parameter.out else self.argument(task, parameter, raw, 0)
-            for parameter, raw in zip(row.parameters, arguments, strict=False)
+            for parameter, raw in zip(known.parameters, arguments, strict=False)
         ]
         call = Call(task, arguments, shown)
         if row.name in FINAL:
@@ -103,8 +105,9 @@ class Strace:
         if row.name in FINAL:
             return
         known = len(self.known(token)) if token.open else 0
+        parameters = ROWS[row.name].parameters
         after = []
-        for index, (parameter, raw) in enumerate(zip(row.parameters, token.arguments, strict=False)):
+        for index, (parameter, raw) in enumerate(zip(parameters, token.arguments, strict=False)):
             text = token.shown[index]
             after.append(self.argument(task, parameter, raw, result or 0) if text is None else text)
         rest = ", ".join(after[known:])
@@ -119,7 +122,7 @@ class Strace:
         if result is not None and result > 0:
             again = [
                 self.argument(task, parameter, raw, result)
-                for parameter, raw in zip(row.parameters, token.arguments, strict=False)
+                for parameter, raw in zip(parameters, token.arguments, strict=False)
                 if parameter.again and raw
             ]
             if again:

@@ -133,7 +133,7 @@ def test_an_observer_sees_every_call():
         ("enter", "nanosleep"), ("block", "nanosleep"), ("leave", "nanosleep", 0),
         ("enter", "close"), ("leave", "close", -9),
     ]  # fmt: skip
-    assert seen[-1] == ("exited", 2, 0)
+    assert ("exited", 2, 0) in seen
 
 
 def test_page_faults_are_served(guest):
