@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from lbw.abi.x86_64 import Abi
     from lbw.kernel.process import Process
     from lbw.signals.siginfo import SigInfo
-    from lbw.kernel.process import Process
-    from lbw.signals.siginfo import SigInfo
 
     Entry = Callable[[Task, MutableSequence[int]], int | Awaitable[int]]
 
@@ -47,12 +45,6 @@ if TYPE_CHECKING:
 
         def block(self, task: Task, row: Row, token: object) -> None:
             """The call waits: other tasks may run before it returns."""
-
-        def signal(self, task: Task, info: SigInfo) -> None:
-            """A signal is about to be delivered."""
-
-        def exited(self, process: Process) -> None:
-            """A process has ended."""
 
         def leave(self, task: Task, row: Row, token: object, result: int | None) -> None:
             """The call returns `result` (negative: -errno); None: a signal interrupted it, it may restart."""

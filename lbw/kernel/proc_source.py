@@ -120,7 +120,7 @@ class View:
         terminal = process.session.terminal
         if terminal is not None:
             now.terminal = getattr(terminal, "device", 0)
-            foreground = terminal.foreground
+            foreground = getattr(terminal, "foreground", None)
             now.foreground_group = foreground.pgid if foreground is not None else -1
         usage = process.total_usage()
         if self._task is not None:

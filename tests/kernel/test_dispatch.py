@@ -102,12 +102,6 @@ def test_an_observer_sees_every_call():
             seen.append(("enter", row.name))
             return row.name
 
-        def signal(self, task, info):
-            seen.append(("signal", info.signo))
-
-        def exited(self, process):
-            seen.append(("exited", process.pid))
-
         def block(self, task, row, token):
             seen.append(("block", token))
 
