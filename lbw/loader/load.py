@@ -60,11 +60,11 @@ PAGE_SIZE = 4096
 
 
 class Hardware:
-    """What programs are told about the processor."""
+    """What programs are told about the processor; the defaults are those of the Unicorn machine."""
 
     __slots__ = ("hwcap", "hwcap2", "signal_stack")
 
-    def __init__(self, hwcap: int = 0x178BFBFF, hwcap2: int = 0x2, signal_stack: int = 2048) -> None:
+    def __init__(self, hwcap: int = 0x078BFBFD, hwcap2: int = 0x2, signal_stack: int = 2048) -> None:
         self.hwcap = hwcap  # CPUID.1:EDX
         self.hwcap2 = hwcap2  # bit 1: the FSGSBASE instructions may be used
         self.signal_stack = signal_stack  # bytes that a signal frame takes (AT_MINSIGSTKSZ)
