@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from time import time_ns
 
-from lbw.abi.errno import EINVAL, ENOENT, LinuxError
+from lbw.abi.errno import EIO, ENOENT, EPERM, LinuxError
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from lbw.vfs.directory import Directory
 from lbw.vfs.file import File, gather
@@ -79,6 +79,32 @@ class PseudoInode(Inode):
     def link_count(self) -> int:
         """Return how many names there are."""
         return 1
+
+    def set_attributes(
+        self, *, mode: int | None = None, uid: int | None = None, gid: int | None = None,
+        atime: int | None = None, mtime: int | None = None,
+    ) -> None:  # fmt: skip
+        if mode is not None:
+            self.permissions = mode
+        if uid is not None:
+            self.uid = uid
+        if gid is not None:
+            self.gid = gid
+        self.time = mtime if mtime is not None else time_ns()
+
+
+class Governed:
+    """Mixed into inodes whose owner and permissions follow from what they show."""
+
+    __slots__ = ()
+
+    def set_attributes(
+        self, *, mode: int | None = None, uid: int | None = None, gid: int | None = None,
+        atime: int | None = None, mtime: int | None = None,
+    ) -> None:  # fmt: skip
+        """EPERM, but for the times, which are accepted and forgotten, as on Linux."""
+        if mode is not None or uid is not None or gid is not None:
+            raise LinuxError(EPERM)
 
 
 class LinkInode(PseudoInode):
@@ -151,7 +177,7 @@ class TextFile(File):
 
     def pwrite(self, views: list[memoryview], offset: int) -> int:
         if self._accept is None:
-            raise LinuxError(EINVAL)
+            raise LinuxError(EIO)
         data = gather(views)
         self._accept(data)
         return len(data)
@@ -169,6 +195,29 @@ class PseudoDirectory(PseudoInode):
     def link_count(self) -> int:
         """Return two and the number of subdirectories: some programs look for no more than that."""
         return 2 + sum([kind == S_IFDIR for _, _, kind in self.entries()])
+
+    # Names cannot be made: Linux answers as if the directory were gone.
+
+    def create(self, name: bytes, mode: int, uid: int, gid: int, rdev: int = 0) -> Inode:
+        """ENOENT."""
+        raise LinuxError(ENOENT)
+
+    def mkdir(self, name: bytes, mode: int, uid: int, gid: int) -> Inode:
+        """ENOENT."""
+        raise LinuxError(ENOENT)
+
+    def symlink(self, name: bytes, target: bytes, uid: int, gid: int) -> Inode:
+        """ENOENT."""
+        raise LinuxError(ENOENT)
+
+    def link(self, name: bytes, inode: Inode) -> None:
+        """ENOENT."""
+        raise LinuxError(ENOENT)
+
+    def rename(self, name: bytes, directory: Inode, new_name: bytes, flags: int) -> None:
+        """ENOENT: the new name cannot be made; EPERM: it is there and cannot be replaced."""
+        directory.lookup(new_name)
+        raise LinuxError(EPERM)
 
 
 class StaticDirectory(PseudoDirectory):

@@ -5,10 +5,22 @@ from __future__ import annotations
 import pytest
 from pseudo_world import World, read_all
 
-from lbw.abi.errno import EACCES, EINVAL, EIO, ENOENT, ESRCH, LinuxError
-from lbw.abi.fcntl import O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY
+from lbw.abi.errno import EACCES, EINVAL, EIO, ENOENT, EPERM, ESRCH, LinuxError
+from lbw.abi.fcntl import O_CREAT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT
-from lbw.vfs.operations import open_file, readlink, resolve, stat, unlink
+from lbw.vfs.operations import (
+    chmod,
+    mkdir,
+    open_file,
+    readlink,
+    rename,
+    resolve,
+    rmdir,
+    stat,
+    symlink,
+    unlink,
+    utimens,
+)
 from lbw.vfs.pipe import make_pipe
 
 
@@ -205,6 +217,8 @@ def test_naming_oneself(world: World) -> None:
     file = open_file(world.ctx, b"/proc/self/comm", O_WRONLY | O_TRUNC, 0)
     assert file.write([memoryview(b"a name that is too long\n")]) == 24
     assert world.me.comm == b"a name that is "
+    file.write([memoryview(b"short\n")])
+    assert read(world, b"/proc/self/comm") == b"short\n\n"  # Linux keeps the newline too
     assert failure(lambda: open_file(world.ctx, b"/proc/20/comm", O_WRONLY, 0)) == EINVAL
 
 
@@ -224,7 +238,27 @@ def test_parameters(world: World) -> None:
 
 
 def test_nothing_can_be_made_or_removed(world: World) -> None:
-    from lbw.abi.errno import EPERM
+    ctx = world.ctx
+    assert failure(lambda: open_file(ctx, b"/proc/new", O_RDWR | O_CREAT, 0o600)) == ENOENT
+    assert failure(lambda: mkdir(ctx, b"/proc/new", 0o700)) == ENOENT
+    assert failure(lambda: symlink(ctx, b"target", b"/proc/self/new")) == ENOENT
+    assert failure(lambda: rename(ctx, b"/proc/uptime", b"/proc/new")) == ENOENT
+    assert failure(lambda: rename(ctx, b"/proc/uptime", b"/proc/version")) == EPERM
+    assert failure(lambda: unlink(ctx, b"/proc/meminfo")) == EPERM
+    assert failure(lambda: rmdir(ctx, b"/proc/sys")) == EPERM
 
-    assert failure(lambda: unlink(world.ctx, b"/proc/meminfo")) == EPERM
-    assert failure(lambda: open_file(world.ctx, b"/proc/new", O_RDWR | 0o100, 0o600)) in (ENOENT, EACCES, EPERM)
+
+def test_writing_what_cannot_be_written(world: World) -> None:
+    file = open_file(world.ctx, b"/proc/uptime", O_WRONLY | O_TRUNC, 0)  # root may open anything
+    assert failure(lambda: file.write([memoryview(b"x")])) == EIO
+    for flags in (O_WRONLY, O_WRONLY | O_TRUNC):
+        assert failure(lambda flags=flags: open_file(world.ctx, b"/proc/sys/kernel/ostype", flags, 0)) == EACCES
+
+
+def test_attributes(world: World) -> None:
+    ctx = world.ctx
+    for path in (b"/proc/self/status", b"/proc/sys/kernel/ostype", b"/proc/self"):
+        assert failure(lambda path=path: chmod(ctx, resolve(ctx, path), 0o600)) == EPERM
+        utimens(ctx, resolve(ctx, path), 1, 1)
+    chmod(ctx, resolve(ctx, b"/proc/version"), 0o400)
+    assert stat(ctx, b"/proc/version").mode & 0o777 == 0o400

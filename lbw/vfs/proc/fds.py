@@ -9,7 +9,7 @@ from lbw.vfs.inode import Inode, Stat
 from lbw.vfs.location import Location
 from lbw.vfs.mount import Mount
 from lbw.vfs.proc.inspect import owner_of, require_inspection
-from lbw.vfs.pseudo import PseudoDirectory, PseudoInode, TextInode
+from lbw.vfs.pseudo import Governed, PseudoDirectory, PseudoInode, TextInode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def nameless(inode: Inode) -> Location:
     return Location(Mount(0, inode.fs, None, 0, inode.fs.type_name.encode()), inode, None, link_text(inode))
 
 
-class FdLink(PseudoInode):
+class FdLink(Governed, PseudoInode):
     """/proc/PID/fd/N."""
 
     __slots__ = ("_entry", "fd", "file")
@@ -64,7 +64,7 @@ class FdLink(PseudoInode):
         return self.file.location or nameless(self.file.inode)
 
 
-class _DescriptorDirectory(PseudoDirectory):
+class _DescriptorDirectory(Governed, PseudoDirectory):
     __slots__ = ("_entry",)
 
     def __init__(self, entry: TaskEntry, ino: int, permissions: int) -> None:

@@ -12,7 +12,7 @@ from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFREG
 from lbw.vfs.proc import maps, mounts, status
 from lbw.vfs.proc.fds import FdDirectory, FdInfoDirectory
 from lbw.vfs.proc.inspect import owner_of, require_inspection
-from lbw.vfs.pseudo import PseudoDirectory, PseudoInode, TextInode
+from lbw.vfs.pseudo import Governed, PseudoDirectory, PseudoInode, TextInode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lbw.vfs.proc.source import ProcSource, TaskView
 
 
-class TaskEntry(PseudoDirectory):
+class TaskEntry(Governed, PseudoDirectory):
     """/proc/PID, or /proc/PID/task/TID (`thread`)."""
 
     __slots__ = ("source", "thread", "view")
@@ -89,7 +89,7 @@ class TaskEntry(PseudoDirectory):
         ]
 
 
-class TaskText(TextInode):
+class TaskText(Governed, TextInode):
     """A text about a task."""
 
     __slots__ = ("_entry", "_guarded")
@@ -123,10 +123,10 @@ class TaskText(TextInode):
 
     def _rename(self, name: bytes) -> None:
         self._entry.require_alive()
-        self._entry.view.set_comm(name.rstrip(b"\n").split(b"\0", 1)[0][:15])
+        self._entry.view.set_comm(name.split(b"\0", 1)[0][:15])
 
 
-class TaskLink(PseudoInode):
+class TaskLink(Governed, PseudoInode):
     """exe, cwd, root: links that lead straight to a location."""
 
     __slots__ = ("_entry", "_name")
@@ -157,7 +157,7 @@ class TaskLink(PseudoInode):
         return self._entry.path_of(self.magic_link())
 
 
-class MemoryInode(PseudoInode):
+class MemoryInode(Governed, PseudoInode):
     """/proc/PID/mem."""
 
     __slots__ = ("_entry",)
@@ -178,7 +178,7 @@ class MemoryInode(PseudoInode):
         return maps.MemoryFile(self, flags, memory)
 
 
-class ThreadDirectory(PseudoDirectory):
+class ThreadDirectory(Governed, PseudoDirectory):
     """/proc/PID/task."""
 
     __slots__ = ("_entry",)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from os import urandom
 
-from lbw.abi.errno import EINVAL, EPERM, LinuxError
+from lbw.abi.errno import EACCES, EINVAL, LinuxError
+from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
 from lbw.vfs.dev.memory import ENTROPY_BITS
 from lbw.vfs.pipe_queue import MAX_CAPACITY
-from lbw.vfs.pseudo import StaticDirectory, TextInode
+from lbw.vfs.pseudo import Governed, StaticDirectory, TextInode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lbw.vfs.file import File
     from lbw.vfs.proc.fs import ProcFileSystem
     from lbw.vfs.proc.source import ProcSource
 
@@ -91,15 +93,20 @@ SETTINGS: Settings = {
 }
 
 
-class SysctlInode(TextInode):
-    """A parameter. `accept` gets the new value without its newline; only root may write, whatever the mode says."""
+class SysctlInode(Governed, TextInode):
+    """A parameter. One that cannot be written is refused to root too, as Linux does it."""
 
     __slots__ = ()
+
+    def open(self, flags: int) -> File:
+        if flags & O_ACCMODE != O_RDONLY and self.accept is None:
+            raise LinuxError(EACCES)
+        return super().open(flags)
 
     def truncate(self, size: int) -> None:
         """Accept O_TRUNC of those that can be written."""
         if self.accept is None:
-            raise LinuxError(EPERM)
+            raise LinuxError(EACCES)
 
 
 def build(fs: ProcFileSystem) -> StaticDirectory:
