@@ -16,7 +16,8 @@ from lbw.abi.clock import (
 from lbw.abi.errno import EINTR, EINVAL, EOPNOTSUPP, EPERM, LinuxError
 from lbw.kernel.clock import CPU_CLOCKS, MONOTONIC_CLOCKS, REALTIME_CLOCKS, process_time
 from lbw.kernel.task import Interrupted
-from lbw.syscalls.parameters import Choice, Flags, In, Out
+from lbw.syscalls.displays import Timespec
+from lbw.syscalls.parameters import Choice, Flags, Out
 from lbw.syscalls.table import NO_HANDLER, syscall
 
 TYPE_CHECKING = False
@@ -46,19 +47,20 @@ def duration_at(task: Task, address: int) -> int:
     return min(int(seconds) * SECOND + int(nanoseconds), FOREVER)
 
 
-@syscall("nanosleep", In("req"), Out("rem"), restart=NO_HANDLER)
+@syscall("nanosleep", Timespec("req"), Out("rem"), restart=NO_HANDLER)
 def nanosleep(task: Task, req: int, rem: int) -> Awaitable[int]:
     """Sleep; when a handler ends the sleep, store what was left.  EINTR, EFAULT, EINVAL.  man 2 nanosleep"""
     duration = duration_at(task, req)
     return sleep_until(task, task.kernel.clock.monotonic() + duration, rem)
 
 
-@syscall("clock_nanosleep", Choice("clockid", CLOCKS), Flags("flags", {TIMER_ABSTIME: "TIMER_ABSTIME"}), In("request"),
+@syscall("clock_nanosleep", Choice("clockid", CLOCKS), Flags("flags", {TIMER_ABSTIME: "TIMER_ABSTIME"}),
+         Timespec("request"),
          Out("remain"), restart=NO_HANDLER)  # fmt: skip
 def clock_nanosleep(task: Task, clockid: int, flags: int, request: int, remain: int) -> Awaitable[int]:
     """Sleep for a time, or until one, by some clock.
 
-    EINTR; EINVAL: no such clock, or the thread's own CPU clock; EOPNOTSUPP: a clock that only tells time.
+    EINTR; EINVAL: no such clock; EOPNOTSUPP: a clock that only tells time.
     man 2 clock_nanosleep
     """
     clock = task.kernel.clock
@@ -67,8 +69,8 @@ def clock_nanosleep(task: Task, clockid: int, flags: int, request: int, remain: 
         time = duration_at(task, request)
         return sleep_cpu_time(task, time if absolute else process_time(task) + time)
     if clockid not in SLEEPABLE:
-        known = clockid in MONOTONIC_CLOCKS or clockid in REALTIME_CLOCKS
-        raise LinuxError(EOPNOTSUPP if known and clockid not in CPU_CLOCKS else EINVAL)
+        known = clockid in MONOTONIC_CLOCKS or clockid in REALTIME_CLOCKS or clockid in CPU_CLOCKS
+        raise LinuxError(EOPNOTSUPP if known else EINVAL)
     if clockid in ALARMS and not task.credentials.capable(CAP_WAKE_ALARM):
         raise LinuxError(EPERM)
     time = duration_at(task, request)
