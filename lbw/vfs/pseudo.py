@@ -102,8 +102,8 @@ class Governed:
         self, *, mode: int | None = None, uid: int | None = None, gid: int | None = None,
         atime: int | None = None, mtime: int | None = None,
     ) -> None:  # fmt: skip
-        """EPERM, but for the times, which are accepted and forgotten, as on Linux."""
-        if mode is not None or uid is not None or gid is not None:
+        """EPERM for the permissions; the rest is accepted and forgotten, as on Linux."""
+        if mode is not None:
             raise LinuxError(EPERM)
 
 

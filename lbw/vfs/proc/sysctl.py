@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from os import urandom
 
-from lbw.abi.errno import EACCES, EINVAL, LinuxError
+from lbw.abi.errno import EACCES, EINVAL, EPERM, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
 from lbw.vfs.dev.memory import ENTROPY_BITS
 from lbw.vfs.pipe_queue import MAX_CAPACITY
-from lbw.vfs.pseudo import Governed, StaticDirectory, TextInode
+from lbw.vfs.pseudo import StaticDirectory, TextInode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ SETTINGS: Settings = {
 }
 
 
-class SysctlInode(Governed, TextInode):
+class SysctlInode(TextInode):
     """A parameter. One that cannot be written is refused to root too, as Linux does it."""
 
     __slots__ = ()
@@ -107,6 +107,14 @@ class SysctlInode(Governed, TextInode):
         """Accept O_TRUNC of those that can be written."""
         if self.accept is None:
             raise LinuxError(EACCES)
+
+    def set_attributes(
+        self, *, mode: int | None = None, uid: int | None = None, gid: int | None = None,
+        atime: int | None = None, mtime: int | None = None,
+    ) -> None:  # fmt: skip
+        """EPERM, but for the times."""
+        if mode is not None or uid is not None or gid is not None:
+            raise LinuxError(EPERM)
 
 
 def build(fs: ProcFileSystem) -> StaticDirectory:
