@@ -21,6 +21,7 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -146,6 +147,31 @@ int main(void) {
     printf("%o\n", st.st_mode);
     T(fsync(fd));
     T(fdatasync(fd));
+
+    char value[100];
+    T(setxattr("f", "user.color", "blue", 4, 0));
+    T(setxattr("f", "user.color", "red", 3, XATTR_CREATE));
+    T(setxattr("f", "user.other", "red", 3, XATTR_REPLACE));
+    T(fsetxattr(fd, "user.color", "red", 3, XATTR_REPLACE));
+    T(getxattr("f", "user.color", value, 2));
+    T(getxattr("f", "user.color", NULL, 0));
+    T(fgetxattr(fd, "user.color", value, 100));
+    printf("%.3s\n", value);
+    T(listxattr("f", value, 100));
+    printf("%s\n", value);
+    T(listxattr("f", value, 1));
+    T(flistxattr(fd, NULL, 0));
+    T(getxattr("f", "user.other", value, 100));
+    T(getxattr("f", "color", value, 100));
+    T(getxattr("f", "", value, 100));
+    T(getxattr("f", "user.", value, 100));
+    T(getxattr("nosuch", "user.color", value, 100));
+    T(setxattr("f", "user.x", "", 0, 8));
+    T(lsetxattr("l", "user.color", "x", 1, 0));
+    T(lgetxattr("l", "user.color", value, 100));
+    T(setxattr("fifo", "user.color", "x", 1, 0));
+    T(removexattr("f", "user.color"));
+    T(removexattr("f", "user.color"));
     T(close(fd));
     return 0;
 }

@@ -78,6 +78,15 @@ class OutInts(Shown):
         return str([int.from_bytes(data[i : i + 4], "little", signed=True) for i in range(0, len(data), 4)])
 
 
+class String(Shown):
+    """A NUL-terminated string that the handler reads itself."""
+
+    __slots__ = ()
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        return show_string(task, address, 4096)
+
+
 class OutString(Shown):
     """A NUL-terminated string that the call fills in (getcwd)."""
 
@@ -222,6 +231,28 @@ class Dirents(Shown):
             position += int.from_bytes(data[position + 16 : position + 18], "little") or len(data)
             count += 1
         return f"{address:#x} /* {count} entries */"
+
+
+class WaitStatus(Shown):
+    """The status that wait4 stores, when it returns a child."""
+
+    __slots__ = ()
+    out = True
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        from lbw.signals.names import signal_name
+
+        if not result:
+            return hex(address)
+        status = task.memory.read_u32(address)
+        if status == 0xFFFF:
+            return "[{WIFCONTINUED(s)}]"
+        if status & 0xFF == 0x7F:
+            return f"[{{WIFSTOPPED(s) && WSTOPSIG(s) == {signal_name(status >> 8 & 0xFF)}}}]"
+        if status & 0x7F:
+            dumped = " && WCOREDUMP(s)" if status & 0x80 else ""
+            return f"[{{WIFSIGNALED(s) && WTERMSIG(s) == {signal_name(status & 0x7F)}{dumped}}}]"
+        return f"[{{WIFEXITED(s) && WEXITSTATUS(s) == {status >> 8 & 0xFF}}}]"
 
 
 class OutStruct(Shown):

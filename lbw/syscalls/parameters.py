@@ -241,6 +241,11 @@ class StringArray(Pointer):
 
     __slots__ = ()
 
+    def show(self, task: Task, raw: int, result: int) -> str:
+        from lbw.syscalls.displays import Strings
+
+        return Strings(self.name, summary=self.name == "envp").show(task, raw, result)
+
 
 def show_bytes(task: Task, address: int, length: int, limit: int = 32) -> str:
     """Return up to `limit` bytes of guest memory as a C string literal, or the address when unreadable."""

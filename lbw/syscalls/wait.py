@@ -7,6 +7,7 @@ from lbw.abi.signal import SIGCHLD
 from lbw.abi.wait import P_ALL, P_PGID, P_PID, P_PIDFD, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED
 from lbw.kernel.wait import WALL, WCLONE, WNOTHREAD, ChildEvent, find_event, selection, wait_for_event
 from lbw.signals.siginfo import SigInfo, pack
+from lbw.syscalls.displays import WaitStatus
 from lbw.syscalls.parameters import Choice, Flags, Out, Pid
 from lbw.syscalls.table import PARTIAL, syscall
 
@@ -39,7 +40,7 @@ def store_usage(task: Task, address: int, usage: Usage) -> None:
     )  # fmt: skip
 
 
-@syscall("wait4", Pid("pid"), Out("wstatus"), Flags("options", WAIT4_FLAGS), Out("rusage"))
+@syscall("wait4", Pid("pid"), WaitStatus("wstatus"), Flags("options", WAIT4_FLAGS), Out("rusage"))
 def wait4(task: Task, pid: int, wstatus: int, options: int, rusage: int) -> int | Awaitable[int]:
     """Wait for a child; store its status and what it used; return its number.
 

@@ -1,13 +1,17 @@
-"""Extended attributes: get and list; setting and removing where the inode offers it.  man 7 xattr"""
+"""Extended attributes.  man 7 xattr"""
 
 from __future__ import annotations
 
-from lbw.abi.errno import E2BIG, EEXIST, EINVAL, ENODATA, EOPNOTSUPP, ERANGE, LinuxError
+from lbw.abi.capability import CAP_SYS_ADMIN
+from lbw.abi.errno import E2BIG, EINVAL, ENODATA, EOPNOTSUPP, EPERM, ERANGE, EROFS, LinuxError
+from lbw.abi.stat import S_IFDIR, S_IFMT, S_IFREG
+from lbw.syscalls.displays import String
 from lbw.syscalls.flag_names import XATTR_FLAGS
 from lbw.syscalls.parameters import Fd, Flags, OutBuffer, Parameter, Path, Pointer, Size
 from lbw.syscalls.start import only
 from lbw.syscalls.table import PARTIAL, syscall
 from lbw.vfs import operations
+from lbw.vfs.permissions import READ, WRITE, owns, require
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +19,9 @@ if TYPE_CHECKING:
 
     from lbw.kernel.task import Task
     from lbw.vfs.inode import Inode
+    from lbw.vfs.location import Location
 
-    Finder = Callable[[Task, "bytes | int"], Inode]
+    Finder = Callable[[Task, "bytes | int"], tuple[Inode, Location | None]]
 
 #: Longest value, list of names and name, in bytes.
 SIZE_MAX, LIST_MAX, NAME_MAX = 65536, 65536, 255
@@ -24,22 +29,50 @@ XATTR_CREATE, XATTR_REPLACE = 1, 2
 NAMESPACES = (b"user.", b"trusted.", b"security.", b"system.")
 
 
-def by_path(task: Task, path: bytes | int) -> Inode:
-    """Return the inode that a path leads to."""
+def by_path(task: Task, path: bytes | int) -> tuple[Inode, Location | None]:
+    """Return what a path leads to."""
     assert isinstance(path, bytes)
-    return operations.resolve(task.fs, path).inode
+    location = operations.resolve(task.fs, path)
+    return location.inode, location
 
 
-def by_link(task: Task, path: bytes | int) -> Inode:
-    """Return the inode that a path names, a symbolic link included."""
+def by_link(task: Task, path: bytes | int) -> tuple[Inode, Location | None]:
+    """Return what a path names, a symbolic link included."""
     assert isinstance(path, bytes)
-    return operations.resolve(task.fs, path, None, False).inode
+    location = operations.resolve(task.fs, path, None, False)
+    return location.inode, location
 
 
-def by_fd(task: Task, fd: bytes | int) -> Inode:
-    """Return the inode of an open file."""
+def by_fd(task: Task, fd: bytes | int) -> tuple[Inode, Location | None]:
+    """Return what is open as a descriptor."""
     assert isinstance(fd, int)
-    return task.files.get(fd).inode
+    file = task.files.get(fd)
+    return file.inode, file.location
+
+
+def check_read(task: Task, inode: Inode, name: bytes) -> None:
+    """ENODATA: `trusted.` without CAP_SYS_ADMIN, or `user.` of a device; EACCES: `user.` of an unreadable file"""
+    if name.startswith(b"trusted.") and not task.credentials.capable(CAP_SYS_ADMIN):
+        raise LinuxError(ENODATA)
+    if name.startswith(b"user."):
+        if inode.mode & S_IFMT not in (S_IFREG, S_IFDIR):
+            raise LinuxError(ENODATA)
+        require(task.credentials, inode, READ)
+
+
+def check_change(task: Task, inode: Inode, location: Location | None, name: bytes) -> None:
+    """EROFS; EPERM: `trusted.` or `security.` without CAP_SYS_ADMIN, or `user.` of a device; EACCES: `user.`"""
+    if location is not None and location.mount.read_only:
+        raise LinuxError(EROFS)
+    if name.startswith(b"user."):
+        if inode.mode & S_IFMT not in (S_IFREG, S_IFDIR):
+            raise LinuxError(EPERM)
+        require(task.credentials, inode, WRITE)
+    elif name.startswith(b"system."):
+        if not owns(task.credentials, inode):
+            raise LinuxError(EPERM)
+    elif not task.credentials.capable(CAP_SYS_ADMIN):
+        raise LinuxError(EPERM)
 
 
 def read_name(task: Task, address: int) -> bytes:
@@ -69,12 +102,16 @@ def family(prefix: str, target: Parameter, find: Finder) -> None:
     def get(task: Task, which: bytes | int, name: int, value: int, size: int) -> int:
         """Return the value of an extended attribute.  ENODATA, ERANGE.  man 2 getxattr"""
         key = read_name(task, name)
-        return give(task, value, min(size, SIZE_MAX), find(task, which).get_xattr(key))
+        inode, _ = find(task, which)
+        check_read(task, inode, key)
+        return give(task, value, min(size, SIZE_MAX), inode.get_xattr(key))
 
     def list_(task: Task, which: bytes | int, names: int, size: int) -> int:
         """Return the names of the extended attributes, each with a NUL.  ERANGE.  man 2 listxattr"""
-        listed = b"".join(name + b"\0" for name in find(task, which).list_xattr())
-        return give(task, names, min(size, LIST_MAX), listed)
+        listed = find(task, which)[0].list_xattr()
+        if not task.credentials.capable(CAP_SYS_ADMIN):
+            listed = [name for name in listed if not name.startswith(b"trusted.")]
+        return give(task, names, min(size, LIST_MAX), b"".join(name + b"\0" for name in listed))
 
     def set_(task: Task, which: bytes | int, name: int, value: int, size: int, flags: int) -> int:
         """Set an extended attribute.  EEXIST, ENODATA: by flags; EOPNOTSUPP.  man 2 setxattr"""
@@ -83,30 +120,21 @@ def family(prefix: str, target: Parameter, find: Finder) -> None:
         if size > SIZE_MAX:
             raise LinuxError(E2BIG)
         data = task.memory.read(value, size) if size else b""
-        inode = find(task, which)
-        change = getattr(inode, "set_xattr", None)
-        if change is None:
-            raise LinuxError(EOPNOTSUPP)
-        if flags:
-            exists = key in inode.list_xattr()
-            if exists and flags & XATTR_CREATE:
-                raise LinuxError(EEXIST)
-            if not exists and flags & XATTR_REPLACE:
-                raise LinuxError(ENODATA)
-        change(key, data)
+        inode, location = find(task, which)
+        check_change(task, inode, location, key)
+        inode.set_xattr(key, data, flags)
         return 0
 
     def remove(task: Task, which: bytes | int, name: int) -> int:
         """Remove an extended attribute.  ENODATA; EOPNOTSUPP: not on this file system.  man 2 removexattr"""
         key = read_name(task, name)
-        change = getattr(find(task, which), "remove_xattr", None)
-        if change is None:
-            raise LinuxError(EOPNOTSUPP)
-        change(key)
+        inode, location = find(task, which)
+        check_change(task, inode, location, key)
+        inode.remove_xattr(key)
         return 0
 
     note = "depends on the file system"
-    name = Pointer("name")
+    name = String("name")
     syscall(f"{prefix}getxattr", target, name, OutBuffer("value"), Size("size"), support=PARTIAL, note=note)(get)
     syscall(f"{prefix}listxattr", target, OutBuffer("list"), Size("size"), support=PARTIAL, note=note)(list_)
     syscall(
