@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from time import time_ns
 
-from lbw.abi.errno import EIO, ENOENT, EPERM, LinuxError
+from lbw.abi.errno import EINVAL, EIO, ENOENT, EPERM, LinuxError
+from lbw.abi.fcntl import SEEK_CUR, SEEK_SET
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from lbw.vfs.directory import Directory
 from lbw.vfs.file import File, gather
@@ -174,6 +175,12 @@ class TextFile(File):
             view[: len(piece)] = piece
             position += len(piece)
         return position - offset if position > offset else 0
+
+    def seek(self, offset: int, whence: int) -> int:
+        """EINVAL: the end of a text that is made while it is read is nowhere."""
+        if whence not in (SEEK_SET, SEEK_CUR):
+            raise LinuxError(EINVAL)
+        return super().seek(offset, whence)
 
     def pwrite(self, views: list[memoryview], offset: int) -> int:
         if self._accept is None:

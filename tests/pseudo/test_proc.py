@@ -105,6 +105,7 @@ def test_text_does_not_change_under_a_reader(world: World) -> None:
     assert bytes(buffer) + read_all(file, 3) == b"fake (1)\n"
     file.seek(0, 0)
     assert read_all(file) == b"changed\n"
+    assert failure(lambda: file.seek(0, 2)) == EINVAL
 
 
 def test_descriptors(world: World) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lbw.abi.errno import EFAULT, EIO, LinuxError
+from lbw.abi.errno import EFAULT, EINVAL, EIO, LinuxError
+from lbw.abi.fcntl import SEEK_CUR, SEEK_SET
 from lbw.abi.mman import MAP_GROWSDOWN, PROT_EXEC, PROT_READ, PROT_WRITE
 from lbw.vfs.file import File
 from lbw.vfs.location import Location
@@ -124,6 +125,12 @@ class MemoryFile(File):
     def __init__(self, inode: Inode, flags: int, memory: AddressSpace) -> None:
         super().__init__(inode, flags)
         self._memory = memory
+
+    def seek(self, offset: int, whence: int) -> int:
+        """EINVAL: memory has no end to seek from."""
+        if whence not in (SEEK_SET, SEEK_CUR):
+            raise LinuxError(EINVAL)
+        return super().seek(offset, whence)
 
     def pread(self, views: list[memoryview], offset: int) -> int:
         """EIO: nothing is mapped there."""
