@@ -9,8 +9,9 @@ import pytest
 from lbw.abi.x86_64 import X86_64
 from lbw.cpu.unicorn.engine import UnicornEngine
 from lbw.host.memory import Ram
-from lbw.mm.address_space import AddressSpace, HomeAddresses
+from lbw.mm.address_space import AddressSpace
 from lbw.mm.frames import Frames
+from lbw.mm.homes import HomeAddresses
 from lbw.mm.page_cache import PageCache
 
 

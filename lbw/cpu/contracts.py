@@ -41,8 +41,13 @@ GRANULE = 65536
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence
     from typing import Protocol
+
+    class Registers(Protocol):
+        """The 17 integer registers, unsigned, by number."""
+
+        def __getitem__(self, number: int, /) -> int: ...
+        def __setitem__(self, number: int, value: int, /) -> None: ...
 
     class Backing(Protocol):
         """Where the pages of a file mapping come from."""
@@ -127,9 +132,12 @@ if TYPE_CHECKING:
     class Context(Protocol):
         """The processor state of one task."""
 
-        registers: MutableSequence[int]
         modified: int
         mmu: Mmu
+
+        @property
+        def registers(self) -> Registers:
+            """The integer registers; look again after the context has run."""
 
         def clone(self) -> Context:
             """Return a copy (fork, clone), FP and SIMD state included."""

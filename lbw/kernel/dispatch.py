@@ -19,14 +19,15 @@ from lbw.kernel.task import READY, SIGNAL, Interrupted, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableSequence, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from typing import Protocol
 
     from lbw.abi.x86_64 import Abi
+    from lbw.cpu.contracts import Registers
     from lbw.kernel.process import Process
     from lbw.signals.siginfo import SigInfo
 
-    Entry = Callable[[Task, MutableSequence[int]], int | Awaitable[int]]
+    Entry = Callable[[Task, Registers], int | Awaitable[int]]
 
     class Row(Protocol):
         """What the kernel needs of a row of `lbw.syscalls.table`."""
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     class Observer(Protocol):
         """Sees every system call, every signal that is delivered and every end of a process (strace)."""
 
-        def enter(self, task: Task, row: Row, registers: MutableSequence[int]) -> object:
+        def enter(self, task: Task, row: Row, registers: Registers) -> object:
             """A call begins; the returned object is handed back to the other methods."""
 
         def block(self, task: Task, row: Row, token: object) -> None:
@@ -84,7 +85,7 @@ class SyscallTable:
         return f"syscall_{number:#x}"
 
 
-def unknown_call(task: Task, registers: MutableSequence[int]) -> int:
+def unknown_call(task: Task, registers: Registers) -> int:
     """Name an unknown call once and answer ENOSYS; with `strict`, stop everything.  StrictStop"""
     kernel = task.kernel
     table = kernel.tables[task.abi]
@@ -105,7 +106,8 @@ _NAMES = tuple("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15 ri
 
 def register_dump(task: Task) -> str:
     """Return the integer registers, four in a line."""
-    cells = [f"{name:>3} {value:016x}" for name, value in zip(_NAMES, task.context.registers, strict=False)]
+    registers = task.context.registers
+    cells = [f"{name:>3} {registers[number]:016x}" for number, name in enumerate(_NAMES)]
     return "\n".join("  ".join(cells[i : i + 4]) for i in range(0, len(cells), 4))
 
 
@@ -192,7 +194,7 @@ def observed(row: Row, entry: Entry, observer: Observer) -> Entry:
         observer.leave(task, row, token, result)
         return result
 
-    def call(task: Task, registers: MutableSequence[int]) -> int | Awaitable[int]:
+    def call(task: Task, registers: Registers) -> int | Awaitable[int]:
         token = observer.enter(task, row, registers)
         try:
             result = entry(task, registers)

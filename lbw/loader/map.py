@@ -64,7 +64,7 @@ def interpreter_bias(space: AddressSpace, image: Image, file: CachedFile) -> int
         return 0
     span = ((image.end + PAGE_MASK) & ~PAGE_MASK) - image.start
     home = space.homes.home(file.identity, span)
-    if home and not home & (image.alignment - 1) and not space.overlaps(home, home + span):
+    if home and not home & (image.alignment - 1) and not space.vmas.overlaps(home, home + span):
         return home - image.start
     slack = image.alignment - (PAGE_MASK + 1)
     address = space.mmap(0, span + slack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)

@@ -11,8 +11,9 @@ from lbw.host.memory import GRANULE, Ram
 from lbw.loader.images import Images
 from lbw.loader.load import Hardware
 from lbw.loader.store import ImageStore
-from lbw.mm.address_space import AddressSpace, HomeAddresses
+from lbw.mm.address_space import AddressSpace
 from lbw.mm.frames import Frames
+from lbw.mm.homes import HomeAddresses
 from lbw.mm.page_cache import PageCache
 
 TYPE_CHECKING = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 
 from lbw.abi.errno import ENOENT, ENOTDIR, LinuxError
 from lbw.abi.fcntl import O_RDONLY, O_WRONLY
@@ -76,7 +77,7 @@ class Session:
         path = find_on_path(ctx, argv[0], environment.get(b"PATH", b""))
         envp = [name + b"=" + value for name, value in environment.items()]
         for name, number in _ENDING.items():
-            self.events.on_signal(name, lambda number=number: kernel.shutdown(number))
+            self.events.on_signal(name, partial(kernel.shutdown, number))
         process = start_program(kernel, X86_64, ctx, files, path, argv, envp)
         self.standard.start(process, stdin is None and stdout is None)
         status = kernel.run()

@@ -10,28 +10,9 @@ man 2 mmap, munmap, mprotect, mremap, madvise, brk; fork's copy is in `fork`.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-
-from lbw.abi.errno import EACCES, EAGAIN, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, LinuxError
+from lbw.abi.errno import EACCES, EAGAIN, EEXIST, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, LinuxError
 from lbw.abi.mman import (
-    MADV_DODUMP,
-    MADV_DOFORK,
-    MADV_DONTDUMP,
-    MADV_DONTFORK,
-    MADV_DONTNEED,
-    MADV_FREE,
-    MADV_HUGEPAGE,
-    MADV_MERGEABLE,
-    MADV_NOHUGEPAGE,
-    MADV_NORMAL,
-    MADV_POPULATE_READ,
-    MADV_POPULATE_WRITE,
-    MADV_RANDOM,
-    MADV_SEQUENTIAL,
-    MADV_UNMERGEABLE,
-    MADV_WILLNEED,
     MAP_32BIT,
-    MAP_ANONYMOUS,
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
     MAP_GROWSDOWN,
@@ -44,9 +25,6 @@ from lbw.abi.mman import (
     MAP_STACK,
     MAP_SYNC,
     MAP_TYPE,
-    MREMAP_DONTUNMAP,
-    MREMAP_FIXED,
-    MREMAP_MAYMOVE,
     PROT_EXEC,
     PROT_READ,
     PROT_WRITE,
@@ -54,9 +32,11 @@ from lbw.abi.mman import (
 from lbw.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV
 from lbw.cpu.contracts import EXECUTE, PAGE, PF_FETCH, PF_WRITE, READ, WRITE
 from lbw.mm.faults import SegmentationFault
+from lbw.mm.homes import HOMES, HomeAddresses
 from lbw.mm.shared import SharedMemory
 from lbw.mm.user_copy import UserMemory
-from lbw.mm.vma import Vma
+from lbw.mm.vma import PAGE_MASK, Vma, round_up
+from lbw.mm.vma_list import STACK_GUARD_GAP, VmaList
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,52 +47,17 @@ if TYPE_CHECKING:
     from lbw.mm.frames import Frames
     from lbw.mm.page_cache import CachedFile
 
-PAGE_MASK = PAGE - 1
-#: Gap that a growing stack keeps to the mapping below (Linux stack_guard_gap).
-STACK_GUARD_GAP = 256 * PAGE
 #: Flags that `mmap` keeps in the VMA.
 _KEPT = MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_NORESERVE | MAP_STACK
-_ADVICE_WITHOUT_EFFECT = frozenset(
-    (
-        MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_MERGEABLE,
-        MADV_UNMERGEABLE, MADV_DONTDUMP, MADV_DODUMP,
-    )
-)  # fmt: skip
-#: Where files live that are mapped without a fixed address: one gigabyte, so one page directory, for all libraries.
-HOMES = (0x7FFF_4000_0000, 0x7FFF_8000_0000)
 MAX_MAP_COUNT = 65530  # vm.max_map_count
 _INFINITY = 2**64 - 1
-
-
-class HomeAddresses:
-    """The homes of all files of a machine."""
-
-    def __init__(self, start: int = HOMES[0], end: int = HOMES[1]) -> None:
-        self._next = start
-        self._end = end
-        self._homes: dict[Hashable, int] = {}
-
-    def home(self, identity: Hashable, length: int) -> int:
-        """Return the address where the file with `identity` should lie, 0 when there are no addresses left."""
-        home = self._homes.get(identity)
-        if home is None:
-            if self._next + length > self._end:
-                return 0
-            home = self._homes[identity] = self._next
-            self._next += (length + 0x1FFFF) & -0x10000
-        return home
-
-
-def round_up(length: int) -> int:
-    """Round up to whole pages."""
-    return (length + PAGE_MASK) & ~PAGE_MASK
 
 
 class AddressSpace(UserMemory):
     """The memory of one process (or of several, CLONE_VM)."""
 
     __slots__ = (
-        "_starts", "abi", "arg_end", "arg_start", "auxv", "brk_end", "data_limit", "env_end", "env_start", "executable",
+        "abi", "arg_end", "arg_start", "auxv", "brk_end", "data_limit", "env_end", "env_start", "executable",
         "faults", "frames", "homes", "mmu", "pointer", "size_limit", "stack_limit", "start_brk", "start_stack", "total",
         "users", "vmas",
     )  # fmt: skip
@@ -123,8 +68,7 @@ class AddressSpace(UserMemory):
         self.homes = homes
         self.abi = abi
         self.pointer = abi.pointer
-        self.vmas: list[Vma] = []
-        self._starts: list[int] = []
+        self.vmas = VmaList()
         self.users = 1  # tasks' processes that share it
         self.total = 0  # bytes mapped
         self.faults = 0  # minor faults
@@ -137,37 +81,9 @@ class AddressSpace(UserMemory):
         self.auxv = b""
         self.executable: object = None
 
-    # Looking up
-
     def find(self, address: int) -> Vma | None:
         """Return the VMA that contains `address`."""
-        index = bisect_right(self._starts, address) - 1
-        if index >= 0:
-            vma = self.vmas[index]
-            if address < vma.end:
-                return vma
-        return None
-
-    def _range(self, start: int, end: int) -> tuple[int, int]:
-        """Return the slice of `vmas` that intersects the range."""
-        first = bisect_right(self._starts, start) - 1
-        if first < 0 or self.vmas[first].end <= start:
-            first += 1
-        return first, bisect_left(self._starts, end, first)
-
-    def overlaps(self, start: int, end: int) -> bool:
-        """Whether anything is mapped in the range."""
-        first, last = self._range(start, end)
-        return first < last
-
-    def covered(self, start: int, end: int) -> bool:
-        """Whether all of the range is mapped."""
-        first, last = self._range(start, end)
-        for vma in self.vmas[first:last]:
-            if vma.start > start:
-                return False
-            start = vma.end
-        return start >= end
+        return self.vmas.find(address)
 
     # Page faults
 
@@ -177,10 +93,7 @@ class AddressSpace(UserMemory):
         `error_code` has the PF_* bits. SegmentationFault: the access is not allowed. LinuxError(ENOMEM): no memory
         left.
         """
-        index = bisect_right(self._starts, address) - 1
-        vma = self.vmas[index] if index >= 0 else None
-        if vma is None or address >= vma.end:
-            vma = self._grow_stack(address)
+        vma = self.vmas.find(address) or self._grow_stack(address)
         if error_code & PF_WRITE:
             if not vma.prot & PROT_WRITE:
                 raise SegmentationFault(SIGSEGV, SEGV_ACCERR, address)
@@ -199,11 +112,10 @@ class AddressSpace(UserMemory):
 
     def _grow_stack(self, address: int) -> Vma:
         """Extend the growing mapping above `address` down to it, or raise SegmentationFault."""
-        index = bisect_right(self._starts, address)
-        if index < len(self.vmas) and 0 < address < self.abi.task_size:
-            vma = self.vmas[index]
+        vma, before = self.vmas.above(address)
+        if vma is not None and 0 < address < self.abi.task_size:
             start = address & ~PAGE_MASK
-            below = self.vmas[index - 1].end if index else self.abi.min_address
+            below = before.end if before is not None else self.abi.min_address
             if (
                 vma.flags & MAP_GROWSDOWN
                 and vma.end - start <= self.stack_limit
@@ -211,7 +123,7 @@ class AddressSpace(UserMemory):
                 and self.total + vma.start - start <= self.size_limit
             ):
                 self.total += vma.start - start
-                vma.start = self._starts[index] = start
+                self.vmas.extend_down(vma, start)
                 return vma
         raise SegmentationFault(SIGSEGV, SEGV_MAPERR, address)
 
@@ -249,11 +161,11 @@ class AddressSpace(UserMemory):
                 raise LinuxError(ENOMEM)
             if address < self.abi.min_address:
                 raise LinuxError(EPERM)
-            if flags & MAP_FIXED_NOREPLACE and self.overlaps(address, address + length):
+            if flags & MAP_FIXED_NOREPLACE and self.vmas.overlaps(address, address + length):
                 raise LinuxError(EEXIST)
-        self._charge(length, prot, flags, backing is None)
+        self.charge(length, prot, flags, backing is None)
         if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
-            if self.overlaps(address, address + length):
+            if self.vmas.overlaps(address, address + length):
                 self.munmap(address, length)
         else:
             address = self._place(address & ~PAGE_MASK, length, flags, backing)
@@ -261,12 +173,12 @@ class AddressSpace(UserMemory):
         if kind == MAP_SHARED:
             shared = SharedMemory(self.frames, length // PAGE)
         vma = Vma(address, address + length, prot, flags & _KEPT, shared or backing, offset, name, location, max_prot)
-        self._insert(vma)
+        self.add(vma)
         if flags & MAP_POPULATE:
-            self._populate(address, address + length, WRITE if prot & PROT_WRITE else READ)
+            self.populate(address, address + length, WRITE if prot & PROT_WRITE else READ)
         return address
 
-    def _charge(self, length: int, prot: int, flags: int, anonymous: bool) -> None:
+    def charge(self, length: int, prot: int, flags: int, anonymous: bool) -> None:
         """ENOMEM when limits or the heuristic overcommit rule forbid `length` more bytes."""
         if self.total + length > self.size_limit or len(self.vmas) >= MAX_MAP_COUNT:
             raise LinuxError(ENOMEM)
@@ -281,66 +193,26 @@ class AddressSpace(UserMemory):
         """Return a free address.  ENOMEM"""
         if hint:
             hint = max(hint, self.abi.min_address)
-            if hint + length <= self.abi.task_size and not self.overlaps(hint, hint + length):
+            if hint + length <= self.abi.task_size and not self.vmas.overlaps(hint, hint + length):
                 return hint
         if backing is not None and not flags & MAP_32BIT:
             home = self.homes.home(backing.identity, length)
-            if home and not self.overlaps(home, home + length):
+            if home and not self.vmas.overlaps(home, home + length):
                 return home
         if flags & MAP_32BIT:
             windows: tuple[tuple[int, int], ...] = ((0x4000_0000, 0x8000_0000),)
         else:
             windows = ((HOMES[1], self.abi.mmap_base), (self.abi.min_address, HOMES[0]))
         for low, high in windows:
-            address = self._gap(low, high, length)
+            address = self.vmas.gap(low, high, length)
             if address:
                 return address
         raise LinuxError(ENOMEM)
 
-    def _gap(self, low: int, high: int, length: int) -> int:
-        """Return the highest free place of `length` bytes in a window, 0 when there is none."""
-        vmas = self.vmas
-        index = bisect_left(self._starts, high) - 1
-        while index >= 0:
-            vma = vmas[index]
-            if vma.end <= high - length:
-                break
-            high = min(high, vma.start)
-            if vma.flags & MAP_GROWSDOWN:
-                high -= STACK_GUARD_GAP
-            index -= 1
-        return high - length if high - length >= low else 0
-
-    def _insert(self, vma: Vma) -> None:
-        """Add a VMA to a free range, joining it to its neighbours where they continue each other."""
+    def add(self, vma: Vma) -> None:
+        """Map `vma` in a free range."""
         self.total += vma.end - vma.start
-        index = bisect_left(self._starts, vma.start)
-        vmas, starts = self.vmas, self._starts
-        if index and not vma.shared and vmas[index - 1].joins(vma):
-            before = vmas[index - 1]
-            before.end = vma.end
-            vma.drop()
-            vma, index = before, index - 1
-        else:
-            vmas.insert(index, vma)
-            starts.insert(index, vma.start)
-        if index + 1 < len(vmas) and not vma.shared and vma.joins(vmas[index + 1]):
-            after = vmas.pop(index + 1)
-            starts.pop(index + 1)
-            vma.end = after.end
-            after.drop()
-
-    def _cut(self, address: int) -> None:
-        """Make `address` a boundary between VMAs."""
-        index = bisect_right(self._starts, address) - 1
-        if index < 0:
-            return
-        vma = self.vmas[index]
-        if vma.start < address < vma.end:
-            upper = vma.piece(address, vma.end)
-            vma.end = address
-            self.vmas.insert(index + 1, upper)
-            self._starts.insert(index + 1, address)
+        self.vmas.insert(vma)
 
     def munmap(self, start: int, length: int) -> None:
         """Unmap whole pages.  EINVAL"""
@@ -348,14 +220,9 @@ class AddressSpace(UserMemory):
         if start & PAGE_MASK or not length or start > self.abi.task_size - length:
             raise LinuxError(EINVAL)
         end = start + length
-        self._cut(start)
-        self._cut(end)
-        first, last = self._range(start, end)
-        if first == last:
+        gone = self.vmas.remove(start, end)
+        if not gone:
             return
-        gone = self.vmas[first:last]
-        del self.vmas[first:last]
-        del self._starts[first:last]
         self.mmu.unmap(start, end)
         for vma in gone:
             self.total -= vma.end - vma.start
@@ -372,12 +239,11 @@ class AddressSpace(UserMemory):
             return
         if prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC):
             raise LinuxError(EINVAL)
-        self._cut(start)
-        self._cut(end)
-        first, last = self._range(start, end)
+        self.vmas.cut(start)
+        self.vmas.cut(end)
         position = start
         error = 0
-        for vma in self.vmas[first:last]:  # Linux changes what comes before the first hole
+        for vma in self.vmas.between(start, end):  # Linux changes what comes before the first hole
             if vma.start > position:
                 break
             if prot & ~vma.max_prot:
@@ -387,21 +253,9 @@ class AddressSpace(UserMemory):
                 vma.prot = prot
                 self.mmu.protect(vma.start, vma.end, prot)
             position = vma.end
-        self._rejoin(first, last)
+        self.vmas.rejoin(start, end)
         if position < end:
             raise LinuxError(error or ENOMEM)
-
-    def _rejoin(self, first: int, last: int) -> None:
-        """Join neighbours around vmas[first:last] that have become alike."""
-        vmas, starts = self.vmas, self._starts
-        index = min(last, len(vmas) - 1)
-        while index >= max(first, 1):
-            if not vmas[index].shared and vmas[index - 1].joins(vmas[index]):
-                gone = vmas.pop(index)
-                starts.pop(index)
-                vmas[index - 1].end = gone.end
-                gone.drop()
-            index -= 1
 
     def brk(self, address: int) -> int:
         """Set the end of the heap; return where it is then.  man 2 brk"""
@@ -411,95 +265,20 @@ class AddressSpace(UserMemory):
         if new > old:
             grow = new - old
             if (
-                self.overlaps(old, new + PAGE)
+                self.vmas.overlaps(old, new + PAGE)
                 or self.total + grow > self.size_limit
                 or new - self.start_brk > self.data_limit
                 or grow > self.frames.limit * PAGE
             ):
                 return self.brk_end
-            self._insert(Vma(old, new, PROT_READ | PROT_WRITE, MAP_PRIVATE, None, 0, b"[heap]"))
+            self.add(Vma(old, new, PROT_READ | PROT_WRITE, MAP_PRIVATE, None, 0, b"[heap]"))
         elif new < old:
             self.munmap(new, old - new)
         self.brk_end = address
         return address
 
-    def mremap(self, old: int, old_length: int, length: int, flags: int, target: int = 0) -> int:
-        """Resize or move a mapping; return its address.  man 2 mremap
-
-        EINVAL, EFAULT: not mapped, ENOMEM: cannot grow in place and must not move
-        """
-        if flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED) or old & PAGE_MASK or flags == MREMAP_FIXED:
-            raise LinuxError(EINVAL)  # MREMAP_DONTUNMAP included
-        old_length, length = round_up(old_length), round_up(length)
-        if not length or (not old_length):
-            raise LinuxError(EINVAL)
-        vma = self.find(old)
-        if vma is None or vma.end < old + old_length:
-            raise LinuxError(EFAULT)
-        if flags & MREMAP_FIXED:
-            if target & PAGE_MASK or target > self.abi.task_size - length or target < self.abi.min_address:
-                raise LinuxError(EINVAL)
-            if target < old + old_length and old < target + length:
-                raise LinuxError(EINVAL)
-            self.munmap(target, length) if self.overlaps(target, target + length) else None
-        if length < old_length:
-            self.munmap(old + length, old_length - length)
-            old_length = length
-        if not flags & MREMAP_FIXED:
-            if length == old_length:
-                return old
-            self._charge(length - old_length, vma.prot, vma.flags, vma.backing is None)
-            end = old + length
-            last = vma.end == old + old_length and not vma.shared
-            if last and end <= self.abi.task_size and not self.overlaps(vma.end, end):
-                self.total += end - vma.end
-                vma.end = end
-                return old
-            if not flags & MREMAP_MAYMOVE:
-                raise LinuxError(ENOMEM)
-            target = self._place(0, length, 0, None)
-        self._cut(old)
-        self._cut(old + old_length)
-        vma = self.find(old)
-        assert vma is not None
-        moved = vma.piece(old, old + old_length)
-        moved.start, moved.end = target, target + length
-        self.mmu.move(old, old + old_length, target)
-        self.munmap(old, old_length)
-        self._insert(moved)
-        return target
-
-    def madvise(self, start: int, length: int, advice: int) -> None:
-        """Give advice about a range.  man 2 madvise.  EINVAL, ENOMEM: not all mapped"""
-        end = start + round_up(length)
-        if start & PAGE_MASK or end < start:
-            raise LinuxError(EINVAL)
-        if advice in (MADV_DONTNEED, MADV_FREE):
-            self._discard(start, end, advice)
-        elif advice in (MADV_DONTFORK, MADV_DOFORK):
-            self._cut(start)
-            self._cut(end)
-            first, last = self._range(start, end)
-            for vma in self.vmas[first:last]:
-                vma.dont_fork = advice == MADV_DONTFORK
-        elif advice in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
-            try:
-                self._populate(start, end, READ if advice == MADV_POPULATE_READ else WRITE)
-            except SegmentationFault as fault:
-                raise LinuxError(EFAULT if fault.signo == SIGBUS else EINVAL) from None
-        elif advice not in _ADVICE_WITHOUT_EFFECT:
-            raise LinuxError(EINVAL)
-        if not self.covered(start, end):
-            raise LinuxError(ENOMEM)
-
-    def _discard(self, start: int, end: int, advice: int) -> None:
-        first, last = self._range(start, end)
-        for vma in self.vmas[first:last]:
-            if advice == MADV_FREE and vma.backing is not None:
-                raise LinuxError(EINVAL)
-            self.mmu.unmap(max(start, vma.start), min(end, vma.end))
-
-    def _populate(self, start: int, end: int, access: int) -> None:
+    def populate(self, start: int, end: int, access: int) -> None:
+        """Make the pages of a range present.  EAGAIN: no memory; SegmentationFault"""
         code = PF_WRITE if access == WRITE else 0
         for address in range(start, end, PAGE):
             if self.mmu.view(address, 1, access == WRITE) is None:
@@ -513,8 +292,7 @@ class AddressSpace(UserMemory):
     def fork(self) -> AddressSpace:
         """Return a copy-on-write copy."""
         child = AddressSpace(self.mmu.fork(), self.frames, self.homes, self.abi)
-        child.vmas = [vma.piece(vma.start, vma.end) for vma in self.vmas if not vma.dont_fork]
-        child._starts = [vma.start for vma in child.vmas]
+        child.vmas = VmaList([vma.piece(vma.start, vma.end) for vma in self.vmas if not vma.dont_fork])
         for vma in self.vmas:
             if vma.dont_fork:
                 child.mmu.unmap(vma.start, vma.end)
@@ -530,17 +308,15 @@ class AddressSpace(UserMemory):
         """Drop a user; the last one takes everything down."""
         self.users -= 1
         if self.users == 0:
-            vmas, self.vmas, self._starts = self.vmas, [], []
+            vmas, self.vmas = self.vmas, VmaList()
             self.mmu.release()
             for vma in vmas:
                 vma.drop()
 
     def futex_key(self, address: int, private: bool) -> Hashable:
         """Return what identifies the futex word at `address` among all waiters.  man 2 futex.  EFAULT"""
-        vma = self.find(address)
+        vma = self.vmas.find(address)
         if not private and vma is not None and vma.shared and isinstance(vma.backing, SharedMemory):
             return (vma.backing.identity, vma.offset + address - vma.start)
         return (id(self), address)
 
-
-assert MAP_ANONYMOUS and MREMAP_DONTUNMAP

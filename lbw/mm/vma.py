@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     MappedBacking = CachedFile | SharedMemory
 
 
+PAGE_MASK = 4095
+
+
+def round_up(length: int) -> int:
+    """Round up to whole pages."""
+    return (length + PAGE_MASK) & ~PAGE_MASK
+
+
 class Vma:
     """A range mapped in one way; a `Region` for the Mmu."""
 

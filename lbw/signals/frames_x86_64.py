@@ -92,7 +92,7 @@ class FramesX86_64:
             altstack.base,
             altstack.flags,
             altstack.size,
-            *registers[R8 : R8 + 8],
+            *(registers[number] for number in range(R8, R8 + 8)),
             registers[RDI],
             registers[RSI],
             registers[RBP],

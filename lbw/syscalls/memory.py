@@ -25,7 +25,8 @@ from lbw.abi.mman import (
 from lbw.abi.resource import RLIMIT_MEMLOCK
 from lbw.abi.stat import S_IFMT, S_IFREG
 from lbw.loader.images import InodeSource
-from lbw.mm.address_space import PAGE_MASK, round_up
+from lbw.mm import remap
+from lbw.mm.vma import PAGE_MASK, round_up
 from lbw.syscalls.parameters import Choice, Fd, Flags, Hex, Out, Pointer, Size
 from lbw.syscalls.table import syscall
 
@@ -125,13 +126,13 @@ def brk(task: Task, address: int) -> int:
 )  # fmt: skip
 def mremap(task: Task, old: int, old_size: int, new_size: int, flags: int, new: int) -> int:
     """Resize or move a mapping.  EFAULT, EINVAL, ENOMEM"""
-    return task.memory.mremap(old, old_size, new_size, flags, new)
+    return remap.mremap(task.memory, old, old_size, new_size, flags, new)
 
 
 @syscall("madvise", Pointer("addr"), Size("length"), Choice("advice", _names("MADV_")))
 def madvise(task: Task, address: int, length: int, advice: int) -> int:
     """Advise about the use of memory.  EINVAL, ENOMEM"""
-    task.memory.madvise(address, length, advice)
+    remap.madvise(task.memory, address, length, advice)
     return 0
 
 
@@ -143,7 +144,7 @@ def msync(task: Task, address: int, length: int, flags: int) -> int:
     """
     if address & PAGE_MASK or flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE) or (flags & MS_ASYNC and flags & MS_SYNC):
         raise LinuxError(EINVAL)
-    if not task.memory.covered(address, address + round_up(length)):
+    if not task.memory.vmas.covered(address, address + round_up(length)):
         raise LinuxError(ENOMEM)
     return 0
 
@@ -155,7 +156,7 @@ def mincore(task: Task, address: int, length: int, vec: int) -> int:
         raise LinuxError(EINVAL)
     end = address + round_up(length)
     memory = task.memory
-    if not memory.covered(address, end):
+    if not memory.vmas.covered(address, end):
         raise LinuxError(ENOMEM)
     resident = bytearray()
     for page in range(address, end, PAGE_MASK + 1):
@@ -177,7 +178,7 @@ def _lock(task: Task, address: int, length: int, populate: bool) -> int:
     limit = task.process.limits.get(RLIMIT_MEMLOCK)[0]
     if end - start > limit and not task.credentials.capable(14):  # CAP_IPC_LOCK
         raise LinuxError(EPERM if limit == 0 else ENOMEM)
-    if not task.memory.covered(start, end):
+    if not task.memory.vmas.covered(start, end):
         raise LinuxError(ENOMEM)
     if populate:
         for page in range(start, end, PAGE_MASK + 1):
@@ -205,7 +206,7 @@ def mlock2(task: Task, address: int, length: int, flags: int) -> int:
 @syscall("munlock", Pointer("addr"), Size("length"))
 def munlock(task: Task, address: int, length: int) -> int:
     """Allow swapping of pages, which does not exist.  ENOMEM: not mapped"""
-    if not task.memory.covered(address & ~PAGE_MASK, round_up(address + length)):
+    if not task.memory.vmas.covered(address & ~PAGE_MASK, round_up(address + length)):
         raise LinuxError(ENOMEM)
     return 0
 

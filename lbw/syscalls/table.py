@@ -25,14 +25,15 @@ from lbw.syscalls.parameters import CONVERSIONS, Parameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableSequence
+    from collections.abc import Awaitable, Callable
     from typing import Any, TypeVar
 
     from lbw.abi.x86_64 import Abi
+    from lbw.cpu.contracts import Registers
     from lbw.kernel.task import Task
 
     Handler = Callable[..., "int | Awaitable[int]"]
-    Entry = Callable[["Task", MutableSequence[int]], "int | Awaitable[int]"]
+    Entry = Callable[["Task", Registers], "int | Awaitable[int]"]
     H = TypeVar("H", bound="Handler")
 
 #: Support levels, for docs/coverage.md.
@@ -70,7 +71,7 @@ class Row:
             entry = self.entries[abi] = eval(source, {"handler": self.handler, **CONVERSIONS})
         return entry
 
-    def arguments(self, abi: Abi, task: Task, registers: MutableSequence[int]) -> list[Any]:
+    def arguments(self, abi: Abi, task: Task, registers: Registers) -> list[Any]:
         """Return the raw argument registers, for strace and diagnostics."""
         return [registers[number] for number in abi.argument_registers[: len(self.parameters)]]
 

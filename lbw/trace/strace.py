@@ -26,9 +26,9 @@ from lbw.trace.errors import error_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence
     from typing import TextIO
 
+    from lbw.cpu.contracts import Registers
     from lbw.kernel.dispatch import Row
     from lbw.kernel.process import Process
     from lbw.kernel.task import Task
@@ -78,7 +78,7 @@ class Strace:
 
     # The observer of the dispatcher
 
-    def enter(self, task: Task, row: Row, registers: MutableSequence[int]) -> Call:
+    def enter(self, task: Task, row: Row, registers: Registers) -> Call:
         """Take down the arguments before the kernel changes anything."""
         known = ROWS[row.name]
         arguments = known.arguments(task.abi, task, registers)

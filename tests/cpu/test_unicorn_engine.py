@@ -9,8 +9,27 @@ import pytest
 
 from lbw.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE
 from lbw.cpu.contracts import (
-    ALL, BP, DE, FAULT, GP, PAGE_FAULT, PF_FETCH, PF_PRESENT, PF_USER, PF_WRITE, PREEMPTED, R11, R12, RAX, RBX, RCX, RDI,
-    RESULT, RIP, SYSCALL, UD,
+    ALL,
+    BP,
+    DE,
+    FAULT,
+    GP,
+    PAGE_FAULT,
+    PF_FETCH,
+    PF_PRESENT,
+    PF_USER,
+    PF_WRITE,
+    PREEMPTED,
+    R11,
+    R12,
+    RAX,
+    RBX,
+    RCX,
+    RDI,
+    RESULT,
+    RIP,
+    SYSCALL,
+    UD,
 )  # fmt: skip
 
 CODE, DATA = 0x40_0000, 0x100_0000
@@ -90,8 +109,9 @@ def test_the_result_of_a_syscall_reaches_the_guest(guest):
 @pytest.mark.parametrize(
     ("code", "vector", "offset"),
     [
-        ("31c9 f7f1", DE, 2), ("cc", BP, 1), ("0f0b", UD, 0), ("f4", GP, 0), ("fa", GP, 0), ("ec", GP, 0), ("ee", GP, 0),
-        ("e4f0", GP, 0), ("e6f0", GP, 0), ("0f22d8", GP, 0), ("cd80", 0x80, 2), ("0f01f8", GP, 0), ("48b80000000000000080 488b00", GP, 10),
+        ("31c9 f7f1", DE, 2), ("cc", BP, 1), ("0f0b", UD, 0), ("f4", GP, 0), ("fa", GP, 0), ("ec", GP, 0),
+        ("ee", GP, 0), ("e4f0", GP, 0), ("e6f0", GP, 0), ("0f22d8", GP, 0), ("cd80", 0x80, 2), ("0f01f8", GP, 0),
+        ("48b80000000000000080 488b00", GP, 10),
     ],
 )  # fmt: skip
 def test_exceptions_are_reported_with_vector_and_rip(guest, code, vector, offset):
@@ -206,7 +226,8 @@ def guest_bench(guest):
         @staticmethod
         def space():
             from lbw.abi.x86_64 import X86_64
-            from lbw.mm.address_space import AddressSpace, HomeAddresses
+            from lbw.mm.address_space import AddressSpace
+            from lbw.mm.homes import HomeAddresses
 
             return AddressSpace(guest.engine.create_mmu(), guest.engine.frames, HomeAddresses(), X86_64)
 

@@ -8,12 +8,24 @@ from hypothesis import strategies as st
 
 from lbw.abi.errno import EEXIST, EFAULT, EINVAL, ENAMETOOLONG, ENODEV, ENOMEM, EPERM, LinuxError
 from lbw.abi.mman import (
-    MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED, MREMAP_FIXED,
-    MREMAP_MAYMOVE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
+    MADV_DONTNEED,
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_FIXED_NOREPLACE,
+    MAP_GROWSDOWN,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    MREMAP_FIXED,
+    MREMAP_MAYMOVE,
+    PROT_EXEC,
+    PROT_NONE,
+    PROT_READ,
+    PROT_WRITE,
 )  # fmt: skip
 from lbw.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV
 from lbw.cpu.contracts import PF_FETCH, PF_USER, PF_WRITE
 from lbw.mm.faults import SegmentationFault
+from lbw.mm.remap import madvise, mremap
 
 PAGE = 4096
 BASE = 0x1000_0000
@@ -219,17 +231,17 @@ def test_mremap_grows_moves_and_shrinks(bench):
     address = space.mmap(BASE, 4 * PAGE, RW, PRIVATE | MAP_FIXED)
     space.write(address, b"head")
     space.write(address + 3 * PAGE, b"tail")
-    assert space.mremap(address, 4 * PAGE, 8 * PAGE, 0) == address
+    assert mremap(space, address, 4 * PAGE, 8 * PAGE, 0) == address
     space.mmap(BASE + 8 * PAGE, PAGE, RW, PRIVATE | MAP_FIXED)
-    assert errno_of(space.mremap, address, 8 * PAGE, 9 * PAGE, 0) == ENOMEM
-    moved = space.mremap(address, 8 * PAGE, 600 * PAGE, MREMAP_MAYMOVE)
+    assert errno_of(mremap, space, address, 8 * PAGE, 9 * PAGE, 0) == ENOMEM
+    moved = mremap(space, address, 8 * PAGE, 600 * PAGE, MREMAP_MAYMOVE)
     assert moved != address
     assert (space.read(moved, 4), space.read(moved + 3 * PAGE, 4)) == (b"head", b"tail")
     assert errno_of(space.read, address, 1) == EFAULT
-    target = space.mremap(moved, 600 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, BASE + 0x1000_0000)
+    target = mremap(space, moved, 600 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, BASE + 0x1000_0000)
     assert space.read(target, 4) == b"head"
     assert errno_of(space.read, target + 2 * PAGE, 1) == EFAULT
-    assert errno_of(space.mremap, BASE + 0x5000_0000, PAGE, PAGE, 0) == EFAULT
+    assert errno_of(mremap, space, BASE + 0x5000_0000, PAGE, PAGE, 0) == EFAULT
 
 
 def test_dontneed_forgets_private_changes(bench):
@@ -239,7 +251,7 @@ def test_dontneed_forgets_private_changes(bench):
     anonymous = space.mmap(0, 2 * PAGE, RW, PRIVATE)
     for address in (mapped, anonymous):
         space.write(address, b"mine")
-        space.madvise(address, 2 * PAGE, MADV_DONTNEED)
+        madvise(space, address, 2 * PAGE, MADV_DONTNEED)
     assert space.read(mapped, 4) == b"file"
     assert space.read(anonymous, 4) == bytes(4)
 
@@ -330,7 +342,7 @@ def test_mappings_agree_with_a_model(bench, moves):
                 assert errno_of(space.write, start, b"x") == EFAULT
         elif move == "dontneed":
             if all(page in model for page in pages):
-                space.madvise(start, count * PAGE, MADV_DONTNEED)
+                madvise(space, start, count * PAGE, MADV_DONTNEED)
                 for page in pages:
                     if not model[page][2]:
                         model[page] = (model[page][0], [0], False)

@@ -1,0 +1,117 @@
+"""Moving, resizing and advising: mremap and madvise.  man 2 mremap, madvise"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import EFAULT, EINVAL, ENOMEM, LinuxError
+from lbw.abi.mman import (
+    MADV_DODUMP,
+    MADV_DOFORK,
+    MADV_DONTDUMP,
+    MADV_DONTFORK,
+    MADV_DONTNEED,
+    MADV_FREE,
+    MADV_HUGEPAGE,
+    MADV_MERGEABLE,
+    MADV_NOHUGEPAGE,
+    MADV_NORMAL,
+    MADV_POPULATE_READ,
+    MADV_POPULATE_WRITE,
+    MADV_RANDOM,
+    MADV_SEQUENTIAL,
+    MADV_UNMERGEABLE,
+    MADV_WILLNEED,
+    MREMAP_FIXED,
+    MREMAP_MAYMOVE,
+)  # fmt: skip
+from lbw.abi.signal import SIGBUS
+from lbw.cpu.contracts import READ, WRITE
+from lbw.mm.faults import SegmentationFault
+from lbw.mm.vma import PAGE_MASK, round_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.mm.address_space import AddressSpace
+
+_ADVICE_WITHOUT_EFFECT = frozenset(
+    (
+        MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_MERGEABLE,
+        MADV_UNMERGEABLE, MADV_DONTDUMP, MADV_DODUMP,
+    )
+)  # fmt: skip
+
+
+def mremap(space: AddressSpace, old: int, old_length: int, length: int, flags: int, target: int = 0) -> int:
+    """Resize or move a mapping; return its address.  man 2 mremap
+
+    EINVAL, EFAULT: not mapped, ENOMEM: cannot grow in place and must not move
+    """
+    if flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED) or old & PAGE_MASK or flags == MREMAP_FIXED:
+        raise LinuxError(EINVAL)  # MREMAP_DONTUNMAP included
+    old_length, length = round_up(old_length), round_up(length)
+    if not length or (not old_length):
+        raise LinuxError(EINVAL)
+    vma = space.vmas.find(old)
+    if vma is None or vma.end < old + old_length:
+        raise LinuxError(EFAULT)
+    if flags & MREMAP_FIXED:
+        if target & PAGE_MASK or target > space.abi.task_size - length or target < space.abi.min_address:
+            raise LinuxError(EINVAL)
+        if target < old + old_length and old < target + length:
+            raise LinuxError(EINVAL)
+        space.munmap(target, length) if space.vmas.overlaps(target, target + length) else None
+    if length < old_length:
+        space.munmap(old + length, old_length - length)
+        old_length = length
+    if not flags & MREMAP_FIXED:
+        if length == old_length:
+            return old
+        space.charge(length - old_length, vma.prot, vma.flags, vma.backing is None)
+        end = old + length
+        last = vma.end == old + old_length and not vma.shared
+        if last and end <= space.abi.task_size and not space.vmas.overlaps(vma.end, end):
+            space.total += end - vma.end
+            vma.end = end
+            return old
+        if not flags & MREMAP_MAYMOVE:
+            raise LinuxError(ENOMEM)
+        target = space.place(length, None)
+    space.vmas.cut(old)
+    space.vmas.cut(old + old_length)
+    vma = space.vmas.find(old)
+    assert vma is not None
+    moved = vma.piece(old, old + old_length)
+    moved.start, moved.end = target, target + length
+    space.mmu.move(old, old + old_length, target)
+    space.munmap(old, old_length)
+    space.add(moved)
+    return target
+
+
+def madvise(space: AddressSpace, start: int, length: int, advice: int) -> None:
+    """Give advice about a range.  man 2 madvise.  EINVAL, ENOMEM: not all mapped"""
+    end = start + round_up(length)
+    if start & PAGE_MASK or end < start:
+        raise LinuxError(EINVAL)
+    if advice in (MADV_DONTNEED, MADV_FREE):
+        _discard(space, start, end, advice)
+    elif advice in (MADV_DONTFORK, MADV_DOFORK):
+        space.vmas.cut(start)
+        space.vmas.cut(end)
+        for vma in space.vmas.between(start, end):
+            vma.dont_fork = advice == MADV_DONTFORK
+    elif advice in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
+        try:
+            space.populate(start, end, READ if advice == MADV_POPULATE_READ else WRITE)
+        except SegmentationFault as fault:
+            raise LinuxError(EFAULT if fault.signo == SIGBUS else EINVAL) from None
+    elif advice not in _ADVICE_WITHOUT_EFFECT:
+        raise LinuxError(EINVAL)
+    if not space.vmas.covered(start, end):
+        raise LinuxError(ENOMEM)
+
+
+def _discard(space: AddressSpace, start: int, end: int, advice: int) -> None:
+    for vma in space.vmas.between(start, end):
+        if advice == MADV_FREE and vma.backing is not None:
+            raise LinuxError(EINVAL)
+        space.mmu.unmap(max(start, vma.start), min(end, vma.end))
