@@ -5,8 +5,6 @@ Opening a FIFO waits for its other end; the path walk and the opening itself nev
 
 from __future__ import annotations
 
-from functools import cache
-
 from lbw.abi.errno import E2BIG, EAGAIN, EINVAL, EOPNOTSUPP, EXDEV, LinuxError
 from lbw.abi.fcntl import (
     __O_TMPFILE,
@@ -54,7 +52,6 @@ if TYPE_CHECKING:
 
     from lbw.kernel.task import Task
     from lbw.vfs.file import File
-    from lbw.vfs.inode import FileSystem
 
 #: All flags that open(2) knows; it ignores others, openat2(2) refuses them.
 VALID = 0
@@ -194,18 +191,12 @@ def memfd_create(task: Task, name: bytes, flags: int) -> int:
     only(flags, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)
     if len(name) > 249 or (flags & MFD_EXEC and flags & MFD_NOEXEC_SEAL):
         raise LinuxError(EINVAL)
+    from lbw.vfs.tmpfs.memfd import MemoryFile
+
     credentials = task.credentials
     mode = 0o666 if flags & MFD_NOEXEC_SEAL else 0o777
-    inode = memory_files().root.tmpfile(mode, credentials.fsuid, credentials.fsgid)
+    inode = MemoryFile(name, mode, credentials.fsuid, credentials.fsgid)
     return install(task, inode.open(O_RDWR | O_LARGEFILE), O_CLOEXEC if flags & MFD_CLOEXEC else 0)
-
-
-@cache
-def memory_files() -> FileSystem:
-    """Return the file system that memfd_create makes its nameless files in."""
-    from lbw.vfs.tmpfs.filesystem import TmpFileSystem
-
-    return TmpFileSystem()
 
 
 def unshare(task: Task) -> None:
