@@ -15,8 +15,8 @@ TICK = 10_000_000  # ns
 SECOND = 1_000_000_000
 PAGE = 4096
 
-#: File systems that lbw has; the first column is `nodev` for those without a disk: all of them.
-FILE_SYSTEMS = ("tmpfs", "proc", "devtmpfs", "pipefs", "devpts", "overlay", "hostfs")
+#: File systems that lbw has, as it names them; a host directory shows itself as ext4.
+FILE_SYSTEMS = ("nodev\ttmpfs", "nodev\tproc", "nodev\tdevtmpfs", "nodev\tpipefs", "nodev\toverlay", "\text4")
 
 
 def meminfo(source: ProcSource) -> bytes:
@@ -76,7 +76,7 @@ def version(source: ProcSource) -> bytes:
 
 def file_systems(source: ProcSource) -> bytes:
     """Return the file system types."""
-    return "".join([f"nodev\t{name}\n" for name in FILE_SYSTEMS]).encode()
+    return "".join([f"{line}\n" for line in FILE_SYSTEMS]).encode()
 
 
 def kernel_command_line(source: ProcSource) -> bytes:
