@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -45,11 +45,12 @@ def read(file: File, size: int, offset: int) -> bytes:
 
 
 @pytest.fixture(params=FILE_SYSTEMS, ids=lambda make: make.__name__)
-def guest(request: pytest.FixtureRequest) -> Guest:
+def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
     make: Callable[[], FileSystem] = request.param
     guest = Guest(make())
     guest.chmod(b"/", 0o755)
-    return guest
+    yield guest
+    guest.fs.close()
 
 
 class TestFileSystemContract:
@@ -320,3 +321,4 @@ def test_content_is_a_byte_array(make: Callable[[], FileSystem], changes: list[t
         assert file.inode.stat().size == len(model)
     assert read(file, len(model) + 10, 0) == model
     file.release()
+    guest.fs.close()

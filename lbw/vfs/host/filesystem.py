@@ -83,7 +83,8 @@ class HostFileSystem(FileSystem):
         self.rows: dict[int, Row] = self.metadata.rows if self.metadata is not None else {}
         top = HostInode(self, status, None, b".")
         top.handle = handle
-        self.root = top
+        self._top = top
+        self.root: HostInode = top
         self._enter((status.st_dev, status.st_ino), top)
         if not is_directory:
             if os.path.realpath(path) == base:
@@ -141,8 +142,8 @@ class HostFileSystem(FileSystem):
                     files.close_directory(first)
 
     def close(self) -> None:
-        """Close all handles: the file system is not used any more."""
-        for inode in self._handles:
+        """Close all handles and the database: the file system is not used any more."""
+        for inode in (*self._handles, self._top):
             inode.close_handle()
         self._handles.clear()
         for handle in self._closing:
@@ -151,6 +152,10 @@ class HostFileSystem(FileSystem):
         self._closing.clear()
         if self.metadata is not None:
             self.metadata.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_top"):
+            self.close()
 
     # Attributes
 
@@ -188,14 +193,9 @@ class HostFileSystem(FileSystem):
     def statfs(self) -> tuple[int, int, int, int, int]:
         """Return the host's numbers."""
         try:
-            return files.free_space(self._top_handle())
+            return files.free_space(self._top.descriptor())
         except OSError as error:
             raise linux_error(error) from None
-
-    def _top_handle(self) -> Handle:
-        root = self.root
-        assert isinstance(root, HostInode)
-        return (root.directory or root).descriptor()
 
     def sync(self) -> None:
         """Make the database durable."""

@@ -89,4 +89,6 @@ class OverlayFileSystem(FileSystem):
         return self.storage.statfs()
 
     def close(self) -> None:
-        """Do nothing here: whoever made `storage` throws it away."""
+        """Let go of what is below; whoever made `storage` throws away what is in it."""
+        self.lower.close()
+        self.storage.close()
