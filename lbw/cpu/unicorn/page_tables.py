@@ -8,12 +8,6 @@ process. Otherwise the frame is borrowed from the page cache, or is the zero fra
 clears USER and keeps the rest. A and D are always set, and NX on all that is not executable, or the processor's store
 path is slow.
 
-fork.  Tables are reference-counted like frames. A copy shares the four top-level subtrees with W cleared at the top;
-the processor takes the AND of W over all levels, so everything below is read-only for both. Whoever changes anything
-below first makes its own copy of each table on the way down (`_own_table`): upper levels hand the sharing one level
-down, a leaf table shares its frames and clears W in both copies. The cost of fork follows what is touched afterwards,
-not the size of the process.
-
 TLB.  Losing rights or pages in the active address space asks the engine for a flush before the next run; gaining them
 needs none.
 """
@@ -25,19 +19,12 @@ from array import array
 from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
 from lbw.cpu.unicorn.boot import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
 from lbw.cpu.unicorn.boot import WRITE as WRITABLE
+from lbw.cpu.unicorn.table_tree import OWNED, SPAN, TableTree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.cpu.contracts import Region
     from lbw.cpu.unicorn.engine import UnicornEngine
-
-OWNED = 1 << 9  # bits 9 to 11 are ignored by the processor
-LINK = PRESENT | WRITABLE | USER | ACCESSED
-#: All entries of a table ANDed with "not W" at once, as one big integer.
-_CLEAR_W = int.from_bytes((~WRITABLE & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little") * 512, "little")
-_SPAN = 1 << 21  # what one leaf table covers, bytes
-
-
 
 def leaf_flags(prot: int) -> int:
     """Return the bits of a present leaf entry for PROT_* `prot`, without W."""
@@ -47,81 +34,16 @@ def leaf_flags(prot: int) -> int:
     return flags if prot & EXECUTE else flags | NX
 
 
-class PageTables:
+class PageTables(TableTree):
     """One address space."""
 
-    __slots__ = ("_readable", "_writable", "engine", "frames", "ram", "resident", "root", "words")
+    __slots__ = ("_readable", "_writable")
 
     def __init__(self, engine: UnicornEngine) -> None:
-        self.engine = engine
-        self.frames = engine.frames
-        self.ram = engine.frames.view
-        self.words = engine.frames.ram.words
-        self.root = self.frames.allocate()
-        self.words[(self.root >> 3) + 256] = engine.processor.kernel_entry
-        self.resident = 0
+        super().__init__(engine)
         # What the kernel's own accesses have found, page number -> physical address
         self._readable: dict[int, int] = {}
         self._writable: dict[int, int] = {}
-
-    # The way down
-
-    def _own_table(self, address: int) -> int:
-        """Return the leaf table for `address`, made and made exclusive as needed."""
-        words, table = self.words, self.root
-        for shift in (39, 30, 21):
-            at = (table >> 3) + (address >> shift & 511)
-            entry = words[at]
-            if entry & WRITABLE:
-                table = entry & FRAME
-            elif entry:
-                table = entry & FRAME
-                if self.frames.references(table) > 1:
-                    table = self._copy_leaf(table) if shift == 21 else self._copy_upper(table)
-                words[at] = table | LINK
-            else:
-                table = self.frames.allocate()
-                words[at] = table | LINK
-        return table
-
-    def _copy_upper(self, table: int) -> int:
-        """Return an own copy of an upper table; its children become shared."""
-        copy = self.frames.allocate_copy(table)
-        self.frames.drop(table)
-        words, share = self.words, self.frames.share
-        for entry in words[copy >> 3 : (copy >> 3) + 512].tolist():
-            if entry:
-                share(entry & FRAME)
-        self._clear_writable(table, copy)
-        return copy
-
-    def _copy_leaf(self, table: int) -> int:
-        """Return an own copy of a leaf table; its frames become copy-on-write in both."""
-        copy = self.frames.allocate_copy(table)
-        self.frames.drop(table)
-        words, share = self.words, self.frames.share
-        for entry in words[copy >> 3 : (copy >> 3) + 512].tolist():
-            if entry & OWNED:
-                share(entry & FRAME)
-        self._clear_writable(table, copy)
-        return copy
-
-    def _clear_writable(self, *tables: int) -> None:
-        ram = self.ram
-        first = tables[0]
-        cleared = (int.from_bytes(ram[first : first + PAGE], "little") & _CLEAR_W).to_bytes(PAGE, "little")
-        for table in tables:
-            ram[table : table + PAGE] = cleared
-
-    def _find_table(self, address: int) -> int:
-        """Return the leaf table for `address` as it is, or 0."""
-        words, table = self.words, self.root
-        for shift in (39, 30, 21):
-            entry = words[(table >> 3) + (address >> shift & 511)]
-            if not entry:
-                return 0
-            table = entry & FRAME
-        return table
 
     # Making pages present
 
@@ -132,7 +54,7 @@ class PageTables:
         """
         words = self.words
         number = address >> 12
-        table = self._own_table(address)
+        table = self.own_table(address)
         at = (table >> 3) + (number & 511)
         entry = words[at]
         prot = region.prot
@@ -213,8 +135,8 @@ class PageTables:
         """Map the other pages of the region under the same leaf table that are in memory already."""
         backing = region.backing
         assert backing is not None
-        start = max(region.start, address & -_SPAN)
-        end = min(region.end, (address & -_SPAN) + _SPAN)
+        start = max(region.start, address & -SPAN)
+        end = min(region.end, (address & -SPAN) + SPAN)
         words, flags = self.words, leaf_flags(region.prot)
         page = region.offset + start - region.start >> 12
         at = (table >> 3) + (start >> 12 & 511)
@@ -231,27 +153,6 @@ class PageTables:
 
     # Changing and forgetting ranges
 
-    def _spans(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Cut a range where leaf tables end; parts without a leaf table are left out."""
-        words = self.words
-        spans = []
-        while start < end:
-            step = 0
-            table = self.root
-            for shift in (39, 30, 21):
-                entry = words[(table >> 3) + (start >> shift & 511)]
-                if not entry:
-                    step = 1 << shift
-                    break
-                table = entry & FRAME
-            if step:
-                start = (start & -step) + step
-                continue
-            stop = min(end, (start & -_SPAN) + _SPAN)
-            spans.append((start, stop))
-            start = stop
-        return spans
-
     def _changed(self) -> None:
         """Rights or pages were taken away."""
         self._readable.clear()
@@ -262,11 +163,11 @@ class PageTables:
     def unmap(self, start: int, end: int) -> None:
         """Forget all pages of the range."""
         words, frames = self.words, self.frames
-        for low, high in self._spans(start, end):
-            if high - low == _SPAN:
-                self._unlink(low)
+        for low, high in self.spans(start, end):
+            if high - low == SPAN:
+                self.unlink(low)
                 continue
-            table = self._own_table(low)
+            table = self.own_table(low)
             at = (table >> 3) + (low >> 12 & 511)
             run = words[at : at + (high - low >> 12)]
             for entry in run.tolist():
@@ -276,45 +177,13 @@ class PageTables:
             run[:] = array("Q", bytes(8 * len(run)))
         self._changed()
 
-    def _unlink(self, address: int) -> None:
-        """Drop a whole leaf table."""
-        words, table = self.words, self.root
-        self._own_upper(address)
-        for shift in (39, 30, 21):
-            at = (table >> 3) + (address >> shift & 511)
-            table = words[at] & FRAME
-        words[at] = 0
-        self._drop_leaf(table)
-
-    def _own_upper(self, address: int) -> None:
-        """Make the upper tables on the way to `address` exclusive."""
-        words, table = self.words, self.root
-        for shift in (39, 30):
-            at = (table >> 3) + (address >> shift & 511)
-            entry = words[at]
-            table = entry & FRAME
-            if not entry & WRITABLE:
-                if self.frames.references(table) > 1:
-                    table = self._copy_upper(table)
-                words[at] = table | LINK
-
-    def _drop_leaf(self, table: int) -> None:
-        owned = [e for e in self.words[table >> 3 : (table >> 3) + 512].tolist() if e & OWNED]
-        self.resident -= len(owned)
-        frames = self.frames
-        if frames.references(table) == 1:
-            drop = frames.drop
-            for entry in owned:
-                drop(entry & FRAME)
-        frames.drop(table)
-
     def protect(self, start: int, end: int, prot: int) -> None:
         """Apply `prot` to the pages that are present."""
         words, frames = self.words, self.frames
         flags = leaf_flags(prot)
         code = False
-        for low, high in self._spans(start, end):
-            table = self._own_table(low)
+        for low, high in self.spans(start, end):
+            table = self.own_table(low)
             first = (table >> 3) + (low >> 12 & 511)
             for at in range(first, first + (high - low >> 12)):
                 entry = words[at]
@@ -335,14 +204,14 @@ class PageTables:
     def move(self, start: int, end: int, target: int) -> None:
         """Move the pages of the range to `target` (mremap); the ranges do not overlap."""
         words = self.words
-        for low, high in self._spans(start, end):
-            source = self._own_table(low) >> 3
+        for low, high in self.spans(start, end):
+            source = self.own_table(low) >> 3
             for address in range(low, high, PAGE):
                 at = source + (address >> 12 & 511)
                 entry = words[at]
                 if entry:
                     place = target + address - start
-                    words[(self._own_table(place) >> 3) + (place >> 12 & 511)] = entry
+                    words[(self.own_table(place) >> 3) + (place >> 12 & 511)] = entry
                     words[at] = 0
         self._changed()
 
@@ -351,36 +220,16 @@ class PageTables:
     def fork(self) -> PageTables:
         """Return a copy-on-write copy."""
         child = PageTables(self.engine)
-        words, share = self.words, self.frames.share
-        mine, other = self.root >> 3, child.root >> 3
-        for index, entry in enumerate(words[mine : mine + 256].tolist()):
-            if entry:
-                share(entry & FRAME)
-                words[mine + index] = words[other + index] = entry & ~WRITABLE
-        child.resident = self.resident
+        self.share_with(child)
         self._changed()
         return child
 
     def release(self) -> None:
         """Give everything back; the Mmu is dead afterwards."""
-        self._release(self.root, 39)
-        self.root = 0
+        self.drop_all()
         self._readable.clear()
         self._writable.clear()
         self.engine.deactivate(self)
-
-    def _release(self, table: int, shift: int) -> None:
-        frames, words = self.frames, self.words
-        if frames.references(table) == 1:
-            count = 256 if shift == 39 else 512
-            for entry in words[table >> 3 : (table >> 3) + count].tolist():
-                if not entry:
-                    continue
-                if shift == 21:
-                    self._drop_leaf(entry & FRAME)
-                else:
-                    self._release(entry & FRAME, shift - 9)
-        frames.drop(table)
 
     # Access by the kernel
 

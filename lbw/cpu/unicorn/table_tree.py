@@ -1,0 +1,170 @@
+"""The tree of x86-64 page tables: tables, who shares them, and the way down.  Intel SDM vol. 3, 4.5
+
+Tables are frames of RAM, reference-counted by the entries that lead to them.
+
+fork.  A copy shares the subtrees of the top level with W cleared in both; the processor takes the AND of W over all
+levels, so everything below is read-only for both. Whoever changes anything below first makes its own copy of each table
+on the way down (`own_table`): upper levels hand the sharing one level down, a leaf table shares its frames and clears W
+in both copies. The cost of fork follows what is touched afterwards, not the size of the process.
+"""
+
+from __future__ import annotations
+
+from lbw.cpu.contracts import PAGE
+from lbw.cpu.unicorn.boot import ACCESSED, FRAME, PRESENT, USER
+from lbw.cpu.unicorn.boot import WRITE as WRITABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.cpu.unicorn.engine import UnicornEngine
+
+#: A leaf entry whose frame is this table's own (a software bit: the processor ignores bits 9 to 11).
+OWNED = 1 << 9
+LINK = PRESENT | WRITABLE | USER | ACCESSED
+#: What one leaf table covers, bytes.
+SPAN = 1 << 21
+#: All entries of a table ANDed with "not W" at once, as one big integer.
+_CLEAR_W = int.from_bytes((~WRITABLE & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little") * 512, "little")
+
+
+class TableTree:
+    """The page tables of one address space."""
+
+    __slots__ = ("engine", "frames", "ram", "resident", "root", "words")
+
+    def __init__(self, engine: UnicornEngine) -> None:
+        self.engine = engine
+        self.frames = engine.frames
+        self.ram = engine.frames.view
+        self.words = engine.frames.ram.words
+        self.root = self.frames.allocate()
+        self.words[(self.root >> 3) + 256] = engine.processor.kernel_entry
+        self.resident = 0  # owned pages
+
+    def own_table(self, address: int) -> int:
+        """Return the leaf table for `address`, made and made exclusive as needed."""
+        words, table = self.words, self.root
+        for shift in (39, 30, 21):
+            at = (table >> 3) + (address >> shift & 511)
+            entry = words[at]
+            if entry & WRITABLE:
+                table = entry & FRAME
+            elif entry:
+                table = entry & FRAME
+                if self.frames.references(table) > 1:
+                    table = self._copy_leaf(table) if shift == 21 else self._copy_upper(table)
+                words[at] = table | LINK
+            else:
+                table = self.frames.allocate()
+                words[at] = table | LINK
+        return table
+
+    def _copy_upper(self, table: int) -> int:
+        """Return an own copy of an upper table; its children become shared."""
+        copy = self.frames.allocate_copy(table)
+        self.frames.drop(table)
+        words, share = self.words, self.frames.share
+        for entry in words[copy >> 3 : (copy >> 3) + 512].tolist():
+            if entry:
+                share(entry & FRAME)
+        self._clear_writable(table, copy)
+        return copy
+
+    def _copy_leaf(self, table: int) -> int:
+        """Return an own copy of a leaf table; its frames become copy-on-write in both."""
+        copy = self.frames.allocate_copy(table)
+        self.frames.drop(table)
+        words, share = self.words, self.frames.share
+        for entry in words[copy >> 3 : (copy >> 3) + 512].tolist():
+            if entry & OWNED:
+                share(entry & FRAME)
+        self._clear_writable(table, copy)
+        return copy
+
+    def _clear_writable(self, *tables: int) -> None:
+        ram = self.ram
+        first = tables[0]
+        cleared = (int.from_bytes(ram[first : first + PAGE], "little") & _CLEAR_W).to_bytes(PAGE, "little")
+        for table in tables:
+            ram[table : table + PAGE] = cleared
+
+    def spans(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Cut a range where leaf tables end; parts without a leaf table are left out."""
+        words = self.words
+        spans = []
+        while start < end:
+            step = 0
+            table = self.root
+            for shift in (39, 30, 21):
+                entry = words[(table >> 3) + (start >> shift & 511)]
+                if not entry:
+                    step = 1 << shift
+                    break
+                table = entry & FRAME
+            if step:
+                start = (start & -step) + step
+                continue
+            stop = min(end, (start & -SPAN) + SPAN)
+            spans.append((start, stop))
+            start = stop
+        return spans
+
+    def unlink(self, address: int) -> None:
+        """Drop a whole leaf table."""
+        words, table = self.words, self.root
+        self._own_upper(address)
+        for shift in (39, 30, 21):
+            at = (table >> 3) + (address >> shift & 511)
+            table = words[at] & FRAME
+        words[at] = 0
+        self.drop_leaf(table)
+
+    def _own_upper(self, address: int) -> None:
+        """Make the upper tables on the way to `address` exclusive."""
+        words, table = self.words, self.root
+        for shift in (39, 30):
+            at = (table >> 3) + (address >> shift & 511)
+            entry = words[at]
+            table = entry & FRAME
+            if not entry & WRITABLE:
+                if self.frames.references(table) > 1:
+                    table = self._copy_upper(table)
+                words[at] = table | LINK
+
+    def drop_leaf(self, table: int) -> None:
+        owned = [e for e in self.words[table >> 3 : (table >> 3) + 512].tolist() if e & OWNED]
+        self.resident -= len(owned)
+        frames = self.frames
+        if frames.references(table) == 1:
+            drop = frames.drop
+            for entry in owned:
+                drop(entry & FRAME)
+        frames.drop(table)
+
+    def share_with(self, child: TableTree) -> None:
+        """Let the empty `child` share everything, copy on write."""
+        words, share = self.words, self.frames.share
+        mine, other = self.root >> 3, child.root >> 3
+        for index, entry in enumerate(words[mine : mine + 256].tolist()):
+            if entry:
+                share(entry & FRAME)
+                words[mine + index] = words[other + index] = entry & ~WRITABLE
+        child.resident = self.resident
+
+    def drop_all(self) -> None:
+        """Give all tables and owned frames back."""
+        self._release(self.root, 39)
+        self.root = 0
+
+    def _release(self, table: int, shift: int) -> None:
+        frames, words = self.frames, self.words
+        if frames.references(table) == 1:
+            count = 256 if shift == 39 else 512
+            for entry in words[table >> 3 : (table >> 3) + count].tolist():
+                if not entry:
+                    continue
+                if shift == 21:
+                    self.drop_leaf(entry & FRAME)
+                else:
+                    self._release(entry & FRAME, shift - 9)
+        frames.drop(table)
