@@ -1,4 +1,4 @@
-"""Descriptors and their flags: dup family, fcntl, flock.  man 2 dup, fcntl, flock"""
+"""Descriptors and their flags: dup family, fcntl.  man 2 dup, fcntl"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from struct import Struct
 
 from lbw.abi import fcntl as abi
 from lbw.abi.capability import CAP_SYS_RESOURCE
-from lbw.abi.errno import EAGAIN, EBADF, EINVAL, ENOLCK, EPERM, ESRCH, LinuxError
+from lbw.abi.errno import EBADF, EINVAL, EPERM, ESRCH, LinuxError
 from lbw.abi.fcntl import (
     F_OFD_GETLK,
     F_OFD_SETLK,
@@ -14,9 +14,7 @@ from lbw.abi.fcntl import (
     F_OWNER_PGRP,
     F_OWNER_PID,
     F_OWNER_TID,
-    F_UNLCK,
     FD_CLOEXEC,
-    LOCK_NB,
     O_APPEND,
     O_CLOEXEC,
     O_DIRECT,
@@ -24,11 +22,11 @@ from lbw.abi.fcntl import (
     O_NONBLOCK,
     O_PATH,
 )
-from lbw.syscalls.flag_names import DUP3_FLAGS, FCNTL_COMMANDS, FLOCK_OPERATIONS
+from lbw.syscalls.flag_names import DUP3_FLAGS, FCNTL_COMMANDS
+from lbw.syscalls.locks import lock_command, test_command
 from lbw.syscalls.parameters import Choice, Fd, Flags, Hex, signed
 from lbw.syscalls.start import only
 from lbw.syscalls.table import PARTIAL, syscall
-from lbw.vfs.locks import LockManager, RecordLock, lock_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
 #: What F_SETFL may change.
 SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | 0o20000  # the last is O_ASYNC
 
-#: struct flock of a 64-bit ABI: type, whence, start, len, pid.
-FLOCK = Struct("<hh4xqqi4x")
 #: struct f_owner_ex: type, pid.
 OWNER_EX = Struct("<ii")
 
@@ -173,80 +169,6 @@ def set_pipe_size(task: Task, fd: int, file: File, size: int) -> int:
     return file.pipe.set_capacity(size & 0xFFFFFFFF, task.credentials.capable(CAP_SYS_RESOURCE))
 
 
-# Record locks
-
-
-def record_lock(task: Task, file: File, data: bytes, description: bool) -> RecordLock:
-    """Return the request that a struct flock makes.  EINVAL: an OFD lock with a pid"""
-    kind, whence, start, length, pid = FLOCK.unpack(data)
-    if description and pid:
-        raise LinuxError(EINVAL)
-    first, last = lock_range(file, whence, start, length)
-    if description:
-        return RecordLock(file, -1, kind, first, last)
-    return RecordLock(task.files, task.process.pid, kind, first, last)
-
-
-def lock_command(description: bool, wait: bool) -> Command:
-    """Return F_SETLK, F_SETLKW or their OFD forms."""
-
-    def set_lock(task: Task, fd: int, file: File, address: int) -> int | Awaitable[int]:
-        """Set or drop a record lock.  EAGAIN, EDEADLK, EBADF"""
-        request = record_lock(task, file, task.memory.read(address, FLOCK.size), description)
-        manager = lock_manager(task)
-        try:
-            manager.lock(file, request)
-        except LinuxError as error:
-            if not wait or error.errno != EAGAIN:
-                raise
-            return wait_for_lock(task, file, request)
-        return 0
-
-    return set_lock
-
-
-async def wait_for_lock(task: Task, file: File, request: RecordLock) -> int:
-    """Wait until the lock can be had, and take it."""
-    manager = lock_manager(task)
-    file.acquire()
-    try:
-        while True:
-            with manager.waiting(file, request) as queue:
-                await task.wait(queue)
-            try:
-                manager.lock(file, request)
-                return 0
-            except LinuxError as error:
-                if error.errno != EAGAIN:
-                    raise
-    finally:
-        file.release()
-
-
-def test_command(description: bool) -> Command:
-    """Return F_GETLK or F_OFD_GETLK."""
-
-    def test_lock(task: Task, fd: int, file: File, address: int) -> int:
-        """Tell whether a lock could be had, or who holds one that is in the way."""
-        data = task.memory.read(address, FLOCK.size)
-        held = lock_manager(task).test(file, record_lock(task, file, data, description))
-        if held is None:
-            task.memory.write(address, F_UNLCK.to_bytes(2, "little"))
-        else:
-            task.memory.write(address, FLOCK.pack(held.kind, 0, held.first, held.length, held.pid))
-        return 0
-
-    return test_lock
-
-
-def lock_manager(task: Task) -> LockManager:
-    """Return who keeps the locks of all files.  ENOLCK: nobody does"""
-    locks = task.files.locks
-    if locks is None:
-        raise LinuxError(ENOLCK)
-    return locks
-
-
 COMMANDS: dict[int, Command] = {
     abi.F_DUPFD: duplicate,
     abi.F_DUPFD_CLOEXEC: duplicate_close_on_exec,
@@ -269,33 +191,3 @@ COMMANDS: dict[int, Command] = {
 }
 #: What an O_PATH descriptor may be asked.
 PATH_COMMANDS = frozenset((abi.F_DUPFD, abi.F_DUPFD_CLOEXEC, abi.F_GETFD, abi.F_SETFD, abi.F_GETFL))
-
-
-@syscall("flock", Fd("fd"), Flags("operation", FLOCK_OPERATIONS))
-def flock(task: Task, fd: int, operation: int) -> int | Awaitable[int]:
-    """Lock an open file as a whole.  EAGAIN: LOCK_NB and somebody holds it.  man 2 flock"""
-    file = task.files.get(fd)
-    try:
-        lock_manager(task).flock(file, operation)
-    except LinuxError as error:
-        if error.errno != EAGAIN or operation & LOCK_NB:
-            raise
-        return wait_for_flock(task, file, operation)
-    return 0
-
-
-async def wait_for_flock(task: Task, file: File, operation: int) -> int:
-    """Wait until the lock can be had, and take it."""
-    manager = lock_manager(task)
-    file.acquire()
-    try:
-        while True:
-            await task.wait(manager.flock_queue(file))
-            try:
-                manager.flock(file, operation)
-                return 0
-            except LinuxError as error:
-                if error.errno != EAGAIN:
-                    raise
-    finally:
-        file.release()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lbw.abi import signal
 from lbw.abi.signal import SIG_DFL, SIG_IGN
-from lbw.syscalls.displays import show_bits, show_sigset
+from lbw.syscalls.formats import show_bits, show_sigset
 from lbw.syscalls.flag_names import named
 
 TYPE_CHECKING = False

@@ -21,8 +21,9 @@ from lbw.abi.stat import (
     STATX_BTIME,
     STATX_MNT_ID,
 )
-from lbw.syscalls.displays import OutStruct, show_stat, show_statx
+from lbw.syscalls.displays import OutStruct
 from lbw.syscalls.flag_names import ACCESS_FLAGS, ACCESS_MODES, AT_FLAGS, STATX_FLAGS, STATX_MASK
+from lbw.syscalls.formats import show_stat, show_statx
 from lbw.syscalls.parameters import DirFd, Fd, Flags, Out, Path
 from lbw.syscalls.start import only, start
 from lbw.syscalls.table import syscall

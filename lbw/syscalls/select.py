@@ -1,0 +1,103 @@
+"""select and pselect6: three sets of bits, made into what poll waits for.  man 2 select"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import EINVAL, LinuxError
+from lbw.abi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM
+from lbw.syscalls.displays import FdSet, Timespec
+from lbw.syscalls.parameters import Int, Pointer
+from lbw.syscalls.poll import Limit, Watched, masked, read_mask, scan, wait_ready
+from lbw.syscalls.table import NO_HANDLER, syscall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from lbw.kernel.task import Task
+
+#: What select's three sets mean (Linux fs/select.c).
+READ_EVENTS = POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR
+WRITE_EVENTS = POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR
+
+
+class Sets:
+    """The three descriptor sets of select, as bits of integers."""
+
+    __slots__ = ("length", "task", "wanted", "watched")
+
+    def __init__(self, task: Task, count: int, readfds: int, writefds: int, exceptfds: int) -> None:
+        """Read the sets.  EINVAL: negative count; EBADF: a descriptor that is not open"""
+        if count < 0:
+            raise LinuxError(EINVAL)
+        files = task.files.items()
+        count = min(count, max(files[-1][0] + 1 if files else 0, 64))
+        word = task.abi.word
+        self.task = task
+        self.length = (count + 8 * word - 1) // (8 * word) * word
+        self.wanted: list[tuple[int, int, int]] = []  # address, events, bits
+        masks: dict[int, int] = {}
+        for address, events in ((readfds, READ_EVENTS), (writefds, WRITE_EVENTS), (exceptfds, POLLPRI)):
+            if address:
+                bits = int.from_bytes(task.memory.read(address, self.length), "little") & (1 << count) - 1
+                self.wanted.append((address, events, bits))
+                while bits:
+                    fd = (bits & -bits).bit_length() - 1
+                    masks[fd] = masks.get(fd, 0) | events
+                    bits &= bits - 1
+        for fd in masks:
+            task.files.get(fd)
+        self.watched = [Watched(fd, 0, mask) for fd, mask in masks.items()]
+
+    def store(self) -> int:
+        """Write the sets back; return how many bits are set."""
+        total = 0
+        for address, events, wanted in self.wanted:
+            bits = 0
+            for entry in self.watched:
+                if entry.found & events and wanted >> entry.fd & 1:
+                    bits |= 1 << entry.fd
+            total += bits.bit_count()
+            self.task.memory.write(address, bits.to_bytes(self.length, "little"))
+        return total
+
+
+def select_until(task: Task, sets: Sets, limit: Limit, mask: int | None) -> int | Awaitable[int]:
+    """Wait until a descriptor of the sets is ready or the time is over."""
+    ready, _ = scan(task, sets.watched)
+    if ready or limit.nanoseconds == 0:
+        return limit.finish(sets.store())
+
+    async def wait() -> int:
+        try:
+            await wait_ready(task, sets.watched, limit.deadline)
+            return sets.store()
+        finally:
+            limit.finish(0)
+
+    return masked(task, mask, wait())
+
+
+@syscall(
+    "select", Int("nfds"), FdSet("readfds"), FdSet("writefds"), FdSet("exceptfds"), Timespec("timeout", micro=True),
+    restart=NO_HANDLER,
+)  # fmt: skip
+def select(task: Task, count: int, readfds: int, writefds: int, exceptfds: int, timeout: int) -> int | Awaitable[int]:
+    """Wait until a descriptor is ready; the sets and the time left are stored.  man 2 select"""
+    limit = Limit(task, timeout, True)
+    return select_until(task, Sets(task, count, readfds, writefds, exceptfds), limit, None)
+
+
+@syscall(
+    "pselect6", Int("nfds"), FdSet("readfds"), FdSet("writefds"), FdSet("exceptfds"), Timespec("timeout"),
+    Pointer("sigmask"), restart=NO_HANDLER,
+)  # fmt: skip
+def pselect6(
+    task: Task, count: int, readfds: int, writefds: int, exceptfds: int, timeout: int, sigmask: int
+) -> int | Awaitable[int]:
+    """As select, under a signal mask: `sigmask` is the address of its address and size.  man 2 pselect"""
+    mask = None
+    if sigmask:
+        memory = task.memory
+        mask = read_mask(task, memory.read_pointer(sigmask), memory.read_pointer(sigmask + task.abi.word))
+    limit = Limit(task, timeout, False)
+    return select_until(task, Sets(task, count, readfds, writefds, exceptfds), limit, mask)
