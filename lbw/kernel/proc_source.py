@@ -103,13 +103,13 @@ class View:
         return [(name, *limits.get(resource), unit) for name, resource, unit in DISPLAY]
 
     def threads(self) -> list[int]:
-        return [task.tid for task in self._process.threads]
+        return [task.tid for task in self._process.threads] or [self.pid]  # a zombie still has its leader
 
     def thread(self, tid: int) -> View | None:
         for task in self._process.threads:
             if task.tid == tid:
                 return View(self._process, task)
-        return None
+        return self if tid == self.pid and not self._process.threads else None
 
     def status(self) -> TaskStatus:
         process, task, now = self._process, self._live, TaskStatus()
@@ -141,7 +141,7 @@ class View:
         now.child_user_time, now.child_system_time = children.user_time, children.system_time
         now.child_minor_faults, now.child_major_faults = children.minor_faults, children.major_faults
         now.nice = process.nice
-        now.thread_count = len(process.threads)
+        now.thread_count = len(process.threads) or 1
         now.exit_signal = process.exit_signal
         now.exit_status = process.exit_status or 0
         now.shared_pending = process.pending.mask

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lbw.abi.errno import EINVAL, LinuxError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +25,7 @@ def _visible(entry: TaskEntry) -> Iterator[tuple[Mount, bytes]]:
 
     ctx = entry.view.fs
     if ctx is None:
-        return
+        raise LinuxError(EINVAL)  # a zombie sees no mounts
     for mount in ctx.vfs.mounts():
         path = b"/" if mount.root is ctx.root else path_of(ctx, mount.root)
         if not path.startswith(b"(unreachable)"):
