@@ -36,7 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--stats", action="store_true", help="tell at the end what happened")
     add("--strict", action="store_true", help="stop at the first unknown system call, with a register dump")
     add("--hostname", metavar="NAME", help="host name of the guest (default: lbw)")
-    add("program", metavar="PROGRAM")
+    add("program", metavar="PROGRAM", nargs="?")
     add("arguments", metavar="ARGS", nargs="...", help="arguments of the program")
     parser.set_defaults(func=run)
 
@@ -58,8 +58,11 @@ def rewrite(words: list[str]) -> list[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the program; return the exit status."""
+    from lbw.errors import UsageError
     from lbw.machine import Machine
 
+    if args.program is None:
+        raise UsageError("which program? Try: lbw run /bin/sh")
     binds = [parse_bind(text) for text in args.bind]
     memory = parse_size(args.memory) if args.memory is not None else None
     root = args.root
