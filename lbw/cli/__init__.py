@@ -24,6 +24,9 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
+    from lbw.host.stdio import occupy_standard
+
+    occupy_standard()  # before anything opens a file, which would get the number of a closed stream
     words = sys.argv[1:] if arguments is None else arguments
     try:
         return _main(words)

@@ -177,15 +177,21 @@ def is_open(fd: int) -> bool:
     return True
 
 
+_closed: frozenset[int] | None = None
+
+
 def occupy_standard() -> frozenset[int]:
     """Return which of 0, 1, 2 were closed when lbw started, after opening the null device in their place.
 
-    Otherwise the next file that lbw opens would become the guest's standard stream. Call it before anything is opened.
+    Otherwise the next file that lbw opens would become the guest's standard stream. The command line calls it before
+    anything is opened; later calls return the same answer.
     """
-    closed = {fd for fd in (0, 1, 2) if not is_open(fd)}
-    for fd in sorted(closed):
-        opened = os.open(os.devnull, os.O_RDWR)
-        if opened != fd:
-            os.dup2(opened, fd)
-            os.close(opened)
-    return frozenset(closed)
+    global _closed
+    if _closed is None:
+        _closed = frozenset(fd for fd in (0, 1, 2) if not is_open(fd))
+        for fd in sorted(_closed):
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != fd:
+                os.dup2(opened, fd)
+                os.close(opened)
+    return _closed

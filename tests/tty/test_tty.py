@@ -487,6 +487,22 @@ def test_streams_of_the_host() -> None:
     events.close()
 
 
+def test_a_short_write_to_the_host_wakes_the_writer_when_there_is_room() -> None:
+    events = HostEvents()
+    reading, writing = os.pipe()
+    sink = host_stream(writing, events)
+    done = write(sink, bytes(1 << 20))
+    assert 0 < done < 1 << 20
+    assert events.pending
+    while done:
+        done -= len(os.read(reading, done))
+    events.wait(None)
+    assert not events.pending
+    for fd in (reading, writing):
+        os.close(fd)
+    events.close()
+
+
 def test_a_file_of_the_host_shares_its_offset_but_not_with_a_second_open(tmp_path) -> None:
     events = HostEvents()
     (tmp_path / "file").write_bytes(b"0123456789")

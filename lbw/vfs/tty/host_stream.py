@@ -171,8 +171,12 @@ class HostStream(File):
             raise LinuxError(EBADF)
         if self._own_offset:
             return super().write(views)
+        data = views[0] if len(views) == 1 else gather(views)
         try:
-            return self._stream.write(views[0] if len(views) == 1 else gather(views))
+            done = self._stream.write(data)
+            if done < len(data) and self.queue is not None:
+                self._watch_writing()  # whoever wants to write the rest waits on the queue
+            return done
         except BlockingIOError:
             self._watch_writing()
             raise LinuxError(EAGAIN) from None

@@ -43,16 +43,17 @@ class HostTty(Tty):
         self._reading = 0  # tokens of watches
         self._writing = 0
         self._own_fd = -1  # /dev/tty, when we opened it
+        self._ours = True  # lbw's input and output are both the terminal
 
     def start(self, raw: bool) -> None:
-        """Follow the host's signals; with `raw`, take the terminal over at once."""
+        """Follow the host's signals; with `raw`, take the terminal over at once, if nobody else writes to it."""
         on_signal = self._events.on_signal
         on_signal("WINCH", self._window_changed)
         on_signal("TSTP", self._suspend)
         on_signal("CONT", self._continued)
         on_signal("INT", lambda: self.signal_foreground(SIGINT))
         on_signal("QUIT", lambda: self.signal_foreground(SIGQUIT))
-        if raw and self.terminal.enter_raw():
+        if raw and self._ours and self.terminal.enter_raw():
             self._watch_input()
 
     def close(self) -> None:
@@ -174,6 +175,7 @@ def find_host_tty(events: HostEvents, jobs: JobControl | None = None) -> HostTty
     fd_out = next((fd for fd in (1, 2) if fd in terminals), fd_in)
     tty = HostTty(events, fd_in, fd_out, jobs)
     tty._own_fd = own
+    tty._ours = 0 in terminals and 1 in terminals
     return tty
 
 
