@@ -17,8 +17,8 @@ from lbw.kernel.start import make_first_task
 from lbw.loader.images import Images
 from lbw.loader.load import Hardware
 from lbw.mm.address_space import AddressSpace
-from lbw.mm.homes import HomeAddresses
 from lbw.mm.frames import Frames
+from lbw.mm.homes import HomeAddresses
 from lbw.mm.page_cache import PageCache
 from lbw.syscalls.loading import load_table
 from lbw.vfs.credentials import Credentials
