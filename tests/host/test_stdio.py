@@ -56,7 +56,12 @@ def test_files_share_the_offset(tmp_path: Path) -> None:
 
 
 def test_closed_standard_descriptors_are_occupied() -> None:
-    program = "import os; from lbw.host.stdio import *\nc = occupy_standard(); os.write(1, str(c == occupy_standard() == {0, 2}).encode())"
+    program = """
+import os
+from lbw.host.stdio import occupy_standard
+closed = occupy_standard()
+os.write(1, str(closed == occupy_standard() == {0, 2}).encode())
+"""
     result = subprocess.run(
         ["/bin/sh", "-c", '"$0" -c "$1" <&- 2>&-', sys.executable, program], stdout=subprocess.PIPE, check=True
     )
