@@ -1,9 +1,9 @@
 """Files of the host: the calls that differ between hosts, with one portable face.
 
-Everything goes by (directory, name), where `directory` is a handle that `open_directory` gave and `name` is one component, and
-nothing here follows a symbolic link: so a link that is swapped in at the wrong moment can never lead out of the directory.
-A handle is a descriptor (O_PATH where there is one). Hosts without openat (Windows) use full paths as handles
-(`lbw.host.files_by_path`), where that promise is only as good as a check before each use.
+Everything goes by (directory, name), where `directory` is a handle that `open_directory` gave and `name` is one
+component, and nothing here follows a symbolic link: so a link that is swapped in at the wrong moment can never lead
+out of the directory. A handle is a descriptor (O_PATH where there is one). Hosts without openat (Windows) use full
+paths as handles (`lbw.host.files_by_path`), where that promise is only as good as a check before each use.
 
 All functions raise `OSError`.
 """

@@ -3,7 +3,8 @@
 Files never block. `read` and `write` do what can be done now; when that is nothing they raise EAGAIN, whatever
 O_NONBLOCK says, and the caller waits on `queue` and tries again (`lbw.waiting` has the rules). `poll` tells readiness.
 
-A description is reference-counted by the descriptor tables that hold it (`acquire`, `release`); the last release calls `close` once.
+A description is reference-counted by the descriptor tables that hold it (`acquire`, `release`); the last release
+calls `close` once.
 Bytes go to and from guest memory as lists of memoryviews (one per page), so that a read from a host file is one
 `preadv` into guest memory without a copy.
 """

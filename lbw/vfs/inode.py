@@ -1,9 +1,9 @@
 """Inodes, file systems and what they promise: the floor on which every file system stands.
 
-An inode is a file of a file system, without a name. Names are `bytes`, single components, never empty, `.`, `..` or with a
-slash or NUL: the path walk has seen to that. Permission checks, mount points, symlink following, trailing slashes and
-read-only mounts are the walk's and the operations' business, not the inode's; what a file system must check itself is what
-only it can know (the entry exists, the directory is not empty, no space left).
+An inode is a file of a file system, without a name. Names are `bytes`, single components, never empty, `.`, `..` or
+with a slash or NUL: the path walk has seen to that. Permission checks, mount points, symlink following, trailing
+slashes and read-only mounts are the walk's and the operations' business, not the inode's; what a file system must
+check itself is what only it can know (the entry exists, the directory is not empty, no space left).
 
 Every method raises `LinuxError`. The defaults are what Linux answers when a file system lacks the operation, so a file
 system overrides only what it offers.
@@ -25,7 +25,8 @@ class Stat:
     """Attributes of an inode.  man 7 inode. Sizes in bytes, `blocks` in units of 512, times in ns since the epoch."""
 
     __slots__ = (
-        "atime", "blksize", "blocks", "btime", "ctime", "dev", "gid", "ino", "mode", "mtime", "nlink", "rdev", "size", "uid",
+        "atime", "blksize", "blocks", "btime", "ctime", "dev", "gid", "ino", "mode", "mtime", "nlink", "rdev", "size",
+        "uid",
     )  # fmt: skip
 
     def __init__(
@@ -115,7 +116,7 @@ class Inode:
         raise LinuxError(EPERM)
 
     def open(self, flags: int) -> File:
-        """Return a new open file description. `flags` are O_*; O_CREAT, O_EXCL, O_TRUNC and permissions are done already."""
+        """Return a new open file description. `flags` are O_*; creating, truncating and permissions are done."""
         raise LinuxError(EINVAL)
 
     def open_truncated(self, flags: int) -> File:

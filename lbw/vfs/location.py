@@ -1,11 +1,12 @@
 """Locations: places in the tree of names, what Linux calls a struct path (a dentry seen through a mount).
 
-A location is a name in a directory location of a mount. There is at most one live location per place, so whoever holds one
-(a working directory, an open file, a mount point) sees it move when the directory is renamed, and can tell when it was removed.
+A location is a name in a directory location of a mount. There is at most one live location per place, so whoever
+holds one (a working directory, an open file, a mount point) sees it move when the directory is renamed, and can tell
+when it was removed.
 
 Parents hold their children weakly: a location lives as long as someone needs it, plus a while in the memory of recent
-ones (`Vfs.recent`), so that `find /` over a million files does not keep a million locations. A cached location is a hint: the
-walk asks the file system again (`Inode.revalidate`) before it believes it.
+ones (`Vfs.recent`), so that `find /` over a million files does not keep a million locations. A cached location is a
+hint: the walk asks the file system again (`Inode.revalidate`) before it believes it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What system calls do with paths: names, attributes, places. Opening is in `lbw.vfs.opening`.
 
-Plain functions. `ctx` is who asks, `path` is as the guest gave it, `at` the location it starts from (None: the working
-directory). Permissions, sticky directories, read-only mounts and the odd final components (`.`, `..`, a trailing slash) are
-settled here, in the order Linux does it, because the order decides which errno a program sees.
+Plain functions. `ctx` is who asks, `path` is as the guest gave it, `at` the location it starts from (None: the
+working directory). Permissions, sticky directories, read-only mounts and the odd final components (`.`, `..`, a
+trailing slash) are settled here, in the order Linux does it, because the order decides which errno a program sees.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def chown(ctx: FsContext, location: Location, uid: int, gid: int) -> None:
 
 
 def utimens(ctx: FsContext, location: Location, atime: int | None, mtime: int | None, now: bool = False) -> None:
-    """Set times in ns; None keeps one. `now`: both are the current time, which needs less permission.  man 2 utimensat"""
+    """Set times in ns; None keeps one. `now`: to the current time, which needs less permission.  man 2 utimensat"""
     if atime is None and mtime is None:
         return
     _require_change(location)

@@ -1,4 +1,4 @@
-"""Who may do what to an inode, as Linux's generic_permission, may_delete and setattr_prepare decide.  man 7 capabilities"""
+"""Who may do what to an inode, as Linux decides (generic_permission, may_delete).  man 7 capabilities"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The path walk: from a path to a location, component by component.  man 7 path_resolution
 
-Each component is looked up in the directory before it, without following; a symbolic link is followed here, in guest terms: an
-absolute target starts at the context's root, and `..` stops there. So no link, however it changes meanwhile, names anything
-outside. Every directory on the way must permit searching.
+Each component is looked up in the directory before it, without following; a symbolic link is followed here, in guest
+terms: an absolute target starts at the context's root, and `..` stops there. So no link, however it changes
+meanwhile, names anything outside. Every directory on the way must permit searching.
 
 Known locations are reused (`Location`), after the file system has confirmed them (one lstat for a host directory).
 """
@@ -25,9 +25,9 @@ MOST_LINKS = 40
 #: What `walk` is to find: the location; the location or at least its directory; only the directory.
 EXISTING, PERHAPS, PARENT = range(3)
 
-#: (location, directory, name, slash): `location` is None when it does not exist (PERHAPS) or was not asked for (PARENT); then
-#: `directory` and `name` say where it would be, and `slash` whether the path ended in one. A path that ends in
-#: `.`, `..` or at the root has these as `name` (b"" for the root); it exists.
+#: (location, directory, name, slash): `location` is None when it does not exist (PERHAPS) or was not asked for
+#: (PARENT); then `directory` and `name` say where it would be, and `slash` whether the path ended in one. A path that
+#: ends in `.`, `..` or at the root has these as `name` (b"" for the root); it exists.
 Found = tuple["Location | None", Location, bytes, bool]
 
 

@@ -146,7 +146,8 @@ def test_mount_points_that_the_root_lacks(jail: Guest, tmp_path: Path) -> None:
     jail.write(b"/mnt/deep/rw/new", b"x")
     for operation in (
         ("open", b"/mnt/deep/ro/f", O_WRONLY, 0, b""), ("mkdir", b"/mnt/deep/ro/d", 0o755),
-        ("unlink", b"/mnt/deep/ro/f"), ("chmod", b"/mnt/deep/ro/f", 0), ("rename", b"/mnt/deep/ro/f", b"/mnt/deep/ro/g", 0),
+        ("unlink", b"/mnt/deep/ro/f"), ("chmod", b"/mnt/deep/ro/f", 0),
+        ("rename", b"/mnt/deep/ro/f", b"/mnt/deep/ro/g", 0),
         ("open", b"/mnt/deep/ro/h", O_WRONLY | O_CREAT, 0o644, b""), ("access", b"/mnt/deep/ro/f", 2),
     ):  # fmt: skip
         assert jail.do(*operation) == ("error", "EROFS")

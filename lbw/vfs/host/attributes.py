@@ -30,7 +30,8 @@ class HostAttributes(Inode):
     """What `HostInode` is, apart from content and entries."""
 
     __slots__ = (
-        "__weakref__", "directory", "files", "handle", "name", "removed", "spare", "status", "target", "used", "version",
+        "__weakref__", "directory", "files", "handle", "name", "spare", "status", "target", "used",
+        "version",
     )  # fmt: skip
 
     fs: HostFileSystem
@@ -45,7 +46,6 @@ class HostAttributes(Inode):
         self.files: list[HostFile] = []  # open descriptions
         self.version = 0  # a number no other content of this file had
         self.target: tuple[int, bytes] | None = None  # of a symbolic link: (ctime, target)
-        self.removed = False
         self.spare: HostFile | None = None  # keeps an unnamed file until it is opened
 
     # The way to the host's file

@@ -1,11 +1,12 @@
 """The host directory file system: a directory of the host, seen by the guest.
 
-Inodes are keyed by (st_dev, st_ino) of the host and kept while somebody uses them. Everything is done by (directory handle,
-name), never by path (`lbw.host.files`). Handles are host descriptors, of which there are few: they are kept in a ring with a
-second chance (`keep_handle`), and a directory whose handle was closed finds itself again from its parent.
+Inodes are keyed by (st_dev, st_ino) of the host and kept while somebody uses them. Everything is done by (directory
+handle, name), never by path (`lbw.host.files`). Handles are host descriptors, of which there are few: they are kept
+in a ring with a second chance (`keep_handle`), and a directory whose handle was closed finds itself again from its
+parent.
 
-Whose files the guest sees (`ids`): "native": as they are, which is what host root gets; "fake": the host user's files belong to
-0:0, with exceptions from the `Metadata` database.
+Whose files the guest sees (`ids`): "native": as they are, which is what host root gets; "fake": the host user's files
+belong to 0:0, with exceptions from the `Metadata` database.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Inodes of the host directory file system: reading, and the names in directories.
 
-An inode knows the place where it was last looked up (`directory`, `name`) and works on itself through that place, or through
-a descriptor when one is open. `status` is the host's answer to the last look.
+An inode knows the place where it was last looked up (`directory`, `name`) and works on itself through that place, or
+through a descriptor when one is open. `status` is the host's answer to the last look.
 """
 
 from __future__ import annotations
@@ -149,10 +149,10 @@ class HostInode(HostAttributes):
 
     def create(self, name: bytes, mode: int, uid: int, gid: int, rdev: int = 0) -> HostInode:
         """Make a regular file, FIFO, socket or device node."""
-        directory = self.descriptor()
         fs = self.fs
         placeholder = False
         try:
+            directory = self.descriptor()
             if mode & S_IFMT == S_IFREG:
                 files.close(
                     files.open_at(directory, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, fs.host_mode(mode) & 0o777)
@@ -230,9 +230,9 @@ class HostInode(HostAttributes):
 
     def unlink(self, name: bytes) -> None:
         """Remove a name."""
-        directory = self.descriptor()
         fs = self.fs
         try:
+            directory = self.descriptor()
             if not fs.rows:
                 files.unlink_at(directory, name)
                 return
@@ -255,10 +255,7 @@ class HostInode(HostAttributes):
         """Drop what was kept for a file that lost a name."""
         fs = self.fs
         inode = fs.find(status)
-        if status.st_mode & S_IFMT == S_IFDIR:
-            if inode is not None:
-                inode.removed = True
-        elif status.st_nlink > 1:
+        if status.st_mode & S_IFMT != S_IFDIR and status.st_nlink > 1:
             return
         if fs.metadata is not None and status.st_ino in fs.rows and status.st_dev == fs.dev:
             if inode is not None and inode.files:
@@ -269,9 +266,9 @@ class HostInode(HostAttributes):
     def rename(self, name: bytes, directory: Inode, new_name: bytes, flags: int) -> None:
         """Move an entry."""
         assert isinstance(directory, HostInode)
-        source, target = self.descriptor(), directory.descriptor()
         victim: os.stat_result | None = None
         try:
+            source, target = self.descriptor(), directory.descriptor()
             moved = lstat_at(source, name)
             try:
                 victim = lstat_at(target, new_name)
@@ -299,7 +296,7 @@ class HostInode(HostAttributes):
                 self._gone(victim)
 
     def tmpfile(self, mode: int, uid: int, gid: int) -> Inode:
-        """Make a file without a name: it exists while a description is open, so it comes with one (see `take_spare`)."""
+        """Make a file without a name. It exists while a description is open, so it comes with one (`spare`)."""
         if not files.O_TMPFILE:
             return super().tmpfile(mode, uid, gid)
         try:

@@ -1,13 +1,14 @@
 """What the guest must see of a host file and the host cannot hold: owners, modes, device numbers.
 
-When the host user is not root, the guest's root is a fake one: files of the host user are shown as 0:0 with the mode they have,
-and whatever differs from that is a row of a small sqlite3 database beside the root, `ROOT.lbw.sqlite3`; a NULL column means
-"as the host says". `mode` is the whole st_mode, type included; a device node is an empty regular file on the host.
+When the host user is not root, the guest's root is a fake one: files of the host user are shown as 0:0 with the mode
+they have, and whatever differs from that is a row of a small sqlite3 database beside the root, `ROOT.lbw.sqlite3`; a
+NULL column means "as the host says". `mode` is the whole st_mode, type included; a device node is an empty regular
+file on the host.
 
-A root without a database costs nothing: it is looked for once, and sqlite3 is imported only when there is one or something
-is to be written. Every change is a transaction of its own; with write-ahead logging that takes some 20 us and survives
-the death of lbw, and `sync` makes it survive that of the host. Changes made meanwhile by another lbw on the same root
-are noticed at the next change of ours (`reload`).
+A root without a database costs nothing: it is looked for once, and sqlite3 is imported only when there is one or
+something is to be written. Every change is a transaction of its own; with write-ahead logging that takes some 20 us
+and survives the death of lbw, and `sync` makes it survive that of the host. Changes made meanwhile by another lbw on
+the same root are noticed at the next change of ours (`reload`).
 """
 
 from __future__ import annotations

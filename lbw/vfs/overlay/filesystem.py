@@ -1,10 +1,11 @@
 """The overlay: a file system that is never changed, with changes on top that are thrown away.
 
-Names and attributes that changed are kept in memory, as tmpfs keeps them. What is not changed is asked from the file system
-below (`lower`); an overlay inode stands for one inode of it, whatever its names are, so hard links stay what they are, an
-inode number survives the first change, and a directory of a million files is renamed by noting its new name. Only the
-content of regular files needs room: it goes to `storage`, a flat directory of any other file system (a tmpfs, or a
-private directory of the host), copied there when a file is first opened for writing, and not at all when that truncates it.
+Names and attributes that changed are kept in memory, as tmpfs keeps them. What is not changed is asked from the file
+system below (`lower`); an overlay inode stands for one inode of it, whatever its names are, so hard links stay what
+they are, an inode number survives the first change, and a directory of a million files is renamed by noting its new
+name. Only the content of regular files needs room: it goes to `storage`, a flat directory of any other file system (a
+tmpfs, or a private directory of the host), copied there when a file is first opened for writing, and not at all when
+that truncates it.
 
 Rejected: Linux's way, an upper tree with whiteout devices and opaque attributes. It exists to outlive the mount, which
 nothing here does, and pays with EXDEV for directories and broken hard links.

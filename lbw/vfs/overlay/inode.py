@@ -1,7 +1,7 @@
 """Inodes of the overlay: attributes and content. Names are in `lbw.vfs.overlay.names`.
 
-An inode that is as it was has only `lower`. `touch` gives it attributes of its own (`own`) and makes the file system remember it;
-`own_content` gives a regular file content of its own (`upper`, a file of the storage).
+An inode that is as it was has only `lower`. `touch` gives it attributes of its own (`own`) and makes the file system
+remember it; `own_content` gives a regular file content of its own (`upper`, a file of the storage).
 """
 
 from __future__ import annotations

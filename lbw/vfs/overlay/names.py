@@ -1,7 +1,7 @@
 """Directories of the overlay: names that changed, over those of the lower directory.
 
-`names` says what differs: a name leads to an overlay inode, or to None, which hides a name of the lower directory (a whiteout).
-A new directory has no lower one, so nothing shines through (Linux calls that opaque).
+`names` says what differs: a name leads to an overlay inode, or to None, which hides a name of the lower directory (a
+whiteout). A new directory has no lower one, so nothing shines through (Linux calls that opaque).
 """
 
 from __future__ import annotations

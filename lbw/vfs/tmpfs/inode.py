@@ -38,8 +38,8 @@ class TmpInode(Inode):
     """A file in memory."""
 
     __slots__ = (
-        "_mode", "atime", "btime", "content", "ctime", "gid", "ino", "mtime", "names", "nlink", "opens", "rdev", "target", "uid",
-        "writers", "xattrs",
+        "_mode", "atime", "btime", "content", "ctime", "gid", "ino", "mtime", "names", "nlink", "opens", "rdev",
+        "target", "uid", "writers", "xattrs",
     )  # fmt: skip
 
     fs: TmpFileSystem
