@@ -84,7 +84,7 @@ def remove_root(name: str) -> Manifest:
     return remove(name)
 
 
-def default_root(progress: Progress | None = None) -> os.PathLike[str]:
+def default_root(progress: Progress | None = None) -> str:
     """Return the default root, building it on first use.  See `lbw.chroot.default`."""
     from lbw.chroot.default import default_root as implementation
 

@@ -26,7 +26,6 @@ from lbw.chroot.errors import ChrootError, NoSpaceError, SourceError
 from lbw.chroot.lock import FileLock
 from lbw.chroot.ownership import database_path
 from lbw.chroot.packages import Package, PackageIndex
-from lbw.chroot.paths import cache_home
 from lbw.chroot.progress import Progress
 from lbw.chroot.registry import Manifest, delete_tree, manifest_path, register, save_manifest
 from lbw.chroot.release import Release, fetch_packages, fetch_release
@@ -36,6 +35,7 @@ from lbw.chroot.sources import Source, find_sources
 from lbw.chroot.transport import is_disk_full
 from lbw.chroot.unpack import Unpacker
 from lbw.chroot.variants import VARIANTS
+from lbw.host.dirs import cache_dir
 
 MARGIN = 16 << 20
 """Bytes beyond the packages' Installed-Size that a root takes: dpkg's database, rounding to blocks."""
@@ -101,7 +101,7 @@ def _plan(request: Request, progress: Progress) -> tuple[list[Package], list[Sou
             progress.warn(f"{source.uri} {source.suite} is not a Debian archive: not used")
             continue
         for component in source.components:
-            index.add(fetch_packages(release, component, request.arch, Path(cache_home(), "lists")), source.uri)
+            index.add(fetch_packages(release, component, request.arch, Path(cache_dir(), "lists")), source.uri)
         used.append(source)
     if not used or used[0].suite != request.suite:
         raise SourceError(f"no apt source of this host is a Debian archive with {request.suite}: give --mirror URL")
@@ -117,7 +117,7 @@ def _is_debian(release: Release) -> bool:
 def _construct(
     request: Request, directory: Path, packages: list[Package], sources: list[Source], needed: int, progress: Progress
 ) -> Manifest:
-    cache = Path(cache_home(), "packages")
+    cache = Path(cache_dir(), "packages")
     items = [Item(package.url, package.sha256, package.size) for package in packages]
     directory.parent.mkdir(parents=True, exist_ok=True)
     cache.mkdir(parents=True, exist_ok=True)

@@ -7,13 +7,11 @@ but `os` and `sys`; `lbw run` pays a single `stat` for it.  When two first runs 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-from lbw.chroot.paths import data_home
+from lbw.host.dirs import data_dir
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lbw.chroot.progress import Progress
 
 VARIANT = "shell"
@@ -24,18 +22,16 @@ MIRROR = "http://deb.debian.org/debian"
 
 def default_root_path() -> str:
     """Return where the default root is or would be."""
-    return os.path.join(data_home(), "roots", "default")
+    return os.path.join(data_dir(), "roots", "default")
 
 
-def default_root(progress: Progress | None = None) -> Path:
+def default_root(progress: Progress | None = None) -> str:
     """Return the default root, building it first when it is not there.  Raises ChrootError; prints to stderr only."""
-    from pathlib import Path
-
     path = default_root_path()
     # A root appears by a rename, so a directory with a /usr is a whole one.
     if not os.path.isdir(os.path.join(path, "usr")):
         _build(path, progress)
-    return Path(path)
+    return path
 
 
 def _build(path: str, progress: Progress | None) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from lbw.chroot.errors import ChrootError
 from lbw.chroot.lock import FileLock
 from lbw.chroot.ownership import database_path, delete_database
-from lbw.chroot.paths import data_home
+from lbw.host.dirs import data_dir
 
 MANIFEST_SUFFIX = ".lbw.json"
 MOUNTINFO = Path("/proc/self/mountinfo")
@@ -145,7 +145,7 @@ def _mounts_below(root: Path) -> list[str]:
 
 
 def _registry() -> Path:
-    return Path(data_home(), "roots.json")
+    return Path(data_dir(), "roots.json")
 
 
 def _read() -> list[str]:

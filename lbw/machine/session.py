@@ -81,7 +81,7 @@ class Session:
         process = start_program(kernel, X86_64, ctx, files, path, argv, envp)
         self.standard.start(process, stdin is None and stdout is None)
         status = kernel.run()
-        captured = [bytes(file.data) if isinstance(file, Capture) else None for file in outputs]
+        captured = [file.data if isinstance(file, Capture) else None for file in outputs]
         return Result(status, captured[0], captured[1])
 
     def _enter(self, ctx: FsContext, who: User, cwd: str | None) -> None:

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from lbw.abi.fcntl import O_RDONLY, O_WRONLY
+from lbw.abi.errno import EACCES, LinuxError
+from lbw.abi.fcntl import O_ACCMODE, O_RDONLY, O_WRONLY
 from lbw.abi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from lbw.abi.stat import S_IFIFO
 from lbw.vfs.file import File, gather, scatter
-from lbw.vfs.inode import FileSystem, Inode, Stat
+from lbw.vfs.pseudo import AnonymousInode, PseudoFileSystem
 
 #: As in `subprocess`.
 PIPE, STDOUT, DEVNULL = -1, -2, -3
 
-
-class _StreamSystem(FileSystem):
-    type_name = "pipefs"
-    dev = 0xB
+_STREAMS = PseudoFileSystem(0xB)
 
 
-_SYSTEM = _StreamSystem()
+class _StreamInode(AnonymousInode):
+    """What all descriptors of one stream have in common: the bytes. It looks like a pipe."""
 
+    __slots__ = ("data", "output")
 
-class _StreamInode(Inode):
-    __slots__ = ()
+    type = S_IFIFO
 
-    def stat(self) -> Stat:
-        """Look like a pipe."""
-        return Stat(ino=id(self) & 0x7FFF_FFFF, mode=S_IFIFO | 0o600)
+    def __init__(self, data: bytearray, output: bool) -> None:
+        super().__init__(_STREAMS, _STREAMS.next_ino(), 0o600)
+        self.data = data
+        self.output = output
+
+    def open(self, flags: int) -> File:
+        """Open /dev/stdout and the like.  EACCES: the wrong direction"""
+        if flags & O_ACCMODE != (O_WRONLY if self.output else O_RDONLY):
+            raise LinuxError(EACCES)
+        return Capture(self) if self.output else Feed(self)
 
     def link_text(self) -> bytes:
         """Return what /proc/PID/fd shows."""
@@ -35,16 +41,22 @@ class _StreamInode(Inode):
 class Capture(File):
     """Everything the guest writes, kept."""
 
-    __slots__ = ("data",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        super().__init__(_StreamInode(_SYSTEM), O_WRONLY)
-        self.data = bytearray()
+    inode: _StreamInode
+
+    def __init__(self, inode: _StreamInode | None = None) -> None:
+        super().__init__(inode or _StreamInode(bytearray(), True), O_WRONLY)
+
+    @property
+    def data(self) -> bytes:
+        """What has come so far."""
+        return bytes(self.inode.data)
 
     def write(self, views: list[memoryview]) -> int:
         """Keep the bytes."""
         data = gather(views)
-        self.data += data
+        self.inode.data += data
         return len(data)
 
     def poll(self) -> int:
@@ -55,16 +67,19 @@ class Capture(File):
 class Feed(File):
     """Bytes for the guest to read, then end of file."""
 
-    __slots__ = ("_data",)
+    __slots__ = ()
 
-    def __init__(self, data: bytes) -> None:
-        super().__init__(_StreamInode(_SYSTEM), O_RDONLY)
-        self._data = memoryview(data)
+    inode: _StreamInode
+
+    def __init__(self, source: bytes | _StreamInode) -> None:
+        inode = source if isinstance(source, _StreamInode) else _StreamInode(bytearray(source), False)
+        super().__init__(inode, O_RDONLY)
 
     def read(self, views: list[memoryview]) -> int:
         """Return the next bytes."""
-        count = scatter(self._data, views) if self._data else 0
-        self._data = self._data[count:]
+        data = self.inode.data
+        count = scatter(bytes(data[: sum(map(len, views))]), views)
+        del data[:count]
         return count
 
     def poll(self) -> int:

@@ -19,10 +19,10 @@ from lbw.chroot import create_root, default_root, list_roots, remove_root
 from lbw.chroot import default as default_module
 from lbw.chroot.errors import ChrootError, NoSpaceError, UnsafeArchiveError, VerificationError
 from lbw.chroot.lock import FileLock
-from lbw.chroot.paths import cache_home, data_home
 from lbw.chroot.registry import delete_tree, manifest_path
 from lbw.chroot.unpack import Unpacker
 from lbw.cli import chroot as cli
+from lbw.host.dirs import cache_dir, data_dir
 
 pytestmark = pytest.mark.usefixtures("small_variant")
 
@@ -129,7 +129,7 @@ def test_whatever_interrupts_leaves_nothing_but_the_cache(
     with pytest.raises((KeyboardInterrupt, MemoryError, ChrootError)):
         create(published, tmp_path / "r/root")
     assert list((tmp_path / "r").iterdir()) == []
-    assert len(list(Path(cache_home(), "packages").glob("*.deb"))) == 2
+    assert len(list(Path(cache_dir(), "packages").glob("*.deb"))) == 2
     monkeypatch.undo()
 
 
@@ -178,7 +178,7 @@ def test_the_space_is_checked_up_front(archive: Archive, tmp_path: Path) -> None
     archive.publish()
     with pytest.raises(NoSpaceError, match=r"needs about 10240000\d\d MB"):
         create(archive, tmp_path / "r/root")
-    assert not list(Path(cache_home(), "packages").glob("*.deb"))
+    assert not list(Path(cache_dir(), "packages").glob("*.deb"))
 
 
 SLOW_BUILD = """
@@ -287,7 +287,7 @@ def test_vanished_roots_and_a_damaged_registry_are_tolerated(published: Archive,
     assert [root.name for root in list_roots()] == ["two"]
     remove_root(str(tmp_path / "one"))
     assert not manifest_path(tmp_path / "one").exists()
-    Path(data_home(), "roots.json").write_text("{nonsense")
+    Path(data_dir(), "roots.json").write_text("{nonsense")
     assert list_roots() == []
     remove_root(str(tmp_path / "two"))
 
@@ -395,7 +395,7 @@ def test_the_default_root_is_built_once(published: Archive, monkeypatch: pytest.
     calls = []
     monkeypatch.setattr("lbw.chroot.build.fetch_release", trusting(calls))
     path = default_root()
-    assert path == Path(data_home(), "roots/default") and (Path(path) / "usr/bin/sh").exists()
+    assert Path(path) == Path(data_dir(), "roots/default") and (Path(path) / "usr/bin/sh").exists()
     assert default_root() == path and len(calls) == 1
     output = capsys.readouterr()
     assert output.out == "" and "building the default root" in output.err
@@ -433,11 +433,11 @@ def test_two_first_runs_build_once(published: Archive, monkeypatch: pytest.Monke
     outputs = [process.communicate(timeout=60) for process in [start(FIRST_RUN), start(FIRST_RUN)]]
     lines = [line for out, _ in outputs for line in out.splitlines()]
     assert lines.count("built") == 1, outputs
-    assert lines.count(str(Path(data_home(), "roots/default"))) == 2
+    assert lines.count(str(Path(data_dir(), "roots/default"))) == 2
 
 
 def test_an_existing_default_root_costs_no_heavy_import() -> None:
-    Path(data_home(), "roots/default/usr").mkdir(parents=True)
+    Path(data_dir(), "roots/default/usr").mkdir(parents=True)
     script = (
         "import sys\nimport lbw\nbefore = set(sys.modules)\n"
         "from lbw.chroot.default import default_root\nprint(default_root())\n"
