@@ -23,11 +23,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-DATABASE_SUFFIX = ".lbw.sqlite3"
-
-SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS inode(ino INTEGER PRIMARY KEY, uid INTEGER, gid INTEGER, mode INTEGER, rdev INTEGER)"
-)
+from lbw.vfs.host.metadata import DATABASE_SUFFIX, SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
