@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lbw.vfs.virtual import VirtualFileSystem
 
 #: Locations are kept alive for at least this many later ones.
-RECENT_LOCATIONS = 8192
+RECENT_LOCATIONS = 4096
 
 
 def _no_special_files(ctx: FsContext, location: Location, flags: int) -> File:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -169,12 +168,11 @@ def test_a_single_file_is_bound(jail: Guest, tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "root/etc") == []
 
 
-def test_memory_and_descriptors_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_and_descriptors_stay_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import lbw.vfs.vfs as module
 
     monkeypatch.setattr(module, "RECENT_LOCATIONS", 50)
-    root = tempfile.mkdtemp(prefix="lbw-test-")
-    fs = HostFileSystem(root)
+    fs = HostFileSystem(bytes(tmp_path))
     fs.handle_limit = 20
     guest = Guest(fs)
     for outer in range(30):

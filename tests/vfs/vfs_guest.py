@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from vfs_native import Result, describe
@@ -124,14 +127,22 @@ class Guest:
         file.release()
 
 
+def directory() -> str:
+    """Return a new directory, which goes when the tests end."""
+    path = tempfile.mkdtemp(prefix="lbw-test-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    atexit.register(Path(path + ".lbw.sqlite3").unlink, missing_ok=True)
+    return path
+
+
 def host() -> FileSystem:
     """A directory of the host."""
-    return HostFileSystem(tempfile.mkdtemp(prefix="lbw-test-"))
+    return HostFileSystem(directory())
 
 
 def fake_host() -> FileSystem:
     """A directory of the host, with owners and modes in a database."""
-    return HostFileSystem(tempfile.mkdtemp(prefix="lbw-test-"), ids="fake")
+    return HostFileSystem(directory(), ids="fake")
 
 
 def tmpfs() -> FileSystem:
@@ -146,7 +157,7 @@ def overlay_tmpfs() -> FileSystem:
 
 def overlay_host() -> FileSystem:
     """An overlay over tmpfs, with its content in a host directory."""
-    return OverlayFileSystem(TmpFileSystem(1 << 24), HostFileSystem(tempfile.mkdtemp(prefix="lbw-test-")))
+    return OverlayFileSystem(TmpFileSystem(1 << 24), HostFileSystem(directory()))
 
 
 FILE_SYSTEMS: list[Callable[[], FileSystem]] = [host, fake_host, tmpfs, overlay_tmpfs, overlay_host]

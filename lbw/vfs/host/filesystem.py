@@ -142,11 +142,16 @@ class HostFileSystem(FileSystem):
                 if first is not None:
                     files.close_directory(first)
 
-    def close(self) -> None:
-        """Close all handles and the database: the file system is not used any more."""
-        for inode in (*self._handles, self._top):
+    def close_handles(self) -> None:
+        """Close all handles but the root's; they open again when they are needed."""
+        for inode in self._handles:
             inode.close_handle()
         self._handles.clear()
+
+    def close(self) -> None:
+        """Close all handles and the database: the file system is not used any more."""
+        self.close_handles()
+        self._top.close_handle()
         for handle in self._closing:
             if handle is not None:
                 files.close_directory(handle)

@@ -284,6 +284,8 @@ class HostInode(HostAttributes):
             raise linux_error(error) from None
         if victim is not None and (victim.st_ino, victim.st_dev) == (moved.st_ino, moved.st_dev):
             return  # two names of one file: nothing happens
+        if not files.BY_DESCRIPTOR:
+            self.fs.close_handles()  # they are paths, and those of a directory's whole tree are wrong now
         inode = self.fs.find(moved)
         if inode is not None:
             inode.directory, inode.name = directory, new_name
