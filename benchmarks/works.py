@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.peers import Peer
 
 #: Seconds after which a peer is given up.
-TIMEOUT = 20
+TIMEOUT = 30
 
 
 class FailedWork(Exception):
