@@ -8,9 +8,9 @@ from pathlib import Path
 
 SCRIPT = """
 import os, sys
-for name in ("preadv", "pwritev", "O_PATH", "O_NOFOLLOW", "O_CLOEXEC", "O_DIRECTORY", "O_NONBLOCK", "O_NOCTTY", 
-             "O_SYNC", "O_DSYNC", "O_TMPFILE", "RWF_APPEND", "geteuid", "getegid", "fchmod", "fchown", "mknod", "getxattr",
-             "setxattr", "listxattr", "removexattr", "SEEK_DATA", "SEEK_HOLE", "statvfs", "fdatasync"):
+for name in ("preadv", "pwritev", "O_PATH", "O_NOFOLLOW", "O_CLOEXEC", "O_DIRECTORY", "O_NONBLOCK", "O_NOCTTY",
+             "O_SYNC", "O_DSYNC", "O_TMPFILE", "RWF_APPEND", "geteuid", "getegid", "fchmod", "fchown", "mknod",
+             "getxattr", "setxattr", "listxattr", "removexattr", "SEEK_DATA", "SEEK_HOLE", "statvfs", "fdatasync"):
     if hasattr(os, name):
         delattr(os, name)
 os.supports_dir_fd = set()

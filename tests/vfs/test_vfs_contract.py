@@ -166,6 +166,10 @@ class TestFileSystemContract:
         assert guest.read(b"f") == b"22"
         one, other = op.stat(guest.ctx, b"f"), op.stat(guest.ctx, b"g")
         assert (one.ino, one.dev, one.nlink) == (other.ino, other.dev, 2)
+        guest.link(b"f", b"h", False)
+        assert guest.read(b"h") == b"22"
+        guest.unlink(b"h")  # the name under which it was seen last
+        assert guest.read(b"f") == b"22"
         guest.rename(b"f", b"g", 0)  # two names of one file: nothing happens
         assert len(guest.list(b"/")) == 2
 

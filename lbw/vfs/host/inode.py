@@ -127,9 +127,12 @@ class HostInode(HostAttributes):
         except OSError as error:
             raise linux_error(error) from None
         self.used = True
-        old = known.status  # type: ignore[attr-defined]  # what this directory gave is a HostInode
+        assert isinstance(known, HostInode)
+        old = known.status
         if status.st_ino == old.st_ino and status.st_dev == old.st_dev and not (status.st_mode ^ old.st_mode) & S_IFMT:
-            known.status = status  # type: ignore[attr-defined]
+            known.status = status
+            known.directory = self  # it may have been seen last under another of its names
+            known.name = name
             return known
         return self.fs.inode(status, self, name)
 
