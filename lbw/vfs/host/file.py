@@ -74,7 +74,7 @@ class HostFile(File):
             count = self.pwrite(views, self.offset)
             self.offset += count
             return count
-        self._before_write()
+        self._before_write(views)
         try:
             count = 0
             for start in range(0, len(views), MOST_VIEWS):
@@ -86,7 +86,7 @@ class HostFile(File):
 
     def pwrite(self, views: list[memoryview], offset: int) -> int:
         """Write at `offset`."""
-        self._before_write()
+        self._before_write(views)
         try:
             if len(views) <= MOST_VIEWS:
                 return pwritev(self.descriptor, views, offset)
@@ -101,10 +101,10 @@ class HostFile(File):
         except OSError as error:
             raise linux_error(error) from None
 
-    def _before_write(self) -> None:
+    def _before_write(self, views: list[memoryview] | None) -> None:
         inode = self.inode
         inode.written()
-        if self.strips_privileges and inode.mode & 0o6000:
+        if self.strips_privileges and inode.mode & 0o6000 and (views is None or any(map(len, views))):
             inode.refresh()
             clear_privileges(inode)
 
@@ -124,7 +124,7 @@ class HostFile(File):
 
         if offset < 0 or length <= 0:
             raise LinuxError(EINVAL)
-        self._before_write()
+        self._before_write(None)
         try:
             fallocate(self.descriptor, mode, offset, length)
         except OSError as error:

@@ -39,7 +39,7 @@ class OverlayFile(File):
     def pwrite(self, views: list[memoryview], offset: int) -> int:
         """Write at `offset`."""
         count = self.real.pwrite(views, offset)
-        if self.strips_privileges:
+        if count and self.strips_privileges:
             clear_privileges(self.inode)
         return count
 
