@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +41,14 @@ def bench() -> Iterator[Bench]:
     bench = Bench(64 << 20)
     yield bench
     bench.close()
+
+
+@pytest.fixture(scope="session")
+def debian_root() -> Path:
+    """The Debian root that tests run programs of, and never write to: LBW_TEST_ROOT, else the default root."""
+    named = os.environ.get("LBW_TEST_ROOT")
+    if named:
+        return Path(named)
+    from lbw.chroot.default import default_root
+
+    return default_root()

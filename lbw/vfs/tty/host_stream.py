@@ -91,17 +91,30 @@ class StreamInode(AnonymousInode):
 class HostStream(File):
     """An open inherited stream."""
 
-    __slots__ = ("_own_offset", "_reading", "_stream", "_writing", "queue")
+    __slots__ = ("_offset", "_own_offset", "_reading", "_stream", "_writing", "queue")
 
     inode: StreamInode
 
     def __init__(self, inode: StreamInode, flags: int, own_offset: bool = False) -> None:
-        super().__init__(inode, flags)
         self._stream = inode.stream
-        self._own_offset = own_offset
+        self._own_offset = True  # `File` sets an offset, which is not to be the host's
+        super().__init__(inode, flags)
+        self._own_offset = own_offset or not self._stream.seekable
         self._reading = 0  # tokens of watches
         self._writing = 0
         self.queue: WaitQueue | None = None if self._stream.seekable else WaitQueue()
+
+    @property
+    def offset(self) -> int:
+        """The file offset: the host's, where it is shared (copy_file_range and sendfile move it from outside)."""
+        return self._offset if self._own_offset else self._stream.seek(0, SEEK_CUR)
+
+    @offset.setter
+    def offset(self, value: int) -> None:
+        if self._own_offset:
+            self._offset = value
+        else:
+            self._stream.seek(value, SEEK_SET)
 
     def close(self) -> None:
         events = self.inode.events
@@ -156,7 +169,7 @@ class HostStream(File):
     def read(self, views: list[memoryview]) -> int:
         if self.flags & O_ACCMODE == O_WRONLY:
             raise LinuxError(EBADF)
-        if self._own_offset:
+        if self._own_offset and self._stream.seekable:
             return super().read(views)
         try:
             return self._stream.read_into(views)
@@ -169,7 +182,7 @@ class HostStream(File):
     def write(self, views: list[memoryview]) -> int:
         if self.flags & O_ACCMODE == O_RDONLY:
             raise LinuxError(EBADF)
-        if self._own_offset:
+        if self._own_offset and self._stream.seekable:
             return super().write(views)
         data = views[0] if len(views) == 1 else gather(views)
         try:
