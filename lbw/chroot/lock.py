@@ -11,6 +11,7 @@ Nothing on the fast path takes this lock.
 from __future__ import annotations
 
 import os
+import platform
 import threading
 import time
 from pathlib import Path
@@ -112,4 +113,4 @@ class FileLock:
 
 
 def _machine() -> str:
-    return os.uname().nodename.replace(" ", "-") or "-" if hasattr(os, "uname") else "-"
+    return platform.node().replace(" ", "-") or "-"

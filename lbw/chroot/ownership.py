@@ -23,6 +23,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from lbw.host import identity, nodes
 from lbw.vfs.host.metadata import DATABASE_SUFFIX, SCHEMA
 
 
@@ -44,7 +45,7 @@ class Ownership:
 
     def __init__(self, root: Path) -> None:
         self._prefix = len(str(root)) + 1
-        self._privileged = hasattr(os, "geteuid") and os.geteuid() == 0
+        self._privileged = identity.is_root()
         self._records: dict[int, Record] = {}
 
     @property
@@ -66,7 +67,7 @@ class Ownership:
         is_link = stat.S_ISLNK(mode)
         if self._privileged and rdev is None:
             try:
-                os.chown(path, uid, gid, follow_symlinks=False)
+                nodes.lchown(path, uid, gid)
             except PermissionError:  # root of a container without CAP_CHOWN
                 self._privileged = False
             else:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lbw.chroot.errors import UnsafeArchiveError
 from lbw.chroot.ownership import Ownership, linux_device
+from lbw.host import nodes
 
 MAX_SYMLINKS = 40
 """As many as Linux follows in one path, path_resolution(7)."""
@@ -159,8 +160,8 @@ class RootTree:
         try:
             if not self.ownership.privileged:
                 raise PermissionError
-            os.mknod(path, mode, os.makedev(*device))
-        except (PermissionError, AttributeError):
+            nodes.make_node(path, mode, *device)
+        except PermissionError:
             os.close(os.open(path, _EXCLUSIVE, 0o600))
             placeholder = linux_device(*device)
         self.ownership.apply(path, mode, uid, gid, placeholder)

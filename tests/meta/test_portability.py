@@ -16,7 +16,7 @@ from meta_sources import REPOSITORY, imports_of, modules, tree_of
 
 #: Modules of the standard library that Windows does not have.
 ABSENT_MODULES = (
-    "fcntl", "termios", "pwd", "grp", "resource", "pty", "tty", "posix", "syslog", "readline", "curses", "spwd", "crypt",
+    "fcntl", "termios", "pwd", "grp", "resource", "pty", "tty", "posix", "syslog", "readline", "curses",
 )  # fmt: skip
 
 #: What `os` lacks on Windows (docs.python.org/3/library/os.html, "Availability").
@@ -70,15 +70,15 @@ def test_no_attribute_that_windows_lacks():
                 if node.attr in ABSENT_ATTRIBUTES.get(node.value.id, ()):
                     wrong.append(f"{name}:{node.lineno} uses {node.value.id}.{node.attr}")
             elif isinstance(node, ast.Call):
-                wrong += [f"{name}:{node.lineno} passes {word.arg}=" for word in node.keywords if word.arg == "dir_fd"]
+                wrong += [f"{name}:{node.lineno} passes dir_fd=" for word in node.keywords if word.arg == "dir_fd"]
         for item in imports_of(path):
             missing = set(item.names) & set(ABSENT_ATTRIBUTES.get(item.module, ()))
             wrong += [f"{name}:{item.line} imports {item.module}.{attribute}" for attribute in sorted(missing)]
     assert wrong == []
 
 
-#: Runs in a fresh interpreter.  The standard library is imported first, as it is on a real Windows: it may ask for what
-#: it finds here.  `lbw.host` itself does not become the one for Windows (there is no such kernel below), it is let through.
+#: Runs in a fresh interpreter.  The standard library is imported first: it may ask for what it finds here.  `lbw.host`
+#: does not become the one for Windows, there is no such kernel below; it is let through.
 IMPORT_ALL = """
 import importlib, json, sys
 absent_modules, absent_attributes, names, library = json.load(sys.stdin)
