@@ -39,18 +39,10 @@ class Outcome:
     """Status and output of a program."""
 
     def __init__(self, process: subprocess.CompletedProcess[bytes]) -> None:
-        self.status = process.returncode
+        code = process.returncode
+        self.status = 128 - code if code < 0 else code  # as a shell reports signals
         self.output = process.stdout.decode(errors="replace")
         self.errors = process.stderr.decode(errors="replace")
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Outcome) and self.parts == other.parts
-
-    __hash__ = None  # type: ignore[assignment]
-
-    @property
-    def parts(self) -> tuple[int, str, str]:
-        return self.status, self.output, self.errors
 
     def __repr__(self) -> str:
         return f"status {self.status}\n--- output\n{self.output}\n--- errors\n{self.errors}"
@@ -85,7 +77,7 @@ def in_root(root: Path, *words: str, stdin: bytes = b"", options: tuple[str, ...
 
 def natively(root: Path, *words: str, stdin: bytes = b"") -> Outcome:
     """Run a program of `root` by chroot(1). Only for root, and with a root that may be written to."""
-    namespace = ["unshare", "--mount", "--pid", "--fork", "--uts", "--propagation", "private"]
+    namespace = ["unshare", "--mount", "--propagation", "private"]
     return Outcome(
         subprocess.run(
             [*namespace, "sh", "-c", NATIVE, "sh", str(root), *words],
@@ -98,5 +90,5 @@ def can_chroot() -> bool:
     """Whether `natively` works on this machine."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return False
-    probe = ["unshare", "--mount", "--pid", "--fork", "--uts", "--propagation", "private", "mount", "-t", "tmpfs", "none", "/mnt"]
+    probe = ["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "none", "/mnt"]
     return subprocess.run(probe, capture_output=True).returncode == 0

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from struct import Struct
 
-from lbw.abi.errno import EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE, LinuxError
+from lbw.abi.errno import EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ERANGE, LinuxError
 from lbw.abi.fcntl import AT_FDCWD
+from lbw.abi.fs import PATH_MAX
 from lbw.abi.stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK
 from lbw.syscalls.displays import DeviceNumber, Dirents, OutString
 from lbw.syscalls.parameters import DirFd, Fd, Mode, Path, Size, UInt
@@ -145,12 +146,15 @@ def fchdir(task: Task, fd: int) -> int:
 def getcwd(task: Task, buf: int, size: int) -> int:
     """Store the path of the working directory; return its length with the NUL.
 
-    ERANGE: the buffer is too small; ENOENT: the directory was removed.  man 2 getcwd
+    ERANGE: the buffer is too small; ENAMETOOLONG: longer than PATH_MAX, whatever the buffer (libc then finds the path
+    itself); ENOENT: the directory was removed.  man 2 getcwd
     """
     cwd = task.fs.cwd
     if cwd.deleted:
         raise LinuxError(ENOENT)
     path = operations.path_of(task.fs, cwd) + b"\0"
+    if len(path) > PATH_MAX:
+        raise LinuxError(ENAMETOOLONG)
     if len(path) > size:
         raise LinuxError(ERANGE)
     task.memory.write(buf, path)
