@@ -1,4 +1,4 @@
-"""Record what the programs of tests/root print in a native chroot: `python chroot_fixtures/record_expected.py ROOT`, as root.
+"""Record what the programs of tests/root print natively: `python chroot_fixtures/record_expected.py ROOT`, as root.
 
 ROOT is a Debian root made by `lbw chroot create`; a copy of it is used.
 """
