@@ -65,7 +65,10 @@ def start_program(
 
     task = make_first_task(kernel, abi, fs, files)
     try:
-        execute(task, resolve(fs, path), path, argv, envp)
+        location = resolve(fs, path)
+        if location.inode.is_directory:
+            raise LinuxError(EISDIR)  # execve says EACCES, which tells a user less
+        execute(task, location, path, argv, envp)
     except LinuxError as error:
         exit_process(task.process, SIGKILL)
         raise start_error(path, error) from None

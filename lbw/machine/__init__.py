@@ -83,6 +83,8 @@ class Machine:
         if self.memory < MINIMUM_MEMORY:
             raise UsageError(f"{self.memory} bytes of memory are too few: at least {MINIMUM_MEMORY >> 20}M are needed")
         self.hostname = hostname or "lbw"
+        if len(os.fsencode(self.hostname)) > 64:
+            raise UsageError(f"a host name has at most 64 bytes: {self.hostname!r}")
         self.strace = strace
         self.strict = strict
         self._board: Board | None = None
@@ -118,11 +120,16 @@ class Machine:
         """
         if not argv:
             raise UsageError("no program was named")
+        words = [os.fsencode(word) for word in argv]
+        if any(b"\0" in word for word in words) or any(
+            "\0" in name + value or "=" in name for name, value in (env or {}).items()
+        ):
+            raise UsageError("arguments and variables must not contain zero bytes, nor names of variables '='")
         from lbw.machine.session import Session
 
         session = Session(self, self.board, self.tree)
         try:
-            return session.run([os.fsencode(word) for word in argv], stdin, stdout, stderr, env or {}, cwd, user)
+            return session.run(words, stdin, stdout, stderr, env or {}, cwd, user)
         finally:
             self._stats = session.stats()
             session.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lbw.abi.errno import EACCES, EPERM, NAMES, LinuxError
+from lbw.abi.errno import EACCES, ENOTDIR, EPERM, NAMES, LinuxError
 from lbw.abi.fs import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 from lbw.errors import RootError, UsageError
 from lbw.vfs.dev.devtmpfs import populate
@@ -88,6 +88,8 @@ class Tree:
             self.vfs.mount(system, point, MS_RDONLY if bind.read_only else 0, os.fsencode(host))
         except LinuxError as error:
             reason = NAMES.get(error.errno, "?")
+            if error.errno == ENOTDIR:
+                reason = "one is a directory, the other is not"
             raise UsageError(f"cannot bind {bind.host} to {bind.guest}: {reason}") from None
 
     def mount_proc(self, source: ProcSource) -> None:

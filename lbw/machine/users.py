@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: A passwd or group file beyond this many bytes is not read further.
 _LIMIT = 1 << 20
+#: The highest user or group; the number after it, -1, means "no change" in Linux.
+_LAST_ID = (1 << 32) - 2
 
 
 class User:
@@ -39,7 +41,7 @@ def find_user(ctx: FsContext, text: str) -> User:
             user.name, user.home, user.shell = fields[0], fields[5] or "/", fields[6] or "/bin/sh"
             break
     if user is None:
-        if not name.isdecimal() or int(name) >= 1 << 32:
+        if not name.isdecimal() or int(name) > _LAST_ID:
             raise UsageError(f"no user {name!r} in the root's /etc/passwd")
         user = User(int(name), 0)
     groups = _records(ctx, b"/etc/group", 4)
@@ -50,7 +52,7 @@ def find_user(ctx: FsContext, text: str) -> User:
                 user.gid = int(fields[2])
                 break
         else:
-            if not group.isdecimal() or int(group) >= 1 << 32:
+            if not group.isdecimal() or int(group) > _LAST_ID:
                 raise UsageError(f"no group {group!r} in the root's /etc/group")
             user.gid = int(group)
     if user.gid not in user.groups:
