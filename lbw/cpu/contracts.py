@@ -101,11 +101,14 @@ if TYPE_CHECKING:
 
         resident: int  # pages of private memory that this address space holds (for statm, rusage, limits)
 
-        def touch(self, region: Region, address: int, access: int) -> bool:
+        def touch(self, region: Region, address: int, access: int, reported: bool = False) -> bool:
             """Make the page at `address` usable for `access`, which `region.prot` allows.
 
+            `reported`: the answer to a page fault of the processor that said PF_PRESENT, not an access by the kernel.
             False: the page lies beyond the end of the backing file. LinuxError(ENOMEM): no memory left.
             """
+
+        # These three may raise LinuxError(ENOMEM); then nothing has changed.
 
         def unmap(self, start: int, end: int) -> None:
             """Forget all pages of the range."""

@@ -20,7 +20,7 @@ class ScriptedMmu:
         self.resident = 0
         engine.mmus += 1
 
-    def touch(self, region: Region, address: int, access: int) -> bool:
+    def touch(self, region: Region, address: int, access: int, reported: bool = False) -> bool:
         """Make the page usable for `access`."""
         frames, page = self._engine.frames, address & -PAGE
         known = self.pages.get(page)

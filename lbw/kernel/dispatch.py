@@ -145,6 +145,7 @@ def continue_call(task: Task) -> int | None:
     else:
         if task.state == READY:  # it gave the processor away without waiting for anything
             task.kernel.scheduler.ready(task)
+            task.kernel.tick()
         return None
     task.coroutine = None
     task.restart_call = None

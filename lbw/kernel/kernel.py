@@ -188,6 +188,16 @@ class Kernel:
         assert status is not None
         return status
 
+    def tick(self) -> None:
+        """At the end of a time slice, see to the host and to timers."""
+        events, timers = self.events, self.timers
+        if events.attention or events.pending:
+            events.poll()
+        if len(timers):
+            timers.run_due(self.clock.monotonic())
+        if not (self.scheduler.queue or len(timers) or events.pending):
+            self.scheduler.stop_ticking()
+
     def shutdown(self, signo: int) -> None:
         """End all guests as if by `signo`: the host told lbw to go. `run` returns soon. Kernel's thread only."""
         if self.main is not None and self.main.exit_status is None and self.main.exiting is None:

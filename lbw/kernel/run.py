@@ -127,7 +127,7 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                     processor_fault(task, trap)
                 else:
                     counters.preemptions += 1
-                    tick(kernel)
+                    kernel.tick()
                     if kernel.stopping:
                         return
                     if kernel.scheduler.queue and task.state == READY:
@@ -166,17 +166,6 @@ def attend(task: Task) -> bool:
         task.kernel.scheduler.ready(task)
         return False
     return True
-
-
-def tick(kernel: Kernel) -> None:
-    """The end of a time slice: see to the host and to timers."""
-    events, timers = kernel.events, kernel.timers
-    if events.attention or events.pending:
-        events.poll()
-    if len(timers):
-        timers.run_due(kernel.clock.monotonic())
-    if not (kernel.scheduler.queue or len(timers) or events.pending):
-        kernel.scheduler.stop_ticking()
 
 
 def charge(kernel: Kernel, task: Task, traps: int) -> None:

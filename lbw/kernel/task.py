@@ -13,6 +13,9 @@ Rules.
 
 from __future__ import annotations
 
+from lbw.abi.signal import SIGKILL
+from lbw.signals.sigset import bit
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -163,6 +166,14 @@ class Task:
         if self.outcome == INTERRUPTED:
             raise Interrupted
         return self.outcome == WOKEN
+
+    async def give_way(self, interruptible: bool = True) -> None:
+        """Let others run, in the middle of a long call; `interruptible` as for `wait`.  Interrupted"""
+        if self.attention & SIGNAL:
+            pending = self.signals.pending.mask | self.process.pending.mask
+            if interruptible or pending & bit(SIGKILL):
+                raise Interrupted
+        await _SWITCH
 
     def wake(self) -> None:
         """Make a waiting task runnable; harmless otherwise."""

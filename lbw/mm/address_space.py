@@ -10,7 +10,7 @@ man 2 mmap, munmap, mprotect, mremap, madvise, brk; fork's copy is in `fork`.
 
 from __future__ import annotations
 
-from lbw.abi.errno import EACCES, EAGAIN, EEXIST, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, LinuxError
+from lbw.abi.errno import EACCES, EEXIST, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, LinuxError
 from lbw.abi.mman import (
     MAP_32BIT,
     MAP_FIXED,
@@ -30,7 +30,7 @@ from lbw.abi.mman import (
     PROT_WRITE,
 )  # fmt: skip
 from lbw.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV
-from lbw.cpu.contracts import EXECUTE, PAGE, PF_FETCH, PF_WRITE, READ, WRITE
+from lbw.cpu.contracts import EXECUTE, PAGE, PF_FETCH, PF_PRESENT, PF_WRITE, READ, WRITE
 from lbw.mm.faults import SegmentationFault
 from lbw.mm.homes import HOMES, HomeAddresses
 from lbw.mm.shared import SharedMemory
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 #: Flags that `mmap` keeps in the VMA.
 _KEPT = MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_NORESERVE | MAP_STACK
 MAX_MAP_COUNT = 65530  # vm.max_map_count
+#: MAP_POPULATE makes so much of a mapping present, bytes: it is a hint, and the call must not take for ever.
+POPULATED = 64 << 20
 _INFINITY = 2**64 - 1
 
 
@@ -107,8 +109,13 @@ class AddressSpace(UserMemory):
                 raise SegmentationFault(SIGSEGV, SEGV_ACCERR, address)
             access = READ
         self.faults += 1
-        if not self.mmu.touch(vma, address, access):
-            raise SegmentationFault(SIGBUS, BUS_ADRERR, address)
+        try:
+            if self.mmu.touch(vma, address, access, bool(error_code & PF_PRESENT)):
+                return
+        except LinuxError as error:
+            if error.errno == ENOMEM:
+                raise
+        raise SegmentationFault(SIGBUS, BUS_ADRERR, address)  # beyond the end of the file, or it cannot be read
 
     def _grow_stack(self, address: int) -> Vma:
         """Extend the growing mapping above `address` down to it, or raise SegmentationFault."""
@@ -174,8 +181,11 @@ class AddressSpace(UserMemory):
             shared = SharedMemory(self.frames, length // PAGE)
         vma = Vma(address, address + length, prot, flags & _KEPT, shared or backing, offset, name, location, max_prot)
         self.add(vma)
-        if flags & MAP_POPULATE:
-            self.populate(address, address + length, WRITE if prot & PROT_WRITE else READ)
+        if flags & MAP_POPULATE and prot:
+            try:
+                self.populate(address, address + min(length, POPULATED), WRITE if prot & PROT_WRITE else READ)
+            except (LinuxError, SegmentationFault):
+                pass  # a hint
         return address
 
     def charge(self, length: int, prot: int, flags: int, anonymous: bool) -> None:
@@ -215,16 +225,18 @@ class AddressSpace(UserMemory):
         self.vmas.insert(vma)
 
     def munmap(self, start: int, length: int) -> None:
-        """Unmap whole pages.  EINVAL"""
+        """Unmap whole pages.  EINVAL, ENOMEM"""
         length = round_up(length)
         if start & PAGE_MASK or not length or start > self.abi.task_size - length:
             raise LinuxError(EINVAL)
         end = start + length
-        gone = self.vmas.remove(start, end)
-        if not gone:
+        if not self.vmas.overlaps(start, end):
             return
-        self.mmu.unmap(start, end)
-        for vma in gone:
+        vma = self.vmas.find(start)
+        if vma is not None and vma.start < start and end < vma.end and len(self.vmas) >= MAX_MAP_COUNT:
+            raise LinuxError(ENOMEM)  # it would become two
+        self.mmu.unmap(start, end)  # first: it may fail
+        for vma in self.vmas.remove(start, end):
             self.total -= vma.end - vma.start
             vma.drop()
 
@@ -239,6 +251,8 @@ class AddressSpace(UserMemory):
             return
         if prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC):
             raise LinuxError(EINVAL)
+        if len(self.vmas) + 2 > MAX_MAP_COUNT:
+            raise LinuxError(ENOMEM)
         self.vmas.cut(start)
         self.vmas.cut(end)
         position = start
@@ -250,8 +264,11 @@ class AddressSpace(UserMemory):
                 error = EACCES
                 break
             if vma.prot != prot:
+                try:
+                    self.mmu.protect(vma.start, vma.end, prot)
+                except LinuxError:
+                    break
                 vma.prot = prot
-                self.mmu.protect(vma.start, vma.end, prot)
             position = vma.end
         self.vmas.rejoin(start, end)
         if position < end:
@@ -278,14 +295,11 @@ class AddressSpace(UserMemory):
         return address
 
     def populate(self, start: int, end: int, access: int) -> None:
-        """Make the pages of a range present.  EAGAIN: no memory; SegmentationFault"""
+        """Make the pages of a range present.  LinuxError(ENOMEM): no memory; SegmentationFault"""
         code = PF_WRITE if access == WRITE else 0
         for address in range(start, end, PAGE):
             if self.mmu.view(address, 1, access == WRITE) is None:
-                try:
-                    self.fault(address, code)
-                except LinuxError:
-                    raise LinuxError(EAGAIN) from None
+                self.fault(address, code)
 
     # Whole address spaces
 
@@ -295,7 +309,11 @@ class AddressSpace(UserMemory):
         child.vmas = VmaList([vma.piece(vma.start, vma.end) for vma in self.vmas if not vma.dont_fork])
         for vma in self.vmas:
             if vma.dont_fork:
-                child.mmu.unmap(vma.start, vma.end)
+                try:
+                    child.mmu.unmap(vma.start, vma.end)
+                except LinuxError:
+                    child.release()
+                    raise
         child.total = sum(vma.end - vma.start for vma in child.vmas)
         child.size_limit, child.data_limit, child.stack_limit = self.size_limit, self.data_limit, self.stack_limit
         child.start_brk, child.brk_end, child.start_stack = self.start_brk, self.brk_end, self.start_stack

@@ -34,10 +34,15 @@ if TYPE_CHECKING:
             """Undo `open`."""
 
 
+#: Frames are listed in chunks of so many pages: a sparse file of terabytes costs what is read of it.
+_CHUNK = 512
+_ABSENT = [0] * _CHUNK
+
+
 class CachedFile:
     """The pages of one file; the `Backing` of its mappings."""
 
-    __slots__ = ("_frames", "_granules", "cache", "identity", "pages", "source", "users")
+    __slots__ = ("_chunks", "_granules", "cache", "identity", "pages", "source", "users")
 
     def __init__(self, cache: PageCache, identity: Hashable, source: Source) -> None:
         self.cache = cache
@@ -45,8 +50,8 @@ class CachedFile:
         self.source = source
         self.users = 0
         self.pages = (source.size() + PAGE - 1) // PAGE
-        self._frames = [0] * self.pages
-        self._granules: dict[int, int] = {}
+        self._chunks: dict[int, list[int]] = {}  # page number // _CHUNK -> physical addresses, 0 for absent pages
+        self._granules: dict[int, int] = {}  # granule number -> physical address
 
     def acquire(self, source: Source | None = None) -> None:
         """Add a mapping. The first one opens the source."""
@@ -66,31 +71,43 @@ class CachedFile:
         """Return the frame of 4 kB page `page`, read if needed; None beyond the end of file."""
         if page >= self.pages and not self._grow(page):
             return None
-        return self._frames[page] or self._load(page)
+        chunk = self._chunks.get(page // _CHUNK)
+        return (chunk is not None and chunk[page % _CHUNK]) or self._load(page)
 
     def cached_run(self, page: int, count: int) -> list[int]:
         """Return what is in memory of `count` pages from `page` on: physical addresses, 0 for absent ones."""
-        return self._frames[page : page + count]
+        end = min(page + count, self.pages)
+        run: list[int] = []
+        while page < end:
+            number, first = divmod(page, _CHUNK)
+            run += self._chunks.get(number, _ABSENT)[first : first + end - page]
+            page = (number + 1) * _CHUNK
+        return run
 
     def _grow(self, page: int) -> bool:
         pages = (self.source.size() + PAGE - 1) // PAGE
         if page >= pages:
             return False
-        # The granule at the old end was cut short when it was read: its frames exist, fill the rest.
-        old, self.pages = self.pages, pages
-        self._frames += [0] * (pages - old)
-        base = self._granules.get(old // FRAMES_PER_GRANULE)
-        if base is not None:
-            self._fill(old // FRAMES_PER_GRANULE, base)
+        self.pages = pages
         return True
 
     def _load(self, page: int) -> int:
         granule = page // FRAMES_PER_GRANULE
-        base = self.cache.frames.allocate_granule()
+        known = self._granules.get(granule)
+        if known is not None:  # it was cut short at what was the end of the file then
+            self._fill(granule, known)
+            return known + page % FRAMES_PER_GRANULE * PAGE
+        frames = self.cache.frames
+        base = frames.allocate_granule()
+        try:
+            self._fill(granule, base)
+        except BaseException:
+            for frame in range(base, base + GRANULE, PAGE):
+                frames.drop(frame)
+            raise
         self._granules[granule] = base
         self.cache.granules += 1
-        self._fill(granule, base)
-        return self._frames[page]
+        return base + page % FRAMES_PER_GRANULE * PAGE
 
     def _fill(self, granule: int, base: int) -> None:
         view = self.cache.frames.view[base : base + GRANULE]
@@ -103,7 +120,9 @@ class CachedFile:
             done += count
         first = granule * FRAMES_PER_GRANULE
         last = min(first + FRAMES_PER_GRANULE, self.pages)
-        self._frames[first:last] = range(base, base + (last - first) * PAGE, PAGE)
+        number, at = divmod(first, _CHUNK)
+        chunk = self._chunks.setdefault(number, _ABSENT[:])
+        chunk[at : at + last - first] = range(base, base + (last - first) * PAGE, PAGE)
 
     def forget(self) -> None:
         """Drop all pages; only without users."""
@@ -115,7 +134,7 @@ class CachedFile:
                 frames.drop(frame)
         self.cache.granules -= len(self._granules)
         self._granules.clear()
-        self._frames = [0] * self.pages
+        self._chunks.clear()
 
 
 class PageCache:

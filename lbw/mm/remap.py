@@ -14,8 +14,6 @@ from lbw.abi.mman import (
     MADV_MERGEABLE,
     MADV_NOHUGEPAGE,
     MADV_NORMAL,
-    MADV_POPULATE_READ,
-    MADV_POPULATE_WRITE,
     MADV_RANDOM,
     MADV_SEQUENTIAL,
     MADV_UNMERGEABLE,
@@ -23,9 +21,6 @@ from lbw.abi.mman import (
     MREMAP_FIXED,
     MREMAP_MAYMOVE,
 )  # fmt: skip
-from lbw.abi.signal import SIGBUS
-from lbw.cpu.contracts import READ, WRITE
-from lbw.mm.faults import SegmentationFault
 from lbw.mm.vma import PAGE_MASK, round_up
 
 TYPE_CHECKING = False
@@ -81,14 +76,21 @@ def mremap(space: AddressSpace, old: int, old_length: int, length: int, flags: i
     assert vma is not None
     moved = vma.piece(old, old + old_length)
     moved.start, moved.end = target, target + length
-    space.mmu.move(old, old + old_length, target)
+    try:
+        space.mmu.move(old, old + old_length, target)
+    except LinuxError:
+        moved.drop()
+        raise
     space.munmap(old, old_length)
     space.add(moved)
     return target
 
 
 def madvise(space: AddressSpace, start: int, length: int, advice: int) -> None:
-    """Give advice about a range.  man 2 madvise.  EINVAL, ENOMEM: not all mapped"""
+    """Give advice about a range.  man 2 madvise.  EINVAL, ENOMEM: not all mapped
+
+    MADV_POPULATE_*, which may take long, is `AddressSpace.populate`, piece by piece.
+    """
     end = start + round_up(length)
     if start & PAGE_MASK or end < start:
         raise LinuxError(EINVAL)
@@ -99,11 +101,6 @@ def madvise(space: AddressSpace, start: int, length: int, advice: int) -> None:
         space.vmas.cut(end)
         for vma in space.vmas.between(start, end):
             vma.dont_fork = advice == MADV_DONTFORK
-    elif advice in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
-        try:
-            space.populate(start, end, READ if advice == MADV_POPULATE_READ else WRITE)
-        except SegmentationFault as fault:
-            raise LinuxError(EFAULT if fault.signo == SIGBUS else EINVAL) from None
     elif advice not in _ADVICE_WITHOUT_EFFECT:
         raise LinuxError(EINVAL)
     if not space.vmas.covered(start, end):

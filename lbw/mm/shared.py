@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 class SharedMemory:
     """Pages that appear, zeroed, when first touched by anybody; a `Backing`."""
 
-    __slots__ = ("_frames", "_pages", "identity", "users")
+    __slots__ = ("_frames", "_pages", "identity", "size", "users")
 
-    def __init__(self, frames: Frames, pages: int) -> None:
+    def __init__(self, frames: Frames, size: int) -> None:
         self._frames = frames
-        self._pages = [0] * pages
+        self._pages: dict[int, int] = {}  # page number -> physical address
+        self.size = size  # pages, most of them perhaps never touched
         self.users = 0
         self.identity = ("shared", id(self))
 
@@ -26,20 +27,20 @@ class SharedMemory:
         """Remove a mapping; the last one frees the memory."""
         self.users -= 1
         if self.users == 0:
-            for frame in self._pages:
-                if frame:
-                    self._frames.drop(frame)
-            self._pages = []
+            for frame in self._pages.values():
+                self._frames.drop(frame)
+            self._pages.clear()
 
     def frame(self, page: int) -> int | None:
         """Return the frame of page `page`, made if needed; None beyond the end."""
-        if page >= len(self._pages):
+        if page >= self.size:
             return None
-        frame = self._pages[page]
-        if not frame:
+        frame = self._pages.get(page)
+        if frame is None:
             frame = self._pages[page] = self._frames.allocate()
         return frame
 
     def cached_run(self, page: int, count: int) -> list[int]:
         """Return what is in memory of `count` pages from `page` on: physical addresses, 0 for absent ones."""
-        return self._pages[page : page + count]
+        get = self._pages.get
+        return [get(number, 0) for number in range(page, min(page + count, self.size))]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from lbw.abi.errno import EACCES, EAGAIN, EINVAL, ENODEV, ENOMEM, EPERM, LinuxError
+from lbw.abi.errno import EACCES, EFAULT, EINVAL, ENODEV, ENOMEM, EPERM, LinuxError
 from lbw.abi.fs import MS_NOEXEC
 from lbw.abi.mman import (
+    MADV_POPULATE_READ,
+    MADV_POPULATE_WRITE,
     MAP_ANONYMOUS,
     MAP_GROWSDOWN,
     MAP_PRIVATE,
@@ -23,18 +25,27 @@ from lbw.abi.mman import (
     PROT_WRITE,
 )  # fmt: skip
 from lbw.abi.resource import RLIMIT_MEMLOCK
+from lbw.abi.signal import SIGBUS
 from lbw.abi.stat import S_IFMT, S_IFREG
+from lbw.cpu.contracts import PAGE, READ, WRITE
 from lbw.loader.images import InodeSource
 from lbw.mm import remap
+from lbw.mm.faults import SegmentationFault
 from lbw.mm.vma import PAGE_MASK, round_up
 from lbw.syscalls.parameters import Choice, Fd, Flags, Hex, Out, Pointer, Size
 from lbw.syscalls.table import syscall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from lbw.kernel.task import Task
     from lbw.mm.page_cache import CachedFile
     from lbw.vfs.file import File
+
+
+#: So much memory is looked at or made present at a time, bytes.
+BITE = 16 << 20
 
 
 def _names(prefix: str, *without: str) -> dict[int, str]:
@@ -130,9 +141,37 @@ def mremap(task: Task, old: int, old_size: int, new_size: int, flags: int, new: 
 
 
 @syscall("madvise", Pointer("addr"), Size("length"), Choice("advice", _names("MADV_")))
-def madvise(task: Task, address: int, length: int, advice: int) -> int:
-    """Advise about the use of memory.  EINVAL, ENOMEM"""
+def madvise(task: Task, address: int, length: int, advice: int) -> int | Awaitable[int]:
+    """Advise about the use of memory.  EINVAL, ENOMEM; EFAULT: MADV_POPULATE_* met the end of the file"""
+    if advice in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
+        access = READ if advice == MADV_POPULATE_READ else WRITE
+        return populate(task, *_mapped(task, address, length), access, EINVAL)
     remap.madvise(task.memory, address, length, advice)
+    return 0
+
+
+def _mapped(task: Task, address: int, length: int) -> tuple[int, int]:
+    """Return the ends of a range.  EINVAL: does not begin with a page, or wraps around; ENOMEM: not all mapped"""
+    end = address + round_up(length)
+    if address & PAGE_MASK or end >= 1 << 64:
+        raise LinuxError(EINVAL)
+    if not task.memory.vmas.covered(address, end):
+        raise LinuxError(ENOMEM)
+    return address, end
+
+
+async def populate(task: Task, start: int, end: int, access: int, refusal: int) -> int:
+    """Make all pages of a range present, letting others run in between.
+
+    `refusal`: the errno for pages that do not allow `access`; EFAULT: beyond the end of a file, or ENOMEM.
+    """
+    for address in range(start, end, BITE):
+        try:
+            task.memory.populate(address, min(address + BITE, end), access)
+        except SegmentationFault as fault:
+            raise LinuxError(EFAULT if fault.signo == SIGBUS else refusal) from None
+        if address + BITE < end:
+            await task.give_way()
     return 0
 
 
@@ -142,61 +181,61 @@ def msync(task: Task, address: int, length: int, flags: int) -> int:
 
     there are only private ones, which have nothing to write.  EINVAL, ENOMEM: not mapped
     """
-    if address & PAGE_MASK or flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE) or (flags & MS_ASYNC and flags & MS_SYNC):
+    if flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE) or (flags & MS_ASYNC and flags & MS_SYNC):
         raise LinuxError(EINVAL)
-    if not task.memory.vmas.covered(address, address + round_up(length)):
-        raise LinuxError(ENOMEM)
+    _mapped(task, address, length)
     return 0
 
 
 @syscall("mincore", Pointer("addr"), Size("length"), Out("vec"))
-def mincore(task: Task, address: int, length: int, vec: int) -> int:
+def mincore(task: Task, address: int, length: int, vec: int) -> Awaitable[int]:
     """Tell which pages are in memory.  EINVAL, ENOMEM: not mapped, EFAULT"""
-    if address & PAGE_MASK:
-        raise LinuxError(EINVAL)
-    end = address + round_up(length)
+    return look_at_pages(task, *_mapped(task, address, length), vec)
+
+
+async def look_at_pages(task: Task, start: int, end: int, vec: int) -> int:
+    """Store a byte for each page, letting others run in between.  EFAULT; ENOMEM: unmapped meanwhile"""
     memory = task.memory
-    if not memory.vmas.covered(address, end):
-        raise LinuxError(ENOMEM)
-    resident = bytearray()
-    for page in range(address, end, PAGE_MASK + 1):
-        vma = memory.find(page)
-        assert vma is not None
-        present = memory.mmu.view(page, 1, False) is not None
-        if not present and vma.backing is not None:
-            present = any(vma.backing.cached_run((vma.offset + page - vma.start) >> 12, 1))
-        resident.append(present)
-    memory.write(vec, resident)
+    view, find = memory.mmu.view, memory.find
+    for piece in range(start, end, BITE):
+        resident = bytearray()
+        for page in range(piece, min(piece + BITE, end), PAGE):
+            present = view(page, 1, False) is not None
+            if not present:
+                vma = find(page)
+                if vma is None:
+                    raise LinuxError(ENOMEM)
+                if vma.backing is not None:
+                    present = any(vma.backing.cached_run((vma.offset + page - vma.start) >> 12, 1))
+            resident.append(present)
+        memory.write(vec, resident)
+        vec += len(resident)
+        if piece + BITE < end:
+            await task.give_way()
     return 0
 
 
 # Nothing is ever swapped out, so locking is a matter of limits and of the pages being present.
 
 
-def _lock(task: Task, address: int, length: int, populate: bool) -> int:
+def _lock(task: Task, address: int, length: int, present: bool) -> int | Awaitable[int]:
     start, end = address & ~PAGE_MASK, round_up(address + length)
     limit = task.process.limits.get(RLIMIT_MEMLOCK)[0]
     if end - start > limit and not task.credentials.capable(14):  # CAP_IPC_LOCK
         raise LinuxError(EPERM if limit == 0 else ENOMEM)
     if not task.memory.vmas.covered(start, end):
         raise LinuxError(ENOMEM)
-    if populate:
-        for page in range(start, end, PAGE_MASK + 1):
-            try:
-                task.memory.read(page, 1)
-            except LinuxError:
-                raise LinuxError(EAGAIN) from None
-    return 0
+    return populate(task, start, end, READ, ENOMEM) if present else 0
 
 
 @syscall("mlock", Pointer("addr"), Size("length"))
-def mlock(task: Task, address: int, length: int) -> int:
-    """Bring pages into memory, where they stay anyway.  ENOMEM, EPERM, EAGAIN"""
+def mlock(task: Task, address: int, length: int) -> int | Awaitable[int]:
+    """Bring pages into memory, where they stay anyway.  ENOMEM, EPERM"""
     return _lock(task, address, length, True)
 
 
 @syscall("mlock2", Pointer("addr"), Size("length"), Flags("flags", {MLOCK_ONFAULT: "MLOCK_ONFAULT"}))
-def mlock2(task: Task, address: int, length: int, flags: int) -> int:
+def mlock2(task: Task, address: int, length: int, flags: int) -> int | Awaitable[int]:
     """Like mlock, or (MLOCK_ONFAULT) only for pages that are touched.  EINVAL"""
     if flags & ~MLOCK_ONFAULT:
         raise LinuxError(EINVAL)

@@ -4,22 +4,27 @@ An entry is made when the page is first touched. The table may always be emptied
 except for private memory, whose only record is its entry (OWNED).
 
 Leaf entries.  OWNED (a software bit): the frame is this table's own, reference-counted, private memory of the
-process. Otherwise the frame is borrowed from the page cache, or is the zero frame, and never writable. PROT_NONE
-clears USER and keeps the rest. A and D are always set, and NX on all that is not executable, or the processor's store
-path is slow.
+process. SHARED: it belongs to a shared backing, and may be writable. Otherwise the frame is borrowed from the page
+cache, or is the zero frame, and never writable. PROT_NONE clears USER and keeps the rest. A and D are always set, and
+NX on all that is not executable, or the processor's store path is slow.
 
-TLB.  Losing rights or pages in the active address space asks the engine for a flush before the next run; gaining them
-needs none.
+TLB.  Losing rights or pages in the active address space, or getting another frame, asks the engine for a flush before
+the next run; gaining rights needs none. A copy on write that answers the processor's own fault needs none either: it
+has dropped that translation.
+
+Out of memory.  What changes a range first makes every table on the way its own, which alone can fail; so a change
+happens wholly or not at all.
 """
 
 from __future__ import annotations
 
 from array import array
 
+from lbw.abi.errno import LinuxError
 from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
 from lbw.cpu.unicorn.boot import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
 from lbw.cpu.unicorn.boot import WRITE as WRITABLE
-from lbw.cpu.unicorn.table_tree import OWNED, SPAN, TableTree
+from lbw.cpu.unicorn.table_tree import OWNED, SHARED, SPAN, TableTree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,9 +52,10 @@ class PageTables(TableTree):
 
     # Making pages present
 
-    def touch(self, region: Region, address: int, access: int) -> bool:
+    def touch(self, region: Region, address: int, access: int, reported: bool = False) -> bool:
         """Make the page at `address` usable for `access`, which `region.prot` allows.
 
+        `reported`: the processor itself has found the page present, but not usable so.
         False: the page lies beyond the end of the backing file. LinuxError(ENOMEM): no memory left.
         """
         words = self.words
@@ -70,14 +76,14 @@ class PageTables(TableTree):
                     else:
                         words[at] = self.frames.allocate_copy(frame) | (entry & ~FRAME) | WRITABLE
                         self.frames.drop(frame)
-                        self._replaced(entry)
+                        self._replaced(entry, reported)
                 else:
                     frame = entry & FRAME
                     frames = self.frames
                     own = frames.allocate() if frame == frames.zero else frames.allocate_copy(frame)
                     words[at] = own | leaf_flags(prot) | WRITABLE | OWNED
                     self.resident += 1
-                    self._replaced(entry)
+                    self._replaced(entry, reported)
                 if not words[at] & NX:
                     self.frames.code.add(words[at] & FRAME)
             return True  # else: another task or the processor's TLB was quicker
@@ -92,7 +98,9 @@ class PageTables(TableTree):
         if source is None:
             return False
         if region.shared:
-            words[at] = source | leaf_flags(prot) | (WRITABLE if prot & WRITE else 0)
+            words[at] = source | leaf_flags(prot) | SHARED | (WRITABLE if prot & WRITE else 0)
+            if prot & EXECUTE:
+                self.frames.code.add(source)
             return True
         if access == WRITE:
             words[at] = self.frames.allocate_copy(source) | leaf_flags(prot) | WRITABLE | OWNED
@@ -104,10 +112,10 @@ class PageTables(TableTree):
         self._fault_around(region, address, table)
         return True
 
-    def _replaced(self, entry: int) -> None:
+    def _replaced(self, entry: int, reported: bool) -> None:
         """Another frame has taken the place of `entry`'s."""
-        # The write fault renews the TLB entry by itself. But translated code is found by virtual address first.
-        if not entry & NX and self.engine.active is self:
+        # A fault renews the TLB entry by itself. But translated code is found by virtual address first.
+        if self.engine.active is self and not (reported and entry & NX):
             self.engine.flush_pending = True
 
     def _demand_zero(self, region: Region, address: int, table: int) -> bool:
@@ -123,11 +131,18 @@ class PageTables(TableTree):
                 count += 1
             if frames.available < 64:
                 count = 1
-        for at in range(base + index, base + index + count):
-            words[at] = frames.allocate() | flags
-        self.resident += count
-        if region.prot & EXECUTE:
+        made = 0
+        try:
             for at in range(base + index, base + index + count):
+                words[at] = frames.allocate() | flags
+                made += 1
+        except LinuxError:
+            if not made:
+                raise
+        finally:
+            self.resident += made
+        if region.prot & EXECUTE:
+            for at in range(base + index, base + index + made):
                 frames.code.add(words[at] & FRAME)
         return True
 
@@ -161,9 +176,15 @@ class PageTables(TableTree):
             self.engine.flush_pending = True
 
     def unmap(self, start: int, end: int) -> None:
-        """Forget all pages of the range."""
+        """Forget all pages of the range.  LinuxError(ENOMEM): no memory for tables; nothing has changed"""
         words, frames = self.words, self.frames
-        for low, high in self.spans(start, end):
+        spans = self.spans(start, end)
+        for low, high in spans:
+            if high - low == SPAN:
+                self.own_upper(low)
+            else:
+                self.own_table(low)
+        for low, high in spans:
             if high - low == SPAN:
                 self.unlink(low)
                 continue
@@ -178,23 +199,22 @@ class PageTables(TableTree):
         self._changed()
 
     def protect(self, start: int, end: int, prot: int) -> None:
-        """Apply `prot` to the pages that are present."""
+        """Apply `prot` to the pages that are present.  LinuxError(ENOMEM): as `unmap`"""
         words, frames = self.words, self.frames
         flags = leaf_flags(prot)
         code = False
-        for low, high in self.spans(start, end):
-            table = self.own_table(low)
+        for table, low, high in [(self.own_table(low), low, high) for low, high in self.spans(start, end)]:
             first = (table >> 3) + (low >> 12 & 511)
             for at in range(first, first + (high - low >> 12)):
                 entry = words[at]
                 if entry:
                     frame = entry & FRAME
-                    owned = entry & OWNED
-                    new = frame | flags | owned
-                    if owned and prot & WRITE and frames.references(frame) == 1:
+                    kind = entry & (OWNED | SHARED)
+                    new = frame | flags | kind
+                    if kind == OWNED and prot & WRITE and frames.references(frame) == 1:
                         new |= WRITABLE
                     words[at] = new
-                    if prot & EXECUTE and owned:
+                    if prot & EXECUTE and kind:
                         code |= frame in frames.code
                         frames.code.add(frame)
         if code:  # it was executable before, and may have been written since without the processor noticing
@@ -202,10 +222,13 @@ class PageTables(TableTree):
         self._changed()
 
     def move(self, start: int, end: int, target: int) -> None:
-        """Move the pages of the range to `target` (mremap); the ranges do not overlap."""
+        """Move the pages of the range to `target` (mremap); they do not overlap.  LinuxError(ENOMEM): as `unmap`"""
         words = self.words
-        for low, high in self.spans(start, end):
-            source = self.own_table(low) >> 3
+        tables = [(self.own_table(low) >> 3, low, high) for low, high in self.spans(start, end)]
+        for _, low, high in tables:
+            self.own_table(low - start + target)
+            self.own_table(high - PAGE - start + target)
+        for source, low, high in tables:
             for address in range(low, high, PAGE):
                 at = source + (address >> 12 & 511)
                 entry = words[at]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: A leaf entry whose frame is this table's own (a software bit: the processor ignores bits 9 to 11).
 OWNED = 1 << 9
+#: A leaf entry whose frame belongs to shared memory (a software bit).
+SHARED = 1 << 10
 LINK = PRESENT | WRITABLE | USER | ACCESSED
 #: What one leaf table covers, bytes.
 SPAN = 1 << 21
@@ -110,16 +112,15 @@ class TableTree:
         return spans
 
     def unlink(self, address: int) -> None:
-        """Drop a whole leaf table."""
+        """Drop a whole leaf table; the tables above it are exclusive (`own_upper`)."""
         words, table = self.words, self.root
-        self._own_upper(address)
         for shift in (39, 30, 21):
             at = (table >> 3) + (address >> shift & 511)
             table = words[at] & FRAME
         words[at] = 0
         self.drop_leaf(table)
 
-    def _own_upper(self, address: int) -> None:
+    def own_upper(self, address: int) -> None:
         """Make the upper tables on the way to `address` exclusive."""
         words, table = self.words, self.root
         for shift in (39, 30):

@@ -1,0 +1,180 @@
+"""Frames run out at every possible moment: an operation fails wholly, loses nothing and leaks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lbw.abi.errno import EFAULT, EIO, ENOMEM, LinuxError
+from lbw.abi.mman import (
+    MADV_DONTFORK,
+    MADV_DONTNEED,
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    MREMAP_FIXED,
+    MREMAP_MAYMOVE,
+    PROT_EXEC,
+    PROT_READ,
+    PROT_WRITE,
+)  # fmt: skip
+from lbw.abi.signal import SIGBUS
+from lbw.cpu.contracts import PF_USER
+from lbw.mm.faults import SegmentationFault
+from lbw.mm.remap import madvise, mremap
+
+PAGE, SPAN = 4096, 1 << 21
+RW = PROT_READ | PROT_WRITE
+PRIVATE = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+BASE = 0x4000_0000
+#: Two ranges across the ends of leaf tables, and one that fills three of them.
+LOW, HIGH, WIDE = BASE + SPAN - 8 * PAGE, BASE + 4 * SPAN - 8 * PAGE, BASE + 8 * SPAN
+LENGTH = 16 * PAGE
+
+
+class Shortage:
+    """Lets the N-th allocation from now on fail."""
+
+    def __init__(self, frames) -> None:
+        self.left = -1
+        for name in ("allocate", "allocate_copy", "allocate_granule"):
+            setattr(frames, name, self.counted(getattr(frames, name)))
+
+    def counted(self, allocate: Callable[..., int]) -> Callable[..., int]:
+        def call(*arguments: int) -> int:
+            if self.left == 0:
+                raise LinuxError(ENOMEM)
+            self.left -= 1
+            return allocate(*arguments)
+
+        return call
+
+
+class File:
+    """A file of 64 pages; `broken` makes reads fail."""
+
+    broken = False
+
+    def open(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def size(self) -> int:
+        return 64 * PAGE
+
+    def read_into(self, view: memoryview, offset: int) -> int:
+        if self.broken:
+            raise LinuxError(EIO)
+        length = min(len(view), self.size() - offset)
+        view[:length] = bytes([offset >> 16 & 0xFF | 1]) * length
+        return length
+
+
+def populated(bench):
+    """Return a space with private, file and shared memory, and a fork of it that shares everything."""
+    space = bench.space()
+    for start in (LOW, HIGH):
+        space.mmap(start, LENGTH, RW, PRIVATE)
+        space.write(start, bytes(range(1, 17)) * (LENGTH // 16))
+    space.mmap(WIDE, 3 * SPAN, RW, PRIVATE)
+    for address in range(WIDE, WIDE + 3 * SPAN, SPAN // 2):
+        space.write(address, b"wide")
+    file = bench.page_cache.file("file", File())
+    space.mmap(BASE + 6 * SPAN, LENGTH, RW | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, file)
+    space.read(BASE + 6 * SPAN, LENGTH)
+    space.mmap(BASE + 7 * SPAN, LENGTH, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED)
+    space.write(BASE + 7 * SPAN, b"shared")
+    return space, space.fork()
+
+
+def grandchild(space) -> None:
+    space.fork().release()
+
+
+def inherit_less(space) -> None:
+    madvise(space, LOW, 8 * PAGE, MADV_DONTFORK)
+    space.fork().release()
+
+
+OPERATIONS: dict[str, Callable] = {
+    "write": lambda space: space.write(LOW, bytes(LENGTH)),
+    "write to a file's pages": lambda space: space.write(BASE + 6 * SPAN, bytes(LENGTH)),
+    "write to shared pages": lambda space: space.write(BASE + 7 * SPAN, bytes(LENGTH)),
+    "munmap": lambda space: space.munmap(LOW + PAGE, LENGTH - 2 * PAGE),
+    "munmap of whole tables": lambda space: space.munmap(LOW, 20 * SPAN),
+    "mprotect": lambda space: space.mprotect(LOW + PAGE, LENGTH - 2 * PAGE, PROT_READ),
+    "mmap over it": lambda space: space.mmap(LOW + PAGE, LENGTH, RW, PRIVATE),
+    "mremap": lambda space: mremap(space, LOW, LENGTH, LENGTH, MREMAP_MAYMOVE | MREMAP_FIXED, HIGH + SPAN - PAGE),
+    "mremap onto": lambda space: mremap(space, LOW, LENGTH, LENGTH, MREMAP_MAYMOVE | MREMAP_FIXED, HIGH),
+    "mremap that grows": lambda space: mremap(space, LOW, LENGTH, 4 * SPAN, MREMAP_MAYMOVE),
+    "discard": lambda space: madvise(space, LOW, LENGTH, MADV_DONTNEED),
+    "fork": grandchild,
+    "fork without a part": inherit_less,
+    "fill": lambda space: space.populate(WIDE + PAGE, WIDE + 40 * PAGE, 2),
+}
+
+
+def contents(space) -> dict[int, bytes]:
+    """Return every page that is mapped, by address; the wide range where it was written."""
+    pages = {}
+    for vma in space.vmas:
+        step = PAGE if vma.end - vma.start < SPAN else SPAN // 2
+        for address in range(vma.start, vma.end, step):
+            pages[address] = space.read(address, PAGE)
+    return pages
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_that_runs_out_of_memory_loses_and_leaks_nothing(bench, name):
+    shortage = Shortage(bench.frames)
+    operation = OPERATIONS[name]
+    bench.page_cache.file("file", File()).frame(0)  # the cache keeps its granule
+    base = bench.frames.used
+    for moment in range(200):
+        space, other = populated(bench)
+        before, theirs = contents(space), contents(other)
+        shortage.left = moment
+        try:
+            operation(space)
+            failed = False
+        except LinuxError as error:
+            assert error.errno in (ENOMEM, EFAULT)  # EFAULT: part of it was written
+            failed = True
+        shortage.left = -1
+        if "shared" not in name:
+            assert contents(other) == theirs
+        if failed and "write" not in name and "onto" not in name:
+            after = contents(space)
+            assert {page: after.get(page) for page in before} == before
+        assert space.mmu.resident >= 0
+        space.munmap(BASE, 64 * SPAN)
+        space.munmap(space.abi.min_address, space.abi.mmap_base - space.abi.min_address)
+        assert space.mmu.resident == 0 and space.total == 0
+        space.release()
+        other.release()
+        assert bench.frames.used == base
+        assert bench.page_cache.file("file", File()).users == 0
+        if not failed:
+            break
+    else:
+        pytest.fail("it never succeeds")
+
+
+def test_a_file_that_cannot_be_read_is_a_bus_error_and_leaks_nothing(bench):
+    base = bench.frames.used
+    space = bench.space()
+    source = File()
+    source.broken = True
+    address = space.mmap(0, LENGTH, PROT_READ, MAP_PRIVATE, bench.page_cache.file("broken", source))
+    for _ in range(3):
+        with pytest.raises(SegmentationFault) as fault:
+            space.fault(address, PF_USER)
+        assert fault.value.signo == SIGBUS
+    source.broken = False
+    assert space.read(address, 1) == b"\1"
+    space.release()
+    assert bench.frames.used == base + 16
