@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lbw.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE
+from lbw.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE
 from lbw.cpu.contracts import (
     ALL,
     BP,
@@ -323,3 +323,75 @@ def test_registers_survive_switching_address_spaces(bench):
         for guest in guests:
             guest.trap()
             assert guest[RBX] == round_
+
+
+LOAD = "488b07 0f05 ebf9"  # mov rax, [rdi]; syscall; jmp
+
+
+def test_what_the_kernel_copies_on_write_the_guest_sees(guest):
+    guest.start(LOAD)
+    guest.set(RDI, DATA)
+    assert guest.trap().kind == SYSCALL and guest[RAX] == 0  # a page of zeros, shared by all
+    guest.space.write(DATA, b"12345678")
+    assert guest.trap().kind == SYSCALL and guest[RAX] == int.from_bytes(b"12345678", "little")
+    child = guest.space.fork()
+    guest.trap()
+    guest.space.write(DATA, b"87654321")
+    assert guest.trap().kind == SYSCALL and guest[RAX] == int.from_bytes(b"87654321", "little")
+    assert child.read(DATA, 8) == b"12345678"
+
+
+SHARED_CODE = 0x200_0000
+MOVES = [f"b8{number}000000 0f05" for number in ("11", "22")]  # mov eax, n; syscall
+
+
+def run_at(guest: Guest, address: int) -> int:
+    guest.context.registers[RIP] = address
+    guest.context.modified = ALL
+    assert guest.trap().kind == SYSCALL
+    return guest[RAX]
+
+
+def test_shared_code_made_writable_changed_and_made_executable_again_is_run_anew(guest):
+    guest.space.mmap(SHARED_CODE, 0x1000, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED)
+    for code, result in zip(MOVES * 2, [0x11, 0x22] * 2, strict=True):
+        guest.space.mprotect(SHARED_CODE, 0x1000, RW)
+        guest.space.write(SHARED_CODE, bytes.fromhex(code))
+        guest.space.mprotect(SHARED_CODE, 0x1000, PROT_READ | PROT_EXEC)
+        assert run_at(guest, SHARED_CODE) == result
+
+
+def test_frames_of_dead_shared_code_do_not_run_as_new_code(guest):
+    for code, result in zip(MOVES * 4, [0x11, 0x22] * 4, strict=True):
+        guest.space.mmap(SHARED_CODE, 0x1000, RW | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED)
+        guest.space.write(SHARED_CODE, bytes.fromhex(code))
+        assert run_at(guest, SHARED_CODE) == result
+
+
+def test_code_of_a_space_that_its_context_has_left_is_invalidated(bench):
+    first, second = Guest(bench, MOVES[0]), Guest(bench, MOVES[0])
+    assert first.trap().kind == SYSCALL and first[RAX] == 0x11
+    first.context.mmu = second.space.mmu  # execve
+    first.space.write(CODE, bytes.fromhex(MOVES[1]))
+    first.context.mmu = first.space.mmu
+    assert run_at(first, CODE) == 0x22
+    assert second.trap().kind == SYSCALL and second[RAX] == 0x11
+
+
+def test_an_interrupt_while_the_run_is_prepared_is_not_lost(guest):
+    guest.start("48ffc3 ebfb")  # inc rbx; jmp
+    library = guest.engine.processor.library
+    flush = library.control
+
+    def interrupted_flush(*arguments: object) -> None:
+        library.control = flush
+        flush(*arguments)
+        guest.engine.interrupt()
+
+    guest.engine.flush_pending = True
+    library.control = interrupted_flush
+    rescue = threading.Timer(2, guest.engine.interrupt)
+    rescue.start()
+    assert guest.trap().kind == PREEMPTED
+    rescue.cancel()
+    assert guest[RBX] == 0

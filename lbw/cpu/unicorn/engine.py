@@ -126,10 +126,6 @@ class UnicornEngine:
         trap = self._trap
         processor = self.processor
         registers = self.live_registers
-        if self._interrupted:
-            self._interrupted = False
-            trap.kind = PREEMPTED
-            return context, trap
         if context is not self.loaded or context.mmu is not self.active:
             self._load(context)
         modified = context.modified
@@ -143,9 +139,13 @@ class UnicornEngine:
             self.flush_pending = False
             self.flushes += 1
             processor.library.control(processor.handle, uc.TLB_FLUSH)
+        self._running = True
+        if self._interrupted:  # looked at after `_running` was set, as `interrupt` does it the other way round
+            self._running = self._interrupted = False
+            trap.kind = PREEMPTED
+            return context, trap
         rip = registers[RIP]
         registers[RIP] = 0
-        self._running = True
         error = processor.library.emu_start(processor.handle, rip, 0, 0, 0)
         self._running = False
         if processor.port_access is not None:
@@ -287,8 +287,9 @@ class UnicornEngine:
     def invalidate_code(self, mmu: PageTables, address: int) -> None:
         """Forget the translation of the page at `address`, whose bytes the kernel is about to change."""
         processor = self.processor
-        if mmu is self.active and self.loaded is not None:
-            self.synchronise(self.loaded)
+        loaded = self.loaded
+        if loaded is not None and loaded.mmu is mmu:
+            self.synchronise(loaded)
             if self.flush_pending:
                 self.flush_pending = False
                 processor.library.control(processor.handle, uc.TLB_FLUSH)
