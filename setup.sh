@@ -35,4 +35,5 @@ if [ -n "$missing" ]; then
 fi
 
 [ -x .venv/bin/pip ] || "$python" -m venv .venv
-.venv/bin/pip install --quiet --disable-pip-version-check --editable ".${1:+[$1]}"
+# "compat": a path in a file, instead of a finder whose imports every start of lbw would pay for.
+.venv/bin/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable ".${1:+[$1]}"

@@ -61,4 +61,5 @@ def test_options_that_are_named_exist():
 
 
 def test_the_changelog_knows_this_version():
-    assert re.search(rf"^## \[?{re.escape(lbw.__version__)}\]?", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    pattern = rf"^## \[?{re.escape(lbw.__version__)}\]?"
+    assert re.search(pattern, (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
