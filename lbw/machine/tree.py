@@ -49,9 +49,14 @@ class Tree:
             self._bind(bind)
 
     def _open_root(self, root: str, overlay: bool) -> FileSystem:
+        try:
+            os.stat(root)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            raise RootError(f"the root {root} does not exist") from None
+        except OSError as error:
+            raise RootError(f"the root {root} cannot be read: {error.strerror}") from None
         if not os.path.isdir(root):
-            reason = "is no directory" if os.path.exists(root) else "does not exist"
-            raise RootError(f"the root {root} {reason}")
+            raise RootError(f"the root {root} is no directory")
         native = os.path.realpath(root) == os.path.realpath(os.sep)
         try:
             system = HostFileSystem(root, ids="native" if native else None, read_only=overlay)

@@ -81,9 +81,9 @@ def test_an_unreadable_root(tmp_path):
     root.mkdir(mode=0)
     words = ["run", "--root", str(root), "/bin/true"]
     if os.geteuid() == 0:  # root reads everything: go as somebody else
-        tmp_path.chmod(0o755)
-        for parent in tmp_path.parents[:3]:
-            parent.chmod(parent.stat().st_mode | 0o055)
+        for part in (tmp_path, *tmp_path.parents):
+            if part.stat().st_mode & 0o055 != 0o055:
+                part.chmod(part.stat().st_mode | 0o055)
     refused(as_nobody(tmp_path, *words), 125, "permission denied")
 
 
