@@ -37,3 +37,5 @@ fi
 [ -x .venv/bin/pip ] || "$python" -m venv .venv
 # "compat": a path in a file, instead of a finder whose imports every start of lbw would pay for.
 .venv/bin/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable ".${1:+[$1]}"
+# Where Python is told not to keep what it compiled, every start would compile lbw again.
+.venv/bin/python -m compileall -q lbw
