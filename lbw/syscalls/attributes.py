@@ -29,19 +29,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.kernel.task import Task
     from lbw.vfs.inode import Inode
-    from lbw.vfs.location import Location
 
 UTIME_NOW = (1 << 30) - 1
 UTIME_OMIT = (1 << 30) - 2
 SECOND = 1_000_000_000
-
-
-def location_of(task: Task, fd: int) -> Location:
-    """Return the place that `fd` was opened at; pipes and sockets have none (EINVAL)."""
-    location = task.files.get(fd).location
-    if location is None:
-        raise LinuxError(EINVAL)
-    return location
 
 
 # Modes
@@ -58,7 +49,7 @@ def fchmod(task: Task, fd: int, mode: int) -> int:
     """Change permission bits of an open file.  man 2 fchmod"""
     file = task.files.get(fd)
     if file.location is None:
-        file.inode.set_attributes(mode=mode & 0o7777)
+        operations.set_mode(task.fs, file.inode, mode & 0o7777)
     else:
         operations.chmod(task.fs, file.location, mode & 0o7777)
     return 0
@@ -96,7 +87,11 @@ def lchown(task: Task, path: bytes, owner: int, group: int) -> int:
 @syscall("fchown", Fd("fd"), Id("owner"), Id("group"))
 def fchown(task: Task, fd: int, owner: int, group: int) -> int:
     """Change owner and group of an open file.  man 2 fchown"""
-    operations.chown(task.fs, location_of(task, fd), kept(owner), kept(group))
+    file = task.files.get(fd)
+    if file.location is None:
+        operations.set_owner(task.fs, file.inode, kept(owner), kept(group))
+    else:
+        operations.chown(task.fs, file.location, kept(owner), kept(group))
     return 0
 
 
@@ -118,11 +113,13 @@ def kept(number: int) -> int:
 
 
 def set_times(
-    task: Task, dirfd: int, path: bytes | None, times: tuple[int | None, int | None], flags: int, now: bool = False
-) -> int:
+    task: Task, dirfd: int, path: bytes | None, times: tuple[int | None, int | None], flags: int, now: bool = False,
+    valid: bool = True,
+) -> int:  # fmt: skip
     """Set access and modification time, in ns; None leaves one as it is. No path means the open file `dirfd`.
 
-    `now`: both are the current time, which whoever may write the file may set.
+    `now`: both are the current time, which whoever may write the file may set. EINVAL: not `valid`, once the file is
+    found.
     """
     only(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
     if path is None:
@@ -130,9 +127,17 @@ def set_times(
             raise LinuxError(EFAULT)
         if flags:
             raise LinuxError(EINVAL)
-        location = location_of(task, dirfd)
+        file = task.files.get(dirfd)
+        location = file.location
+        if location is None:
+            if not valid:
+                raise LinuxError(EINVAL)
+            operations.set_times(task.fs, file.inode, *times, now)
+            return 0
     else:
         location = place(task, dirfd, path, flags, not flags & AT_SYMLINK_NOFOLLOW)
+    if not valid:
+        raise LinuxError(EINVAL)
     operations.utimens(task.fs, location, *times, now)
     return 0
 
@@ -151,7 +156,7 @@ def utimensat(task: Task, dirfd: int, path: bytes | None, times: int, flags: int
     if not times:
         return touch(task, dirfd, path, flags)
     chosen: list[int | None] = []
-    all_now = True
+    all_now = valid = True
     for index in range(2):
         seconds, part = task.memory.load(times + index * task.abi.timespec.size, task.abi.timespec)
         all_now = all_now and part == UTIME_NOW
@@ -162,10 +167,11 @@ def utimensat(task: Task, dirfd: int, path: bytes | None, times: int, flags: int
         elif 0 <= part < SECOND:
             chosen.append(seconds * SECOND + part)
         else:
-            raise LinuxError(EINVAL)
+            valid = False
+            chosen.append(0)
     if chosen == [None, None]:
         return 0  # before the path is even looked at, as Linux does
-    return set_times(task, dirfd, path, (chosen[0], chosen[1]), flags, all_now)
+    return set_times(task, dirfd, path, (chosen[0], chosen[1]), flags, all_now, valid)
 
 
 @syscall("futimesat", DirFd("dirfd"), OptionalPath("pathname"), Timespec("times", 2, micro=True))

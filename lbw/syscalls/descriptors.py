@@ -151,6 +151,16 @@ def set_owner_ex(task: Task, fd: int, file: File, address: int) -> int:
     return set_owner(task, fd, file, -number if kind == F_OWNER_PGRP else number)
 
 
+def get_signal(task: Task, fd: int, file: File, argument: int) -> int:
+    """F_GETSIG: 0 is SIGIO, for F_SETSIG is refused."""
+    return 0
+
+
+def get_lease(task: Task, fd: int, file: File, argument: int) -> int:
+    """F_GETLEASE: there are none, for F_SETLEASE is refused."""
+    return abi.F_UNLCK
+
+
 def get_pipe_size(task: Task, fd: int, file: File, argument: int) -> int:
     """F_GETPIPE_SZ.  EBADF: not a pipe"""
     from lbw.vfs.pipe import PipeEnd
@@ -186,6 +196,8 @@ COMMANDS: dict[int, Command] = {
     abi.F_SETOWN: set_owner,
     abi.F_GETOWN_EX: get_owner_ex,
     abi.F_SETOWN_EX: set_owner_ex,
+    abi.F_GETSIG: get_signal,
+    abi.F_GETLEASE: get_lease,
     abi.F_GETPIPE_SZ: get_pipe_size,
     abi.F_SETPIPE_SZ: set_pipe_size,
 }

@@ -39,7 +39,7 @@ def ioctl(task: Task, fd: int, request: int, argument: int) -> int | Awaitable[i
     if kind == S_IFREG:
         stat = file.inode.stat()
         if request == FIONREAD:
-            task.memory.write(argument, (max(0, stat.size - file.offset) & 0xFFFFFFFF).to_bytes(4, "little"))
+            task.memory.write(argument, (stat.size - file.offset & 0xFFFFFFFF).to_bytes(4, "little"))
             return 0
         if request == FIGETBSZ:
             task.memory.write(argument, stat.blksize.to_bytes(4, "little"))

@@ -37,10 +37,14 @@ def link(task: Task, old: bytes, new: bytes) -> int:
 def linkat(task: Task, old_fd: int, old: bytes, new_fd: int, new: bytes, flags: int) -> int:
     """Make another name for a file, also for one without any (O_TMPFILE).  man 2 linkat"""
     only(flags, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)
-    operations.link(
-        task.fs, old, new, start(task, old_fd, old), start(task, new_fd, new),
-        bool(flags & AT_SYMLINK_FOLLOW), bool(flags & AT_EMPTY_PATH),
-    )  # fmt: skip
+    follow, empty_ok = bool(flags & AT_SYMLINK_FOLLOW), bool(flags & AT_EMPTY_PATH)
+    old_at = start(task, old_fd, old, empty_ok)
+    try:
+        new_at = start(task, new_fd, new)
+    except LinuxError:
+        operations.resolve(task.fs, old, old_at, follow, empty_ok)  # what is wrong with the old name counts first
+        raise
+    operations.link(task.fs, old, new, old_at, new_at, follow, empty_ok)
     return 0
 
 
@@ -70,7 +74,7 @@ def readlinkat(task: Task, dirfd: int, path: bytes, buf: int, size: int) -> int:
     """Read the target of a symbolic link; with an empty path of `dirfd` itself.  man 2 readlinkat"""
     if size <= 0:
         raise LinuxError(EINVAL)
-    target = operations.readlink(task.fs, path, start(task, dirfd, path))[:size]
+    target = operations.readlink(task.fs, path, start(task, dirfd, path, True))[:size]
     task.memory.write(buf, target)
     return len(target)
 
@@ -111,7 +115,7 @@ def renameat(task: Task, old_fd: int, old: bytes, new_fd: int, new: bytes) -> in
 def renameat2(task: Task, old_fd: int, old: bytes, new_fd: int, new: bytes, flags: int) -> int:
     """As renameat; flags forbid replacing, or exchange the two names.  EINVAL: a flag not known, or both at once"""
     only(flags, RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)
-    if flags & RENAME_WHITEOUT or flags == RENAME_NOREPLACE | RENAME_EXCHANGE:
+    if flags & RENAME_EXCHANGE and flags != RENAME_EXCHANGE:
         raise LinuxError(EINVAL)
     operations.rename(task.fs, old, new, start(task, old_fd, old), start(task, new_fd, new), flags)
     return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from struct import Struct
 
 from lbw.abi.errno import EAGAIN, EINVAL, ENOLCK, LinuxError
-from lbw.abi.fcntl import F_UNLCK, LOCK_NB
+from lbw.abi.fcntl import F_UNLCK, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN
 from lbw.syscalls.flag_names import FLOCK_OPERATIONS
 from lbw.syscalls.parameters import Fd, Flags
 from lbw.syscalls.table import syscall
@@ -100,7 +100,9 @@ def lock_manager(task: Task) -> LockManager:
 
 @syscall("flock", Fd("fd"), Flags("operation", FLOCK_OPERATIONS))
 def flock(task: Task, fd: int, operation: int) -> int | Awaitable[int]:
-    """Lock an open file as a whole.  EAGAIN: LOCK_NB and somebody holds it.  man 2 flock"""
+    """Lock an open file as a whole.  EAGAIN: LOCK_NB and somebody holds it; EINVAL goes before EBADF.  man 2 flock"""
+    if operation & ~LOCK_NB not in (LOCK_SH, LOCK_EX, LOCK_UN):
+        raise LinuxError(EINVAL)
     file = task.files.get(fd)
     try:
         lock_manager(task).flock(file, operation)

@@ -10,10 +10,22 @@ OPEN_FMODE.
 
 from __future__ import annotations
 
-from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE, LinuxError
-from lbw.abi.fcntl import O_APPEND, O_NONBLOCK, RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC
+from lbw.abi.errno import EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, EOPNOTSUPP, EPIPE, ESPIPE, LinuxError
+from lbw.abi.fcntl import (
+    O_APPEND,
+    O_NONBLOCK,
+    RWF_APPEND,
+    RWF_ATOMIC,
+    RWF_DSYNC,
+    RWF_HIPRI,
+    RWF_NOAPPEND,
+    RWF_NOWAIT,
+    RWF_SUPPORTED,
+    RWF_SYNC,
+)
+from lbw.abi.poll import POLLHUP, POLLIN
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
-from lbw.abi.stat import S_IFIFO, S_IFMT, S_IFSOCK
+from lbw.abi.stat import S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK
 from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import InBuffer, Iovec, OutIovec
 from lbw.syscalls.flag_names import RWF_FLAGS, SEEK_WHENCE
@@ -41,6 +53,8 @@ if TYPE_CHECKING:
     from lbw.vfs.file import File
 
 
+#: The last way to seek, SEEK_HOLE.
+SEEK_MAX = 4
 #: Offsets from here on need a look at the end of what an offset can be.
 FAR = 1 << 62
 
@@ -56,8 +70,12 @@ def read(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
     try:
         return file.read(task.memory.views(buf, count, True) if count else [])
     except LinuxError as error:
-        if error.errno != EAGAIN or file.flags & O_NONBLOCK or file.queue is None:
+        if error.errno == EFAULT and not must_wait(file):
+            return read_nowhere(file, file.offset)
+        if error.errno not in (EAGAIN, EFAULT) or file.queue is None:
             raise
+        if file.flags & O_NONBLOCK:
+            raise LinuxError(EAGAIN) from None
     except Interrupted:  # a background job that reads from its terminal
         return interrupted()
     return wait_and_pull(task, file, [(buf, count)]) if count else 0
@@ -86,13 +104,34 @@ def write(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
     return wait_and_push(task, file, [(buf, count)], count, done)
 
 
+def must_wait(file: File) -> bool:
+    """Whether a read finds nothing yet: then it waits before it touches its buffer."""
+    return file.queue is not None and not file.poll() & (POLLIN | POLLHUP)
+
+
+def read_nowhere(file: File, offset: int) -> int:
+    """Return what a read into a bad buffer gives: 0 at the end of a file, which needs no buffer.  EFAULT; EISDIR"""
+    kind = file.inode.mode & S_IFMT
+    if kind == S_IFREG and not file.pread([memoryview(bytearray(1))], offset):
+        return 0
+    if kind == S_IFIFO and not file.poll() & POLLIN:
+        return 0
+    raise LinuxError(EISDIR if kind == S_IFDIR else EFAULT)
+
+
 def read_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool) -> int | Awaitable[int]:
     """Read into `iov` at the file offset."""
+    if not any(length for _, length in iov):
+        return 0
     try:
         return pull(task, file, iov)
     except LinuxError as error:
-        if error.errno != EAGAIN or nowait or file.flags & O_NONBLOCK or file.queue is None:
+        if error.errno == EFAULT and not must_wait(file):
+            return read_nowhere(file, file.offset)
+        if error.errno not in (EAGAIN, EFAULT) or file.queue is None:
             raise
+        if nowait or file.flags & O_NONBLOCK:
+            raise LinuxError(EAGAIN) from None
     except Interrupted:
         return interrupted()
     return wait_and_pull(task, file, iov)
@@ -100,6 +139,8 @@ def read_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool
 
 def write_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool) -> int | Awaitable[int]:
     """Write `iov` at the file offset."""
+    if not any(length for _, length in iov):
+        return 0
     total = room_below_limit(task, file, None, sum(length for _, length in iov))
     try:
         done, more = push(task, file, iov, total, 0)
@@ -149,7 +190,12 @@ def pread64(task: Task, fd: int, buf: int, count: int, offset: int) -> int:
     file = positioned(task, fd, offset, 1)
     if count > CHUNK or offset > FAR:
         return pull_at(task, file, [(buf, count)], offset)
-    return file.pread(task.memory.views(buf, count, True) if count else [], offset)
+    try:
+        return file.pread(task.memory.views(buf, count, True) if count else [], offset)
+    except LinuxError as error:
+        if error.errno != EFAULT or file.inode.mode & S_IFMT == S_IFIFO:
+            raise
+        return read_nowhere(file, offset)
 
 
 @syscall("pwrite64", Fd("fd"), InBuffer("buf", 2), Size("count"), Long("offset"))
@@ -184,15 +230,41 @@ def offset_of(task: Task, low: int, high: int) -> int:
 @syscall("preadv", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"))
 def preadv(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int:
     """Read into several buffers at an offset.  man 2 preadv"""
-    offset = offset_of(task, low, high)
-    return pull_at(task, positioned(task, fd, offset, 1), load_iovec(task, iov, count), offset)
+    return read_vector_at(task, fd, iov, count, offset_of(task, low, high), 0)
 
 
 @syscall("pwritev", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"))
 def pwritev(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int:
     """Write from several buffers at an offset.  man 2 pwritev"""
     offset = offset_of(task, low, high)
-    return push_at(task, positioned(task, fd, offset, 2), load_iovec(task, iov, count), offset)
+    file = seekable(positioned(task, fd, offset, 2))
+    vector = load_iovec(task, iov, count)
+    return push_at(task, file, vector, offset) if any(length for _, length in vector) else 0
+
+
+def seekable(file: File) -> File:
+    """Return `file`.  ESPIPE: it is a pipe or socket"""
+    if file.inode.mode & S_IFMT in (S_IFIFO, S_IFSOCK):
+        raise LinuxError(ESPIPE)
+    return file
+
+
+def read_vector_at(task: Task, fd: int, iov: int, count: int, offset: int, flags: int) -> int:
+    """Read into several buffers at `offset`, with RWF_* flags."""
+    file = seekable(positioned(task, fd, offset, 1))
+    vector = load_iovec(task, iov, count)
+    if not any(length for _, length in vector):
+        return 0
+    check_flags(file, flags)
+    return pull_at(task, file, vector, offset)
+
+
+def check_flags(file: File, flags: int) -> None:
+    """EOPNOTSUPP: an unknown RWF_* flag, or RWF_ATOMIC, which needs a device that can; EINVAL: a contradiction"""
+    if flags & (~RWF_SUPPORTED | RWF_ATOMIC) or (flags & ~RWF_HIPRI and file.inode.is_directory):
+        raise LinuxError(EOPNOTSUPP)
+    if flags & RWF_APPEND and flags & RWF_NOAPPEND:
+        raise LinuxError(EINVAL)
 
 
 @syscall(
@@ -200,27 +272,38 @@ def pwritev(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> i
 )
 def preadv2(task: Task, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int | Awaitable[int]:
     """As preadv, with flags; offset -1 means the file offset.  EOPNOTSUPP: an unknown flag.  man 2 preadv2"""
-    if flags & ~(RWF_HIPRI | RWF_NOWAIT):
-        raise LinuxError(EOPNOTSUPP)
-    if offset_of(task, low, high) != -1:
-        return preadv(task, fd, iov, count, low, high)
+    offset = offset_of(task, low, high)
+    if offset != -1:
+        return read_vector_at(task, fd, iov, count, offset, flags)
     file = for_reading(task, fd)
-    return read_vector(task, file, load_iovec(task, iov, count), bool(flags & RWF_NOWAIT))
+    vector = load_iovec(task, iov, count)
+    if any(length for _, length in vector):
+        check_flags(file, flags)
+    return read_vector(task, file, vector, bool(flags & RWF_NOWAIT))
 
 
 @syscall("pwritev2", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"), Flags("flags", RWF_FLAGS))
 def pwritev2(task: Task, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int | Awaitable[int]:
-    """As pwritev, with flags; offset -1 means the file offset.  EOPNOTSUPP: an unknown flag.  man 2 pwritev2"""
-    if flags & ~(RWF_HIPRI | RWF_NOWAIT | RWF_APPEND | RWF_DSYNC | RWF_SYNC):
-        raise LinuxError(EOPNOTSUPP)
+    """As pwritev, with flags; offset -1 means the file offset.
+
+    RWF_APPEND writes at the end for this once, RWF_NOAPPEND not there in spite of O_APPEND.  EOPNOTSUPP: an unknown
+    flag.  man 2 pwritev2
+    """
     offset = offset_of(task, low, high)
-    file = for_writing(task, fd)
+    file = for_writing(task, fd) if offset == -1 else seekable(positioned(task, fd, offset, 2))
     vector = load_iovec(task, iov, count)
-    if offset == -1 and not flags & RWF_APPEND:
+    if not any(length for _, length in vector):
+        return 0
+    check_flags(file, flags)
+    appends = bool(flags & RWF_APPEND or (file.flags & O_APPEND and not flags & RWF_NOAPPEND))
+    result: int | Awaitable[int]
+    if offset == -1 and (appends == bool(file.flags & O_APPEND) or file.inode.mode & S_IFMT != S_IFREG):
         result = write_vector(task, file, vector, bool(flags & RWF_NOWAIT))
     else:
-        positioned(task, fd, max(offset, 0) if flags & RWF_APPEND else offset, 2)
-        result = push_at(task, file, vector, file.inode.stat().size if flags & RWF_APPEND else offset)
+        at = file.inode.stat().size if appends else file.offset if offset == -1 else offset
+        result = push_at(task, file, vector, at, False)
+        if offset == -1:
+            file.offset = at + result
     if flags & (RWF_DSYNC | RWF_SYNC) and isinstance(result, int):
         file.fsync(not flags & RWF_SYNC)
     return result
@@ -228,5 +311,8 @@ def pwritev2(task: Task, fd: int, iov: int, count: int, low: int, high: int, fla
 
 @syscall("lseek", Fd("fd"), Long("offset"), Choice("whence", SEEK_WHENCE))
 def lseek(task: Task, fd: int, offset: int, whence: int) -> int:
-    """Move the file offset; return the new one.  ESPIPE: a pipe or socket.  man 2 lseek"""
-    return task.files.get(fd).seek(offset, whence)
+    """Move the file offset; return the new one.  EINVAL; ESPIPE: a pipe or socket.  man 2 lseek"""
+    file = task.files.get(fd)
+    if whence > SEEK_MAX:
+        raise LinuxError(EINVAL)
+    return file.seek(offset, whence)

@@ -6,7 +6,7 @@ loses nothing; only `splice` out of a pipe has to take the bytes first, and then
 
 from __future__ import annotations
 
-from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EISDIR, EPIPE, ESPIPE, LinuxError
+from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EISDIR, EPIPE, ESPIPE, EXDEV, LinuxError
 from lbw.abi.fcntl import O_APPEND, O_NONBLOCK
 from lbw.abi.stat import S_IFBLK, S_IFDIR, S_IFMT, S_IFREG
 from lbw.kernel.task import Interrupted
@@ -66,12 +66,25 @@ def put(task: Task, file: File, data: memoryview) -> int:
 @syscall("sendfile", Fd("out_fd"), Fd("in_fd"), Pointer("offset"), Size("count"))
 def sendfile(task: Task, out_fd: int, in_fd: int, offset: int, count: int) -> int | Awaitable[int]:
     """Copy from a regular file to any file.  EINVAL: the input is something else, or the output appends"""
-    source, target = task.files.get(in_fd), task.files.get(out_fd)
-    if source.flags & 1 or not target.flags + 1 & 2:
+    from lbw.vfs.pipe import PipeEnd
+
+    if offset:
+        task.memory.read_u64(offset)  # EFAULT even for a bad descriptor
+    source = task.files.get(in_fd)
+    if source.flags & 1:
         raise LinuxError(EBADF)
-    if source.inode.mode & S_IFMT not in (S_IFREG, S_IFBLK) or target.flags & O_APPEND:
-        raise LinuxError(EINVAL)
+    if offset and isinstance(source, PipeEnd):
+        raise LinuxError(ESPIPE)
     cursor = Cursor(task, source, offset)
+    target = task.files.get(out_fd)
+    if not target.flags + 1 & 2:
+        raise LinuxError(EBADF)
+    if target.flags & O_APPEND and not isinstance(target, PipeEnd):
+        raise LinuxError(EINVAL)
+    if not count:
+        return 0
+    if source.inode.mode & S_IFMT not in (S_IFREG, S_IFBLK):
+        raise LinuxError(EINVAL)
     count = room_below_limit(task, target, None, min(count, MAX_COUNT))
     done, more = send_some(task, cursor, target, count, 0)
     if not more:
@@ -135,7 +148,7 @@ async def send_rest(task: Task, cursor: Cursor, target: File, count: int, done: 
     Flags("flags", {}),
 )  # fmt: skip
 def copy_file_range(task: Task, in_fd: int, in_at: int, out_fd: int, out_at: int, length: int, flags: int) -> int:
-    """Copy from one regular file to another.  EINVAL: overlapping ranges, or another type of file; EISDIR; EBADF"""
+    """Copy from one regular file to another.  EINVAL: they overlap, or another type of file; EISDIR; EBADF; EXDEV"""
     source, target = task.files.get(in_fd), task.files.get(out_fd)
     reading, writing = Cursor(task, source, in_at), Cursor(task, target, out_at)
     only(flags, 0)
@@ -145,6 +158,8 @@ def copy_file_range(task: Task, in_fd: int, in_at: int, out_fd: int, out_at: int
             raise LinuxError(EISDIR if kind == S_IFDIR else EINVAL)
     if source.flags & 1 or not target.flags + 1 & 2 or target.flags & O_APPEND:
         raise LinuxError(EBADF)
+    if source.inode.fs is not target.inode.fs:
+        raise LinuxError(EXDEV)
     length = min(length, MAX_COUNT, max(0, source.inode.stat().size - reading.offset))
     one, other = source.inode.stat(), target.inode.stat()
     if (one.dev, one.ino) == (other.dev, other.ino) and abs(reading.offset - writing.offset) < length:
@@ -186,11 +201,11 @@ def splice(
     if not length:
         return 0
     source, target = task.files.get(in_fd), task.files.get(out_fd)
-    if source.flags & 1 or not target.flags + 1 & 2:
-        raise LinuxError(EBADF)
     from_pipe, to_pipe = isinstance(source, PipeEnd), isinstance(target, PipeEnd)
     if (from_pipe and in_at) or (to_pipe and out_at):
         raise LinuxError(ESPIPE)
+    if source.flags & 1 or not target.flags + 1 & 2:
+        raise LinuxError(EBADF)
     if not (from_pipe or to_pipe) or source.inode is target.inode or target.flags & O_APPEND:
         raise LinuxError(EINVAL)
     reading = None if from_pipe else Cursor(task, source, in_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbw.abi.errno import EINVAL, ENOTDIR, LinuxError
+from lbw.abi.errno import EINVAL, ENOENT, ENOTDIR, LinuxError
 from lbw.abi.fcntl import AT_EMPTY_PATH, AT_FDCWD
 from lbw.vfs.operations import resolve
 
@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from lbw.vfs.location import Location
 
 
-def start(task: Task, dirfd: int, path: bytes) -> Location | None:
+def start(task: Task, dirfd: int, path: bytes, empty_ok: bool = False) -> Location | None:
     """Return where `path` starts; None is the working directory (an absolute path needs no start at all).
 
-    EBADF: no such descriptor; ENOTDIR: it is a pipe, a socket or the like, which has no place in the tree.
+    EBADF: no such descriptor; ENOTDIR: it is a pipe, a socket or the like, which has no place in the tree; ENOENT: an
+    empty path, which is an error before `dirfd` is looked at.
     """
     if dirfd == AT_FDCWD or path[:1] == b"/":
         return None
+    if not path and not empty_ok:
+        raise LinuxError(ENOENT)
     location = task.files.get_any(dirfd).location
     if location is None:
         raise LinuxError(ENOTDIR)

@@ -88,9 +88,9 @@ def newfstatat(task: Task, dirfd: int, path: bytes, statbuf: int, flags: int) ->
 
 def stat_at(task: Task, dirfd: int, path: bytes, flags: int) -> Stat:
     """Return the attributes of what `dirfd` and `path` name."""
-    return operations.stat(
-        task.fs, path, start(task, dirfd, path), not flags & AT_SYMLINK_NOFOLLOW, bool(flags & AT_EMPTY_PATH)
-    )
+    empty_ok = bool(flags & AT_EMPTY_PATH)
+    at = start(task, dirfd, path, empty_ok)
+    return operations.stat(task.fs, path, at, not flags & AT_SYMLINK_NOFOLLOW, empty_ok)
 
 
 @syscall(
@@ -110,9 +110,9 @@ def statx(task: Task, dirfd: int, path: bytes, flags: int, mask: int, buffer: in
         file = task.files.get_any(dirfd)
         location, stat = file.location, file.inode.stat()
     else:
-        location = operations.resolve(
-            task.fs, path, start(task, dirfd, path), not flags & AT_SYMLINK_NOFOLLOW, bool(flags & AT_EMPTY_PATH)
-        )
+        empty_ok = bool(flags & AT_EMPTY_PATH)
+        at = start(task, dirfd, path, empty_ok)
+        location = operations.resolve(task.fs, path, at, not flags & AT_SYMLINK_NOFOLLOW, empty_ok)
         stat = location.inode.stat()
     valid, mount, attributes = STATX_BASIC_STATS | STATX_MNT_ID, 0, 0
     if location is not None:
@@ -160,7 +160,7 @@ def faccessat2(task: Task, dirfd: int, path: bytes, mode: int, flags: int) -> in
     if not path and flags & AT_EMPTY_PATH and dirfd != AT_FDCWD and task.files.get_any(dirfd).location is None:
         return 0  # a pipe or the like: made by us, mode 0600
     operations.access(
-        task.fs, path, mode, start(task, dirfd, path),
+        task.fs, path, mode, start(task, dirfd, path, bool(flags & AT_EMPTY_PATH)),
         bool(flags & AT_EACCESS), not flags & AT_SYMLINK_NOFOLLOW, bool(flags & AT_EMPTY_PATH),
     )  # fmt: skip
     return 0

@@ -176,10 +176,10 @@ def push(task: Task, file: File, iov: Iov, total: int, done: int) -> tuple[int, 
     return done, False
 
 
-def push_at(task: Task, file: File, iov: Iov, offset: int) -> int:
+def push_at(task: Task, file: File, iov: Iov, offset: int, may_append: bool = True) -> int:
     """Write `iov` at `offset`; at the end when the file appends, as Linux does (man 2 pwrite, BUGS)."""
     total, done = total_of(iov), 0
-    if file.flags & O_APPEND:
+    if may_append and file.flags & O_APPEND:
         offset = file.inode.stat().size
     if offset + total > MAX_OFFSET:
         raise LinuxError(EINVAL)

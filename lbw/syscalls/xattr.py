@@ -58,6 +58,7 @@ def check_read(task: Task, inode: Inode, name: bytes) -> None:
         if inode.mode & S_IFMT not in (S_IFREG, S_IFDIR):
             raise LinuxError(ENODATA)
         require(task.credentials, inode, READ)
+    check_namespace(name)
 
 
 def check_change(task: Task, inode: Inode, location: Location | None, name: bytes) -> None:
@@ -71,20 +72,25 @@ def check_change(task: Task, inode: Inode, location: Location | None, name: byte
     elif name.startswith(b"system."):
         if not owns(task.credentials, inode):
             raise LinuxError(EPERM)
-    elif not task.credentials.capable(CAP_SYS_ADMIN):
+    elif name.startswith(NAMESPACES) and not task.credentials.capable(CAP_SYS_ADMIN):
         raise LinuxError(EPERM)
+    check_namespace(name)
 
 
 def read_name(task: Task, address: int) -> bytes:
-    """Return an attribute name.  ERANGE: empty or more than 255 bytes; EOPNOTSUPP: no such namespace"""
+    """Return an attribute name.  ERANGE: empty or more than 255 bytes"""
     name = task.memory.read_cstring(address, NAME_MAX + 2)
     if not name or len(name) > NAME_MAX:
         raise LinuxError(ERANGE)
+    return name
+
+
+def check_namespace(name: bytes) -> None:
+    """EOPNOTSUPP: no such namespace; EINVAL: nothing but its name. Both only count for a file that exists."""
     if not name.startswith(NAMESPACES):
         raise LinuxError(EOPNOTSUPP)
     if name in NAMESPACES:
         raise LinuxError(EINVAL)
-    return name
 
 
 def give(task: Task, address: int, size: int, value: bytes) -> int:

@@ -57,6 +57,8 @@ class FileSystem:
     type_name = "none"
     magic = 0
     read_only = False
+    #: st_blksize of what is not stored on a disk.
+    block_size = 4096
 
     root: Inode
     dev: int  # st_dev of all its inodes

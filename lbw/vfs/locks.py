@@ -155,10 +155,16 @@ class LockManager:
             self._drop(key, locks, owner)
 
     def test(self, file: File, request: RecordLock) -> RecordLock | None:
-        """Return a lock that is in the way of `request`, or None (F_GETLK).  EINVAL: not a read or write lock"""
+        """Return a lock that is in the way of `request`, or None (F_GETLK).
+
+        An OFD request of F_UNLCK asks for a lock that the description itself has there.  EINVAL
+        """
+        locks = self._inodes.get(_key(file))
+        if request.kind == F_UNLCK and request.owner is file:
+            own = locks.records.get(file, []) if locks is not None else []
+            return next((lock for lock in own if lock.first <= request.last and request.first <= lock.last), None)
         if request.kind not in (F_RDLCK, F_WRLCK):
             raise LinuxError(EINVAL)
-        locks = self._inodes.get(_key(file))
         return locks.conflict(request) if locks is not None else None
 
     def waiting(self, file: File, request: RecordLock) -> Waiting:

@@ -168,7 +168,7 @@ def rename(
     exchange = bool(flags & RENAME_EXCHANGE)
     if flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT):
         raise LinuxError(EINVAL)
-    if flags & RENAME_WHITEOUT or (exchange and flags & RENAME_NOREPLACE):
+    if exchange and flags != RENAME_EXCHANGE:
         raise LinuxError(EINVAL)
     _, parent, name, slash = walk(ctx, old, old_at, PARENT, False)
     _, new_parent, new_name, new_slash = walk(ctx, new, new_at, PARENT, False)
@@ -198,6 +198,8 @@ def rename(
     if target is not None and target.inode is source.inode:
         return
     _require_rename(ctx, parent, source, new_parent, target, exchange)
+    if flags & RENAME_WHITEOUT:  # no file system here makes whiteouts
+        raise LinuxError(EINVAL)
     parent.inode.rename(name, new_parent.inode, new_name, flags)
     if exchange:
         parent.exchange(name, new_parent, new_name)

@@ -171,6 +171,7 @@ def _open_tmpfile(ctx: FsContext, path: bytes, flags: int, mode: int, at: Locati
     mode, uid, gid = new_owner(ctx.credentials, directory.inode, S_IFREG | mode & 0o7777 & ~ctx.umask)
     inode = directory.inode.tmpfile(mode, uid, gid)
     file = inode.open(flags & ~(_ONCE | O_DIRECTORY) | O_LARGEFILE)
+    file.flags |= O_DIRECTORY  # F_GETFL tells it
     number = inode.recent().ino
     file.location = Location(directory.mount, inode, directory, b"#%d" % number)
     file.location.deleted = True

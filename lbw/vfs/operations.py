@@ -14,6 +14,7 @@ from lbw.abi.errno import (
     EISDIR,
     ENOENT,
     ENOTDIR,
+    EOPNOTSUPP,
     EPERM,
     EROFS,
     LinuxError,
@@ -36,13 +37,14 @@ from lbw.vfs.walk import EXISTING, walk
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.vfs.context import FsContext
-    from lbw.vfs.inode import Stat
+    from lbw.vfs.inode import Inode, Stat
     from lbw.vfs.location import Location
 
 __all__ = [
     "resolve", "open_file", "open_location", "stat", "access", "readlink", "path_of",
     "mkdir", "mknod", "symlink", "link", "unlink", "rmdir", "rename",
-    "chmod", "chown", "utimens", "truncate", "statfs", "chdir", "chroot",
+    "chmod", "chown", "utimens", "set_mode", "set_owner", "set_times",
+    "truncate", "statfs", "chdir", "chroot",
 ]  # fmt: skip
 
 
@@ -112,8 +114,14 @@ def _require_change(location: Location) -> None:
 def chmod(ctx: FsContext, location: Location, mode: int) -> None:
     """Set the permission bits.  man 2 chmod"""
     _require_change(location)
-    inode = location.inode
+    set_mode(ctx, location.inode, mode)
+
+
+def set_mode(ctx: FsContext, inode: Inode, mode: int) -> None:
+    """As chmod, of something that may have no place in the tree, such as a pipe."""
     credentials = ctx.credentials
+    if inode.mode & S_IFMT == S_IFLNK:
+        raise LinuxError(EOPNOTSUPP)
     if not owns(credentials, inode):
         raise LinuxError(EPERM)
     mode &= 0o7777
@@ -126,7 +134,11 @@ def chmod(ctx: FsContext, location: Location, mode: int) -> None:
 def chown(ctx: FsContext, location: Location, uid: int, gid: int) -> None:
     """Set owner and group; -1 keeps one. Clears set-user-id bits of what is not a directory.  man 2 chown"""
     _require_change(location)
-    inode = location.inode
+    set_owner(ctx, location.inode, uid, gid)
+
+
+def set_owner(ctx: FsContext, inode: Inode, uid: int, gid: int) -> None:
+    """As chown, of something that may have no place in the tree."""
     credentials = ctx.credentials
     mode, old_uid, old_gid = inode.access_attributes()
     if not credentials.capable(CAP_CHOWN):
@@ -153,7 +165,11 @@ def utimens(ctx: FsContext, location: Location, atime: int | None, mtime: int | 
     if atime is None and mtime is None:
         return
     _require_change(location)
-    inode = location.inode
+    set_times(ctx, location.inode, atime, mtime, now)
+
+
+def set_times(ctx: FsContext, inode: Inode, atime: int | None, mtime: int | None, now: bool = False) -> None:
+    """As utimens, of something that may have no place in the tree."""
     if not owns(ctx.credentials, inode):
         if not now:
             raise LinuxError(EPERM)

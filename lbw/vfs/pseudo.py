@@ -73,7 +73,7 @@ class PseudoInode(Inode):
         uid, gid = self.owner()
         return Stat(
             dev=self.fs.dev, ino=self.ino, mode=self.type | self.permissions, uid=uid, gid=gid,
-            nlink=self.link_count(), blksize=1024,
+            nlink=self.link_count(), blksize=self.fs.block_size,
             atime=time, mtime=time, ctime=time, btime=time,
         )  # fmt: skip
 

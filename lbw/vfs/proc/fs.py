@@ -26,6 +26,7 @@ class ProcFileSystem(PseudoFileSystem):
 
     type_name = "proc"
     magic = PROC_SUPER_MAGIC
+    block_size = 1024
 
     def __init__(self, source: ProcSource, dev: int = 0x15) -> None:
         super().__init__(dev)

@@ -8,7 +8,6 @@ from lbw.abi.errno import EINVAL, EOPNOTSUPP, LinuxError
 from lbw.abi.fcntl import (
     FALLOC_FL_KEEP_SIZE,
     FALLOC_FL_PUNCH_HOLE,
-    FALLOC_FL_ZERO_RANGE,
     O_NOATIME,
     SEEK_DATA,
     SEEK_HOLE,
@@ -89,7 +88,7 @@ class TmpFile(File):
         return super().seek(offset, whence)
 
     def allocate(self, mode: int, offset: int, length: int) -> None:
-        """Reserve, zero or punch space."""
+        """Reserve or punch space; other modes are not for tmpfs (EOPNOTSUPP), as on Linux."""
         if offset < 0 or length <= 0:
             raise LinuxError(EINVAL)
         keep = bool(mode & FALLOC_FL_KEEP_SIZE)
@@ -97,9 +96,7 @@ class TmpFile(File):
         content = self.content
         if kind == FALLOC_FL_PUNCH_HOLE and keep:
             content.punch(offset, length)
-        elif kind in (0, FALLOC_FL_ZERO_RANGE):
-            if kind:
-                content.punch(offset, length)
+        elif not kind:
             content.allocate(offset, length)
             if not keep and offset + length > content.size:
                 content.truncate(offset + length)
