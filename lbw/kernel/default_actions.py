@@ -8,6 +8,7 @@ in a system call goes on waiting. No core files are written, so the core flag of
 
 from __future__ import annotations
 
+from lbw.abi.errno import LinuxError
 from lbw.abi.signal import (
     CLD_CONTINUED,
     CLD_DUMPED,
@@ -126,15 +127,16 @@ def _send(child: Process, parent: Process, signo: int, code: int, status: int) -
 
     usage = child.total_usage()
     leader = child.leader
-    send_signal(
-        parent,
-        SigInfo(
-            signo,
-            code,
-            pid=child.pid,
-            uid=leader.credentials.ruid if leader is not None else child.uid,
-            status=status,
-            utime=usage.user_time // _TICK,
-            stime=usage.system_time // _TICK,
-        ),
+    info = SigInfo(
+        signo,
+        code,
+        pid=child.pid,
+        uid=leader.credentials.ruid if leader is not None else child.uid,
+        status=status,
+        utime=usage.user_time // _TICK,
+        stime=usage.system_time // _TICK,
     )
+    try:
+        send_signal(parent, info)
+    except LinuxError:
+        pass  # a real-time signal (clone), and the parent has its queue full of them

@@ -7,7 +7,7 @@ So, unlike in Linux, there is no failure after the point of no return.
 from __future__ import annotations
 
 from lbw.abi.errno import E2BIG, ETXTBSY, LinuxError
-from lbw.abi.resource import RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK
+from lbw.abi.resource import RLIMIT_STACK
 from lbw.abi.signal import SIGCHLD, SIGKILL
 from lbw.cpu.contracts import ALL
 from lbw.kernel.exit import exit_task, leave_memory
@@ -16,16 +16,12 @@ from lbw.kernel.task import RELOAD
 from lbw.loader.load import load_program
 from lbw.loader.privileges import credentials_after_exec
 from lbw.loader.program import find_program, require_executable
-from lbw.loader.stack import STRING_MAX
+from lbw.loader.stack import STRING_MAX, room_for_strings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.kernel.task import Task
     from lbw.vfs.location import Location
-
-#: More strings than this cannot fit, whatever the stack limit.
-STRINGS_MAX = 6 << 20 >> 3
-
 
 def execute(
     task: Task, location: Location, filename: bytes, argv: list[bytes], envp: list[bytes], *, unreachable: bool = False
@@ -42,17 +38,17 @@ def execute(
     credentials, secure = credentials_after_exec(task.credentials, program.location)
     vfs = task.fs.vfs
     vfs.deny_write(program.location.inode)
-    memory = kernel.create_memory(program.abi)
-    process.limits.restrict(memory)
-    soft = process.limits.soft
-    memory.size_limit, memory.data_limit, memory.stack_limit = soft(RLIMIT_AS), soft(RLIMIT_DATA), soft(RLIMIT_STACK)
+    memory = None
     try:
+        memory = kernel.create_memory(program.abi)
+        process.limits.restrict(memory)
         loaded = load_program(
             memory, program, envp, credentials, secure=secure, page_cache=kernel.page_cache, hardware=kernel.hardware,
-            stack_limit=soft(RLIMIT_STACK),
+            stack_limit=memory.stack_limit,
         )  # fmt: skip
     except BaseException:
-        memory.release()
+        if memory is not None:
+            memory.release()
         vfs.allow_write(program.location.inode)
         raise
 
@@ -104,18 +100,20 @@ def become_leader(task: Task) -> None:
 def read_strings(task: Task, address: int) -> list[bytes]:
     """Return the NULL-terminated array of strings at `address`; NULL is an empty one.
 
-    EFAULT; E2BIG: a string of 128 kB or more, or too many of them
+    EFAULT; E2BIG: a string of 128 kB or more, or more than the stack has room for
     """
     strings: list[bytes] = []
     if not address:
         return strings
     memory, word = task.memory, task.abi.word
+    left = room_for_strings(task.process.limits.soft(RLIMIT_STACK))
     while True:
         pointer = memory.read_pointer(address)
         if not pointer:
             return strings
         string = memory.read_cstring(pointer, STRING_MAX)
-        if len(string) >= STRING_MAX or len(strings) >= STRINGS_MAX:
+        left -= len(string) + 1 + word
+        if len(string) >= STRING_MAX or left < 0:
             raise LinuxError(E2BIG)
         strings.append(string)
         address += word

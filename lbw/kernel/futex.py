@@ -25,6 +25,7 @@ from lbw.abi.futex import (
     FUTEX_OP_SET,
     FUTEX_OP_XOR,
 )
+from lbw.kernel.task import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ class Futexes:
             while not waiter.woken:
                 if not await task.wait(deadline=deadline) and not waiter.woken:
                     raise LinuxError(ETIMEDOUT)
+        except Interrupted:
+            if not waiter.woken:  # else the wake-up came after the signal, and nobody else got it
+                raise
         finally:
             if not waiter.woken:
                 self._remove(waiter)

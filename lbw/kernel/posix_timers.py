@@ -8,7 +8,8 @@ Timers are not inherited by fork and deleted by execve. The clocks of processor 
 
 from __future__ import annotations
 
-from lbw.abi.errno import EINVAL, LinuxError
+from lbw.abi.errno import EAGAIN, EINVAL, LinuxError
+from lbw.abi.resource import RLIMIT_SIGPENDING
 from lbw.abi.signal import SI_TIMER
 from lbw.kernel.clock import MONOTONIC_CLOCKS, REALTIME_CLOCKS
 from lbw.kernel.signal_send import send_signal
@@ -110,9 +111,11 @@ class PosixTimer:
 
 
 def create_timer(process: Process, clock: int, signo: int, value: int, thread: Task | None) -> PosixTimer:
-    """Return a new timer, disarmed.  EINVAL: the clock"""
+    """Return a new timer, disarmed.  EINVAL: the clock; EAGAIN: as many as RLIMIT_SIGPENDING allows signals"""
     if clock not in REALTIME_CLOCKS and clock not in MONOTONIC_CLOCKS:
         raise LinuxError(EINVAL)
+    if len(process.timers) >= process.limits.soft(RLIMIT_SIGPENDING):
+        raise LinuxError(EAGAIN)
     identifier = 0
     while ("posix", identifier) in process.timers:
         identifier += 1

@@ -46,6 +46,9 @@ EXIT = 8  # the task is dead: leave it
 PENDING, WOKEN, TIMED_OUT, INTERRUPTED = range(4)
 
 
+_KILL = bit(SIGKILL)
+
+
 class Interrupted(Exception):
     """Thrown into the wait of a system call when a signal wants delivery.
 
@@ -144,7 +147,7 @@ class Task:
         Interrupted: a signal wants delivery. With `interruptible` false only a fatal one counts. Spurious wake-ups are
         allowed: check your condition again.
         """
-        if interruptible and self.attention & SIGNAL:
+        if self.attention & SIGNAL and (interruptible or self._killed):
             raise Interrupted
         kernel = self.kernel
         if deadline is not None and deadline <= kernel.clock.monotonic():
@@ -169,11 +172,13 @@ class Task:
 
     async def give_way(self, interruptible: bool = True) -> None:
         """Let others run, in the middle of a long call; `interruptible` as for `wait`.  Interrupted"""
-        if self.attention & SIGNAL:
-            pending = self.signals.pending.mask | self.process.pending.mask
-            if interruptible or pending & bit(SIGKILL):
-                raise Interrupted
+        if self.attention & SIGNAL and (interruptible or self._killed):
+            raise Interrupted
         await _SWITCH
+
+    @property
+    def _killed(self) -> bool:
+        return bool((self.signals.pending.mask | self.process.pending.mask) & _KILL)
 
     def wake(self) -> None:
         """Make a waiting task runnable; harmless otherwise."""

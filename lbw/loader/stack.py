@@ -50,9 +50,14 @@ class InitialStack:
         self.auxv = auxv
 
 
+def room_for_strings(limit: int) -> int:
+    """Return how many bytes of strings and pointers go with the stack limit `limit` (soft RLIMIT_STACK, bytes)."""
+    return max(min(TOTAL_MAX, limit // 4), TOTAL_MIN)
+
+
 def check_strings(argv: Sequence[bytes], envp: Sequence[bytes], execfn: bytes, limit: int) -> None:
     """E2BIG when the strings are too long for the stack limit `limit` (soft RLIMIT_STACK, bytes), as execve(2) says."""
-    room = max(min(TOTAL_MAX, limit // 4), TOTAL_MIN) - (max(len(argv), 1) + len(envp)) * 8
+    room = room_for_strings(limit) - (max(len(argv), 1) + len(envp)) * 8
     if len(execfn) >= STRING_MAX:
         raise LinuxError(E2BIG)
     room -= len(execfn) + 1

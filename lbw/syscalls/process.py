@@ -160,6 +160,7 @@ def start_child(task: Task, arguments: CloneArguments) -> int | Awaitable[int]:
 )  # fmt: skip
 def clone(task: Task, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int) -> int | Awaitable[int]:
     """Make a task that shares with the caller what `flags` say.  man 2 clone"""
+    flags &= 0xFFFFFFFF  # what lies above is for clone3
     return start_child(task, CloneArguments(flags & ~CSIGNAL, flags & CSIGNAL, stack, parent_tid, child_tid, tls))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from struct import pack
 
 import pytest
-from kernel_harness import DATA, Guest, exit_code
+from kernel_harness import DATA, SIZE, Guest, exit_code
 
-from lbw.abi.errno import EACCES, EFAULT, ENOENT, ENOEXEC, ETXTBSY
+from lbw.abi.errno import E2BIG, EACCES, EFAULT, ENOENT, ENOEXEC, ENOMEM, ETXTBSY, LinuxError
 from lbw.abi.fcntl import AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_RDONLY, O_WRONLY
+from lbw.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE
 from lbw.abi.sched import CLONE_FILES, CLONE_FS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM
 from lbw.abi.signal import SIGCHLD, SIGUSR1, SIGUSR2
 from lbw.abi.x86_64 import X86_64
@@ -123,6 +124,31 @@ def test_failures_leave_the_caller_untouched(guest):
 
     assert exit_code(guest.run(main, uid=1000)) == 0
     busy.release()
+
+
+def test_endless_arguments_and_missing_memory_leave_the_caller_untouched(guest):
+    inode = put(guest, b"prog", elf(0x1000))
+
+    def main(cpu):
+        guest.string(PATH, b"/prog")
+        for address in range(DATA + 0x1000, DATA + SIZE, 8):
+            guest.memory.write_u64(address, PATH)
+        assert (yield Call("execve", PATH, DATA + 0x1000, 0)) == -EFAULT  # no NULL before the end of the mapping
+        big = yield Call("mmap", 0, 1 << 24, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        for address in range(big, big + (2 << 20), 4096):
+            guest.memory.write(address, PATH.to_bytes(8, "little") * 512)
+        assert (yield Call("execve", PATH, big, 0)) == -E2BIG
+        create = guest.kernel._create_memory
+        guest.kernel._create_memory = no_memory
+        assert (yield Call("execve", PATH, 0, 0)) == -ENOMEM
+        guest.kernel._create_memory = create
+        guest.vfs.require_writable(inode)  # nobody is said to execute it
+
+    assert exit_code(guest.run(main)) == 0
+
+
+def no_memory(abi):
+    raise LinuxError(ENOMEM)
 
 
 def test_vfork_child_lets_its_parent_go_when_it_executes(guest):

@@ -238,3 +238,23 @@ def test_every_wake_wakes_somebody(waiters, wakes):
         assert len(left) == min(posted, waiters)
 
     assert exit_code(guest.run(main)) == 0
+
+
+def test_a_wake_up_that_comes_after_a_signal_counts(guest):
+    def handler(cpu):
+        guest.log.append("handler")
+        yield Call("getpid")
+
+    def child(cpu):
+        yield from guest.handle(SIGUSR1, handler)
+        guest.log.append((yield Call("futex", WORD, FUTEX_WAIT, 0, 0, 0, 0)))
+
+    def main(cpu):
+        pid = yield Call("fork", child=child)
+        yield Call("nanosleep", guest.timespec(TIME, SECOND), 0)
+        yield Call("kill", pid, SIGUSR1)
+        assert (yield Call("futex", WORD, FUTEX_WAKE, 1, 0, 0, 0)) == 1
+        yield from wait_all(1)
+
+    assert exit_code(guest.run(main)) == 0
+    assert guest.log == ["handler", 0]

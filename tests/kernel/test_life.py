@@ -5,10 +5,12 @@ from __future__ import annotations
 from kernel_harness import DATA, SHARED, Guest, exit_code
 
 from lbw.abi.errno import EAGAIN, ECHILD, EINVAL, EPERM, ESRCH
+from lbw.abi.resource import RLIMIT_SIGPENDING
 from lbw.abi.sched import CLONE_VFORK, CLONE_VM
-from lbw.abi.signal import SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTERM
+from lbw.abi.signal import SIGCHLD, SIGCONT, SIGKILL, SIGRTMIN, SIGSTOP, SIGTERM
 from lbw.abi.wait import P_ALL, P_PID, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUNTRACED
 from lbw.cpu.scripted import Call, Compute
+from lbw.kernel.wait import WALL
 
 
 def test_exit_status_of_the_main_program(guest):
@@ -286,3 +288,29 @@ def test_shutdown_ends_everything(guest):
     guest.events.planned.append(lambda: guest.kernel.shutdown(SIGTERM))
     assert guest.run(main) == SIGTERM
     assert guest.engine.mmus == 0
+
+
+def test_a_pending_kill_ends_the_wait_for_a_vfork_child(guest):
+    def child(cpu):
+        yield Call("kill", 2, SIGKILL)
+        yield Call("pause")
+
+    def main(cpu):
+        yield Call("vfork", child=child)
+
+    assert guest.run(main) == SIGKILL
+
+
+def test_a_real_time_exit_signal_that_finds_no_room_is_dropped(guest):
+    def child(cpu):
+        return 3
+        yield
+
+    def main(cpu):
+        guest.kernel.current.process.limits.set(RLIMIT_SIGPENDING, 0, 0, True)
+        pid = yield Call("clone", SIGRTMIN, 0, 0, 0, 0, child=child)
+        assert (yield Call("wait4", pid, DATA, WALL, 0)) == pid
+        assert guest.memory.read_u32(DATA) == 3 << 8
+
+    assert exit_code(guest.run(main)) == 0
+    assert not guest.reports

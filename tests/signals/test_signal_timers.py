@@ -6,7 +6,8 @@ import pytest
 from signal_fakes import FakeKernel
 
 from lbw.abi.clock import CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, ITIMER_REAL, ITIMER_VIRTUAL
-from lbw.abi.errno import EINVAL, LinuxError
+from lbw.abi.errno import EAGAIN, EINVAL, LinuxError
+from lbw.abi.resource import RLIMIT_SIGPENDING
 from lbw.abi.signal import SI_TIMER, SIGALRM, SIGVTALRM
 from lbw.kernel.interval_timers import interval_timer
 from lbw.kernel.posix_timers import create_timer, delete_timers, find_timer
@@ -109,3 +110,12 @@ def test_execve_deletes_posix_timers_and_keeps_the_others(kernel: FakeKernel, ta
     assert caught.value.errno == EINVAL
     with pytest.raises(LinuxError):
         create_timer(task.process, CLOCK_PROCESS_CPUTIME_ID, 40, 0, None)
+
+
+def test_there_are_as_many_timers_as_signals_may_be_pending(task: Task) -> None:
+    task.process.limits.set(RLIMIT_SIGPENDING, 3, 3, True)
+    for identifier in range(3):
+        assert create_timer(task.process, CLOCK_REALTIME, SIGALRM, 0, None).identifier == identifier
+    with pytest.raises(LinuxError) as error:
+        create_timer(task.process, CLOCK_REALTIME, SIGALRM, 0, None)
+    assert error.value.errno == EAGAIN
