@@ -147,6 +147,8 @@ class AddressSpace(UserMemory):
         """
         kind = flags & MAP_TYPE
         if kind == MAP_SHARED_VALIDATE:
+            if backing is None:
+                raise LinuxError(EINVAL)  # it is for files
             if flags & MAP_SYNC:
                 raise LinuxError(EOPNOTSUPP)
             kind = MAP_SHARED
@@ -308,7 +310,7 @@ class AddressSpace(UserMemory):
         child = AddressSpace(self.mmu.fork(), self.frames, self.homes, self.abi)
         child.vmas = VmaList([vma.piece(vma.start, vma.end) for vma in self.vmas if not vma.dont_fork])
         for vma in self.vmas:
-            if vma.dont_fork:
+            if vma.dont_fork or vma.wipe_on_fork:
                 try:
                     child.mmu.unmap(vma.start, vma.end)
                 except LinuxError:

@@ -145,8 +145,24 @@ def madvise(task: Task, address: int, length: int, advice: int) -> int | Awaitab
     """Advise about the use of memory.  EINVAL, ENOMEM; EFAULT: MADV_POPULATE_* met the end of the file"""
     if advice in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
         access = READ if advice == MADV_POPULATE_READ else WRITE
-        return populate(task, *_mapped(task, address, length), access, EINVAL)
+        return populate_to_hole(task, address, length, access)
     remap.madvise(task.memory, address, length, advice)
+    return 0
+
+
+async def populate_to_hole(task: Task, address: int, length: int, access: int) -> int:
+    """Make the pages of a range present.  ENOMEM: some are not mapped, those before them are present then"""
+    end = address + round_up(length)
+    if address & PAGE_MASK or end >= 1 << 64:
+        raise LinuxError(EINVAL)
+    hole = address
+    for vma in task.memory.vmas.between(address, end):
+        if vma.start > hole:
+            break
+        hole = vma.end
+    await populate(task, address, min(hole, end), access, EINVAL)
+    if hole < end:
+        raise LinuxError(ENOMEM)
     return 0
 
 
@@ -264,5 +280,3 @@ def mlockall(task: Task, flags: int) -> int:
 def munlockall(task: Task) -> int:
     """Undo mlockall."""
     return 0
-
-
