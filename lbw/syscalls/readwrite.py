@@ -33,6 +33,9 @@ from lbw.syscalls.parameters import Choice, Fd, Flags, Int, Long, OutBuffer, Siz
 from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import (
     CHUNK,
+    TURN,
+    at_offset,
+    in_turns,
     interrupted,
     load_iovec,
     pull,
@@ -40,7 +43,9 @@ from lbw.syscalls.transfer import (
     push,
     push_at,
     room_below_limit,
+    section,
     send_sigpipe,
+    total_of,
     wait_and_pull,
     wait_and_push,
 )
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from lbw.kernel.task import Task
+    from lbw.syscalls.transfer import Iov
     from lbw.vfs.file import File
 
 
@@ -71,7 +77,7 @@ def read(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
         return file.read(task.memory.views(buf, count, True) if count else [])
     except LinuxError as error:
         if error.errno == EFAULT and not must_wait(file):
-            return read_nowhere(file, file.offset)
+            return read_nowhere(task, file, [(buf, count)], file.offset)
         if error.errno not in (EAGAIN, EFAULT) or file.queue is None:
             raise
         if file.flags & O_NONBLOCK:
@@ -109,9 +115,11 @@ def must_wait(file: File) -> bool:
     return file.queue is not None and not file.poll() & (POLLIN | POLLHUP)
 
 
-def read_nowhere(file: File, offset: int) -> int:
+def read_nowhere(task: Task, file: File, iov: Iov, offset: int) -> int:
     """Return what a read into a bad buffer gives: 0 at the end of a file, which needs no buffer.  EFAULT; EISDIR"""
     kind = file.inode.mode & S_IFMT
+    if any(base + length > task.abi.task_size for base, length in iov):
+        raise LinuxError(EFAULT)  # no address of a program at all: that is looked at first
     if kind == S_IFREG and not file.pread([memoryview(bytearray(1))], offset):
         return 0
     if kind == S_IFIFO and not file.poll() & POLLIN:
@@ -123,11 +131,13 @@ def read_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool
     """Read into `iov` at the file offset."""
     if not any(length for _, length in iov):
         return 0
+    if file.queue is None and total_of(iov) > TURN:
+        return in_turns(task, file, iov, lambda part, _: pull(task, file, part))
     try:
         return pull(task, file, iov)
     except LinuxError as error:
         if error.errno == EFAULT and not must_wait(file):
-            return read_nowhere(file, file.offset)
+            return read_nowhere(task, file, iov, file.offset)
         if error.errno not in (EAGAIN, EFAULT) or file.queue is None:
             raise
         if nowait or file.flags & O_NONBLOCK:
@@ -142,6 +152,9 @@ def write_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: boo
     if not any(length for _, length in iov):
         return 0
     total = room_below_limit(task, file, None, sum(length for _, length in iov))
+    if file.queue is None and total > TURN:
+        iov = section(iov, 0, total)
+        return in_turns(task, file, iov, lambda part, _: push(task, file, part, total_of(part), 0)[0])
     try:
         done, more = push(task, file, iov, total, 0)
     except Interrupted:
@@ -185,26 +198,26 @@ def positioned(task: Task, fd: int, offset: int, access: int) -> File:
 
 
 @syscall("pread64", Fd("fd"), OutBuffer("buf"), Size("count"), Long("offset"))
-def pread64(task: Task, fd: int, buf: int, count: int, offset: int) -> int:
+def pread64(task: Task, fd: int, buf: int, count: int, offset: int) -> int | Awaitable[int]:
     """Read at `offset`; the file offset stays.  man 2 pread"""
     file = positioned(task, fd, offset, 1)
     if count > CHUNK or offset > FAR:
-        return pull_at(task, file, [(buf, count)], offset)
+        return at_offset(pull_at, task, file, [(buf, count)], offset)
     try:
         return file.pread(task.memory.views(buf, count, True) if count else [], offset)
     except LinuxError as error:
         if error.errno != EFAULT or file.inode.mode & S_IFMT == S_IFIFO:
             raise
-        return read_nowhere(file, offset)
+        return read_nowhere(task, file, [(buf, count)], offset)
 
 
 @syscall("pwrite64", Fd("fd"), InBuffer("buf", 2), Size("count"), Long("offset"))
-def pwrite64(task: Task, fd: int, buf: int, count: int, offset: int) -> int:
+def pwrite64(task: Task, fd: int, buf: int, count: int, offset: int) -> int | Awaitable[int]:
     """Write at `offset`; the file offset stays.  man 2 pwrite"""
     file = positioned(task, fd, offset, 2)
     limited = task.process.limits.soft(RLIMIT_FSIZE) != RLIM_INFINITY
     if limited or count > CHUNK or offset > FAR or file.flags & O_APPEND:
-        return push_at(task, file, [(buf, count)], offset)
+        return at_offset(push_at, task, file, [(buf, count)], offset)
     return file.pwrite(task.memory.views(buf, count, False) if count else [], offset)
 
 
@@ -228,18 +241,18 @@ def offset_of(task: Task, low: int, high: int) -> int:
 
 
 @syscall("preadv", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"))
-def preadv(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int:
+def preadv(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int | Awaitable[int]:
     """Read into several buffers at an offset.  man 2 preadv"""
     return read_vector_at(task, fd, iov, count, offset_of(task, low, high), 0)
 
 
 @syscall("pwritev", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"))
-def pwritev(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int:
+def pwritev(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int | Awaitable[int]:
     """Write from several buffers at an offset.  man 2 pwritev"""
     offset = offset_of(task, low, high)
     file = seekable(positioned(task, fd, offset, 2))
     vector = load_iovec(task, iov, count)
-    return push_at(task, file, vector, offset) if any(length for _, length in vector) else 0
+    return at_offset(push_at, task, file, vector, offset) if any(length for _, length in vector) else 0
 
 
 def seekable(file: File) -> File:
@@ -249,14 +262,14 @@ def seekable(file: File) -> File:
     return file
 
 
-def read_vector_at(task: Task, fd: int, iov: int, count: int, offset: int, flags: int) -> int:
+def read_vector_at(task: Task, fd: int, iov: int, count: int, offset: int, flags: int) -> int | Awaitable[int]:
     """Read into several buffers at `offset`, with RWF_* flags."""
     file = seekable(positioned(task, fd, offset, 1))
     vector = load_iovec(task, iov, count)
     if not any(length for _, length in vector):
         return 0
     check_flags(file, flags)
-    return pull_at(task, file, vector, offset)
+    return at_offset(pull_at, task, file, vector, offset)
 
 
 def check_flags(file: File, flags: int) -> None:

@@ -24,6 +24,8 @@ from lbw.signals.siginfo import SigInfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from lbw.kernel.task import Task
     from lbw.vfs.file import File
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 MAX_COUNT = 0x7FFF_F000
 #: What is moved in one step at most, bytes.
 CHUNK = 1 << 20
+#: What one call moves before others get a turn, bytes.
+TURN = 32 << 20
 #: Elements of an iovec array (IOV_MAX).
 MAX_VECTORS = 1024
 MAX_OFFSET = (1 << 63) - 1
@@ -120,6 +124,40 @@ def pull_at(task: Task, file: File, iov: Iov, offset: int) -> int:
     return done
 
 
+async def in_turns(task: Task, file: File, iov: Iov, move: Callable[[Iov, int], int]) -> int:
+    """Move all of a long `iov`, letting others run in between; only a fatal signal ends it early.
+
+    `move(part, done)` moves the part that begins after `done` bytes and returns how much it has moved.
+    """
+    total, done = total_of(iov), 0
+    file.acquire()
+    try:
+        while done < total:
+            part = section(iov, done, min(TURN, total - done))
+            try:
+                count = move(part, done)
+            except LinuxError:
+                if done:
+                    break
+                raise
+            done += count
+            if count < total_of(part):
+                break
+            await task.give_way(interruptible=False)
+        return done
+    finally:
+        file.release()
+
+
+def at_offset(
+    move: Callable[[Task, File, Iov, int], int], task: Task, file: File, iov: Iov, offset: int
+) -> int | Awaitable[int]:  # fmt: skip
+    """Do `pull_at` or `push_at`, in turns when it is much."""
+    if total_of(iov) <= TURN:
+        return move(task, file, iov, offset)
+    return in_turns(task, file, iov, lambda part, done: move(task, file, part, offset + done))
+
+
 async def wait_and_pull(task: Task, file: File, iov: Iov) -> int:
     """Wait until `file` has something, and read it."""
     file.acquire()
@@ -144,7 +182,7 @@ def expire(task: Task, file: File, iov: Iov) -> int:
     from lbw.vfs.tty.tty_file import TtyFile
 
     assert isinstance(file, TtyFile)
-    return file.expire(task.memory.vector_views(iov, True))
+    return file.expire(task.memory.vector_views(section(iov, 0, CHUNK), True))
 
 
 async def interrupted() -> int:
