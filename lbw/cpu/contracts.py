@@ -100,6 +100,7 @@ if TYPE_CHECKING:
         """
 
         resident: int  # pages of private memory that this address space holds (for statm, rusage, limits)
+        tables: int  # pages that hold its page tables
 
         def touch(self, region: Region, address: int, access: int, reported: bool = False) -> bool:
             """Make the page at `address` usable for `access`, which `region.prot` allows.

@@ -18,6 +18,7 @@ class ScriptedMmu:
         self._engine = engine
         self.pages: dict[int, tuple[int, int, bool]] = {}  # page address -> (frame, prot, owned)
         self.resident = 0
+        self.tables = 0
         engine.mmus += 1
 
     def touch(self, region: Region, address: int, access: int, reported: bool = False) -> bool:

@@ -1,7 +1,7 @@
 """Out of memory: a guest dies so that the others, and lbw, live.
 
-As Linux does, the process with the largest resident set is chosen, and the task that could not get a page tries again
-after it is gone.
+As Linux does, the process with the largest resident set and page tables is chosen, and the task that could not get a
+page tries again after it is gone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ def out_of_memory(task: Task) -> None:
 
 
 def resident(process: Process) -> int:
-    """Return the resident pages of a living process."""
+    """Return the resident pages of a living process, page tables included."""
     leader = process.leader
-    return leader.context.mmu.resident if leader is not None else 0
+    if leader is None:
+        return 0
+    mmu = leader.context.mmu
+    return mmu.resident + mmu.tables

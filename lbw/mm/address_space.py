@@ -339,4 +339,3 @@ class AddressSpace(UserMemory):
         if not private and vma is not None and vma.shared and isinstance(vma.backing, SharedMemory):
             return (vma.backing.identity, vma.offset + address - vma.start)
         return (id(self), address)
-

@@ -10,6 +10,7 @@ from lbw.abi.sched import CLONE_VFORK, CLONE_VM
 from lbw.abi.signal import SIGCHLD, SIGCONT, SIGKILL, SIGRTMIN, SIGSTOP, SIGTERM
 from lbw.abi.wait import P_ALL, P_PID, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUNTRACED
 from lbw.cpu.scripted import Call, Compute
+from lbw.kernel.oom import out_of_memory
 from lbw.kernel.wait import WALL
 
 
@@ -314,3 +315,20 @@ def test_a_real_time_exit_signal_that_finds_no_room_is_dropped(guest):
 
     assert exit_code(guest.run(main)) == 0
     assert not guest.reports
+
+
+def test_out_of_memory_ends_the_process_with_the_most_tables(guest):
+    def greedy(cpu):
+        cpu.mmu.tables = 1000
+        yield Call("pause")
+
+    def main(cpu):
+        cpu.mmu.resident = 500
+        pid = yield Call("fork", child=greedy)
+        yield Call("nanosleep", guest.timespec(DATA, 10**9), 0)
+        out_of_memory(guest.kernel.current)
+        assert (yield Call("wait4", pid, DATA, 0, 0)) == pid
+        assert guest.memory.read_u32(DATA) == SIGKILL
+
+    assert exit_code(guest.run(main)) == 0
+    assert "out of memory" in guest.reports[0]

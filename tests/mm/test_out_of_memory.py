@@ -178,3 +178,17 @@ def test_a_file_that_cannot_be_read_is_a_bus_error_and_leaks_nothing(bench):
     assert space.read(address, 1) == b"\1"
     space.release()
     assert bench.frames.used == base + 16
+
+
+def test_tables_are_counted_like_pages(bench):
+    space = bench.space()
+    space.mmap(WIDE, 8 * SPAN, PROT_READ, PRIVATE)
+    before = space.mmu.tables
+    for address in range(WIDE, WIDE + 8 * SPAN, SPAN):
+        space.read(address, 1)
+    assert space.mmu.resident == 0 and space.mmu.tables >= before + 8
+    held = space.mmu.tables
+    child = space.fork()
+    assert child.mmu.tables == held
+    space.munmap(WIDE, 8 * SPAN)
+    assert space.mmu.tables == held - 8

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lbw.cpu.contracts import Region
     from lbw.cpu.unicorn.engine import UnicornEngine
 
+
 def leaf_flags(prot: int) -> int:
     """Return the bits of a present leaf entry for PROT_* `prot`, without W."""
     flags = PRESENT | ACCESSED | DIRTY
@@ -294,6 +295,3 @@ class PageTables(TableTree):
         else:
             self.engine.invalidate_code(self, address)
         return frame
-
-
-

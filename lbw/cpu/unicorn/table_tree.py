@@ -32,7 +32,7 @@ _CLEAR_W = int.from_bytes((~WRITABLE & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "littl
 class TableTree:
     """The page tables of one address space."""
 
-    __slots__ = ("engine", "frames", "ram", "resident", "root", "words")
+    __slots__ = ("engine", "frames", "ram", "resident", "root", "tables", "words")
 
     def __init__(self, engine: UnicornEngine) -> None:
         self.engine = engine
@@ -42,6 +42,7 @@ class TableTree:
         self.root = self.frames.allocate()
         self.words[(self.root >> 3) + 256] = engine.processor.kernel_entry
         self.resident = 0  # owned pages
+        self.tables = 1  # those made for this space, or inherited from the one it was forked from
 
     def own_table(self, address: int) -> int:
         """Return the leaf table for `address`, made and made exclusive as needed."""
@@ -59,6 +60,7 @@ class TableTree:
             else:
                 table = self.frames.allocate()
                 words[at] = table | LINK
+                self.tables += 1
         return table
 
     def _copy_upper(self, table: int) -> int:
@@ -118,6 +120,7 @@ class TableTree:
             at = (table >> 3) + (address >> shift & 511)
             table = words[at] & FRAME
         words[at] = 0
+        self.tables -= 1
         self.drop_leaf(table)
 
     def own_upper(self, address: int) -> None:
@@ -150,7 +153,7 @@ class TableTree:
             if entry:
                 share(entry & FRAME)
                 words[mine + index] = words[other + index] = entry & ~WRITABLE
-        child.resident = self.resident
+        child.resident, child.tables = self.resident, self.tables
 
     def drop_all(self) -> None:
         """Give all tables and owned frames back."""
