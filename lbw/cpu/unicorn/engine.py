@@ -8,14 +8,19 @@ Which of the two stopped the run, a system call or `interrupt`? The hook leaves 
 buffer's RIP, which was zeroed before the run. A fault is told by the return value and by the pending exception in the
 saved context, which has to be cleared there, or the next fault would be a double fault.
 
-`interrupt` may come from any thread at any moment. A stop that reaches Unicorn before its loop is entered is lost, so
-it is repeated until the run has ended.
+`interrupt` may come from any thread at any moment, but `uc_emu_stop` may not: when it reaches Unicorn after
+`uc_emu_start` was called and before its loop is entered, its order to leave the loop is lost and only the note that a
+stop was asked for remains. With that note set Unicorn calls no second hook at the next `syscall`, so the program would
+run on behind a system call that nobody has made. Therefore a run is stopped only when its thread has used enough
+processor time in it to be in the loop for certain. Time of day would not do: a busy host takes the processor away from
+a thread anywhere.
 """
 
 from __future__ import annotations
 
 import ctypes
 import time
+from _thread import get_ident
 from ctypes import c_int, c_int32, c_uint64, c_void_p
 from struct import unpack_from
 
@@ -42,6 +47,7 @@ from lbw.cpu.unicorn.boot import Processor
 from lbw.cpu.unicorn.context import UnicornContext
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.errors import EngineError
+from lbw.host.clock import thread_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +58,9 @@ if TYPE_CHECKING:
 #: Host memory for translated code, bytes. Reserved, not used at once.
 CODE_CACHE = 256 << 20
 
+
+#: Processor time after which a run has certainly entered Unicorn's loop, ns; it needs about 300.
+ENTRY = 100_000
 
 #: TF in RFLAGS: trap after each instruction.
 TRACE_FLAG = 0x100
@@ -89,8 +98,10 @@ class UnicornEngine:
         self.code_flushes = 0
         self._next: UnicornContext | None = None
         self._trap = UnicornTrap()
-        self._running = False
+        self._runs = 0  # odd while a run is under way
         self._interrupted = False
+        self._thread = 0  # that runs
+        self._used = thread_clock()  # its processor time
         buffer = processor.buffer
         self.live_registers = memoryview(buffer).cast("B")[layout.registers : layout.registers + 17 * 8].cast("Q")
         self._pending = c_int32.from_buffer(buffer, layout.old_exception)
@@ -139,15 +150,16 @@ class UnicornEngine:
             self.flush_pending = False
             self.flushes += 1
             processor.library.control(processor.handle, uc.TLB_FLUSH)
-        self._running = True
-        if self._interrupted:  # looked at after `_running` was set, as `interrupt` does it the other way round
-            self._running = self._interrupted = False
+        self._runs += 1
+        if self._interrupted:  # looked at after `_runs` was set, as `interrupt` does it the other way round
+            self._runs += 1
+            self._interrupted = False
             trap.kind = PREEMPTED
             return context, trap
         rip = registers[RIP]
         registers[RIP] = 0
         error = processor.library.emu_start(processor.handle, rip, 0, 0, 0)
-        self._running = False
+        self._runs += 1
         if processor.port_access is not None:
             return self._refuse_port_access(context)
         if error == 0:
@@ -191,12 +203,17 @@ class UnicornEngine:
     def interrupt(self) -> None:
         """Make the running context trap as PREEMPTED soon. Safe from any thread, and when nothing runs."""
         self._interrupted = True
-        stop, handle = self.processor.library.emu_stop, self.processor.handle
-        for _ in range(200):
-            if not (self._running and self._interrupted):
-                return
-            stop(handle)
+        run = self._runs
+        if not run & 1:
+            return  # the next run looks at `_interrupted`
+        stop, handle, clock = self.processor.library.emu_stop, self.processor.handle, self._used
+        begin = clock()
+        while self._runs == run and self._interrupted:
             time.sleep(0.0002)
+            used = clock() - begin
+            # No other thread gets Python's lock between the comparison and the stop: the run is the same one.
+            if used > ENTRY and self._runs == run:
+                stop(handle)
 
     def _software_interrupt(self, context: UnicornContext) -> int:
         """Return the vector of an exception that Unicorn does not name: single step, interrupt instruction or #MF.
@@ -234,6 +251,9 @@ class UnicornEngine:
 
     def _load(self, context: UnicornContext) -> None:
         processor = self.processor
+        if get_ident() != self._thread:
+            self._thread = get_ident()
+            self._used = thread_clock()
         if context is not self.loaded:
             self.unload()
             ctypes.memmove(processor.buffer, bytes(context.storage), len(context.storage))
