@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from lbw.abi.errno import EINVAL, LinuxError
-from lbw.abi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM
+from lbw.abi.poll import (
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLNVAL,
+    POLLOUT,
+    POLLPRI,
+    POLLRDBAND,
+    POLLRDNORM,
+    POLLWRBAND,
+    POLLWRNORM,
+)
 from lbw.syscalls.displays import FdSet, Timespec
 from lbw.syscalls.parameters import Int, Pointer
 from lbw.syscalls.poll import Limit, Watched, masked, read_mask, scan, wait_ready
@@ -15,9 +26,10 @@ if TYPE_CHECKING:
 
     from lbw.kernel.task import Task
 
-#: What select's three sets mean (Linux fs/select.c).
-READ_EVENTS = POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR
-WRITE_EVENTS = POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR
+#: What select's three sets mean (Linux fs/select.c). An O_PATH descriptor, with POLLNVAL, is ready for everything.
+READ_EVENTS = POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR | POLLNVAL
+WRITE_EVENTS = POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR | POLLNVAL
+EXCEPTIONAL_EVENTS = POLLPRI | POLLNVAL
 
 
 class Sets:
@@ -36,7 +48,7 @@ class Sets:
         self.length = (count + 8 * word - 1) // (8 * word) * word
         self.wanted: list[tuple[int, int, int]] = []  # address, events, bits
         masks: dict[int, int] = {}
-        for address, events in ((readfds, READ_EVENTS), (writefds, WRITE_EVENTS), (exceptfds, POLLPRI)):
+        for address, events in ((readfds, READ_EVENTS), (writefds, WRITE_EVENTS), (exceptfds, EXCEPTIONAL_EVENTS)):
             if address:
                 bits = int.from_bytes(task.memory.read(address, self.length), "little") & (1 << count) - 1
                 self.wanted.append((address, events, bits))
@@ -45,7 +57,7 @@ class Sets:
                     masks[fd] = masks.get(fd, 0) | events
                     bits &= bits - 1
         for fd in masks:
-            task.files.get(fd)
+            task.files.get_any(fd)
         self.watched = [Watched(fd, 0, mask) for fd, mask in masks.items()]
 
     def store(self) -> int:

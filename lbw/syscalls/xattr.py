@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lbw.abi.capability import CAP_SYS_ADMIN
 from lbw.abi.errno import E2BIG, EINVAL, ENODATA, EOPNOTSUPP, EPERM, ERANGE, EROFS, LinuxError
-from lbw.abi.stat import S_IFDIR, S_IFMT, S_IFREG
+from lbw.abi.stat import S_IFDIR, S_IFMT, S_IFREG, S_ISVTX
 from lbw.syscalls.displays import String
 from lbw.syscalls.flag_names import XATTR_FLAGS
 from lbw.syscalls.parameters import Fd, Flags, OutBuffer, Parameter, Path, Pointer, Size
@@ -67,6 +67,8 @@ def check_change(task: Task, inode: Inode, location: Location | None, name: byte
         raise LinuxError(EROFS)
     if name.startswith(b"user."):
         if inode.mode & S_IFMT not in (S_IFREG, S_IFDIR):
+            raise LinuxError(EPERM)
+        if inode.mode & (S_IFMT | S_ISVTX) == S_IFDIR | S_ISVTX and not owns(task.credentials, inode):
             raise LinuxError(EPERM)
         require(task.credentials, inode, WRITE)
     elif name.startswith(b"system."):

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 def _place_for(ctx: FsContext, path: bytes, at: Location | None, directory: bool = False) -> tuple[Location, bytes]:
     """Return where the new name `path` goes. EEXIST; ENOENT: a trailing slash on what is no directory."""
+    parent, name = _free_place(ctx, path, at, directory)
+    require(ctx.credentials, parent.inode, WRITE | SEARCH)
+    return parent, name
+
+
+def _free_place(ctx: FsContext, path: bytes, at: Location | None, directory: bool) -> tuple[Location, bytes]:
+    """As `_place_for`, whoever may write there."""
     _, parent, name, slash = walk(ctx, path, at, PARENT, False)
     if name in (b"", b".", b".."):
         raise LinuxError(EEXIST)
@@ -40,7 +47,6 @@ def _place_for(ctx: FsContext, path: bytes, at: Location | None, directory: bool
         raise LinuxError(ENOENT)
     if parent.mount.read_only:
         raise LinuxError(EROFS)
-    require(ctx.credentials, parent.inode, WRITE | SEARCH)
     return parent, name
 
 
@@ -72,7 +78,8 @@ def mknod(ctx: FsContext, path: bytes, mode: int, rdev: int, at: Location | None
     if kind not in (S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK):
         raise LinuxError(EINVAL)
     parent, name = _place_for(ctx, path, at)
-    if kind in (S_IFCHR, S_IFBLK) and not ctx.credentials.capable(CAP_MKNOD):
+    whiteout = kind == S_IFCHR and not rdev  # harmless: everybody may make one
+    if kind in (S_IFCHR, S_IFBLK) and not whiteout and not ctx.credentials.capable(CAP_MKNOD):
         raise LinuxError(EPERM)
     mode, uid, gid = new_owner(ctx.credentials, parent.inode, kind | mode & 0o7777 & ~ctx.umask)
     parent.inode.create(name, mode, uid, gid, rdev if kind in (S_IFCHR, S_IFBLK) else 0)
@@ -103,10 +110,13 @@ def link(
         found = walk(ctx, old, old_at, EXISTING, follow)[0]
         assert found is not None
         source = found
-    parent, name = _place_for(ctx, new, new_at)
+    parent, name = _free_place(ctx, new, new_at, False)
     if source.mount is not parent.mount:
         raise LinuxError(EXDEV)
-    if not may_link(ctx.credentials, source.inode) or source.kind == S_IFDIR:
+    if not may_link(ctx.credentials, source.inode):
+        raise LinuxError(EPERM)
+    require(ctx.credentials, parent.inode, WRITE | SEARCH)
+    if source.kind == S_IFDIR:
         raise LinuxError(EPERM)
     parent.inode.link(name, source.inode)
 
