@@ -110,7 +110,12 @@ class Frames:
         """Return the address of 16 contiguous zeroed frames with one reference each.  LinuxError(ENOMEM)"""
         if self.used + FRAMES_PER_GRANULE > self.limit and not self.reclaim():
             raise LinuxError(ENOMEM)
-        base = self._take_granule()
+        try:
+            base = self._take_granule()
+        except LinuxError:
+            if not self.reclaim():
+                raise
+            base = self._take_granule()
         first = base >> 12
         for number in range(first, first + FRAMES_PER_GRANULE):
             self._counts[number] = 1
@@ -123,6 +128,10 @@ class Frames:
         return self.limit - self.used
 
     def _take_granule(self) -> int:
+        if not self._granules and self._next_granule + GRANULE > self.ram.size:
+            if self._retired:
+                self._unretire()
+            self._trim()
         if self._granules:
             base = self._granules.pop()
         elif self._next_granule + GRANULE <= self.ram.size:
@@ -153,7 +162,10 @@ class Frames:
         try:
             base = self._take_granule()
         except LinuxError:
-            if not self.reclaim() or not self._free:
+            reclaimed = self.reclaim()
+            if self._retired:
+                self._unretire()
+            if not (reclaimed and self._free):
                 raise
             self._refill()
             return

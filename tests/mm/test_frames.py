@@ -130,3 +130,41 @@ def test_counts_agree_with_a_model(moves):
                 model[frame] += 1
         assert frames.used == base + len(model)
         assert all(frames.references(frame) == count for frame, count in model.items())
+
+
+def test_a_granule_is_found_among_free_frames():
+    ram = Ram(16 * GRANULE)
+    frames = Frames(ram)
+    taken = []
+    with pytest.raises(LinuxError):
+        while True:
+            taken.append(frames.allocate())
+    code = taken[: len(taken) // 2]
+    frames.code.update(code)
+    for frame in taken:
+        frames.drop(frame)
+    base = frames.allocate_granule()
+    assert not any(frames.view[base : base + GRANULE])
+    assert frames.used == 17  # with the frame of zeros
+
+
+def test_a_granule_is_found_in_what_can_be_reclaimed():
+    frames = Frames(Ram(16 * GRANULE))
+    granules = []
+    with pytest.raises(LinuxError):
+        while True:
+            granules.append(frames.allocate_granule())
+
+    def reclaim() -> bool:
+        if not granules:
+            return False
+        base = granules.pop()
+        frames.code.update(range(base, base + GRANULE, PAGE))  # a program, perhaps
+        for frame in range(base, base + GRANULE, PAGE):
+            frames.drop(frame)
+        return True
+
+    frames.reclaim = reclaim
+    assert frames.allocate_granule()
+    while granules:
+        assert frames.allocate()
