@@ -24,11 +24,13 @@ STACK_GUARD_GAP = 256 * PAGE
 class VmaList:
     """A sorted list of VMAs."""
 
-    __slots__ = ("_starts", "_vmas")
+    __slots__ = ("_searched", "_starts", "_vmas")
 
     def __init__(self, vmas: list[Vma] | None = None) -> None:
         self._vmas = vmas or []
         self._starts = [vma.start for vma in self._vmas]
+        # By window: how far down `gap` has searched, and the largest hole above. Only `remove` makes new holes.
+        self._searched: dict[tuple[int, int], tuple[int, int]] = {}
 
     def __len__(self) -> int:
         return len(self._vmas)
@@ -57,6 +59,7 @@ class VmaList:
 
     def remove(self, start: int, end: int) -> list[Vma]:
         """Take the VMAs of the range out, cutting those that reach beyond it; return them."""
+        self._searched.clear()
         self.cut(start)
         self.cut(end)
         first, last = self.range_of(start, end)
@@ -97,16 +100,25 @@ class VmaList:
 
     def gap(self, low: int, high: int, length: int) -> int:
         """Return the highest free place of `length` bytes in a window, 0 when there is none."""
+        window = (low, high)
+        lowest, largest = self._searched.get(window, (high, 0))
+        if length > largest:
+            high = lowest
+        else:  # perhaps in one of the holes above
+            largest = 0
         vmas = self._vmas
         index = bisect_left(self._starts, high) - 1
         while index >= 0:
             vma = vmas[index]
             if vma.end <= high - length:
                 break
+            largest = max(largest, high - vma.end)
             high = min(high, vma.start)
             if vma.flags & MAP_GROWSDOWN:
                 high -= STACK_GUARD_GAP
             index -= 1
+        if high <= lowest:
+            self._searched[window] = (high, largest)
         return high - length if high - length >= low else 0
 
     def insert(self, vma: Vma) -> None:
