@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     class Backing(Protocol):
         """Where the pages of a file mapping come from."""
 
+        executed: bool  # a shared mapping of it was executable; for the Mmu, which sets it
+
         def frame(self, page: int) -> int | None:
             """Return the physical address of the frame that holds 4 kB page `page` of the file, reading it if needed.
 

@@ -42,13 +42,14 @@ _ABSENT = [0] * _CHUNK
 class CachedFile:
     """The pages of one file; the `Backing` of its mappings."""
 
-    __slots__ = ("_chunks", "_granules", "cache", "identity", "pages", "source", "users")
+    __slots__ = ("_chunks", "_granules", "cache", "executed", "identity", "pages", "source", "users")
 
     def __init__(self, cache: PageCache, identity: Hashable, source: Source) -> None:
         self.cache = cache
         self.identity = identity
         self.source = source
         self.users = 0
+        self.executed = False
         self.pages = (source.size() + PAGE - 1) // PAGE
         self._chunks: dict[int, list[int]] = {}  # page number // _CHUNK -> physical addresses, 0 for absent pages
         self._granules: dict[int, int] = {}  # granule number -> physical address

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
 class SharedMemory:
     """Pages that appear, zeroed, when first touched by anybody; a `Backing`."""
 
-    __slots__ = ("_frames", "_pages", "identity", "size", "users")
+    __slots__ = ("_frames", "_pages", "executed", "identity", "size", "users")
 
     def __init__(self, frames: Frames, size: int) -> None:
         self._frames = frames
         self._pages: dict[int, int] = {}  # page number -> physical address
         self.size = size  # pages, most of them perhaps never touched
         self.users = 0
+        self.executed = False
         self.identity = ("shared", id(self))
 
     def acquire(self) -> None:

@@ -7,7 +7,17 @@ import time
 
 import pytest
 
-from lbw.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE
+from lbw.abi.mman import (
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    MREMAP_FIXED,
+    MREMAP_MAYMOVE,
+    PROT_EXEC,
+    PROT_READ,
+    PROT_WRITE,
+)  # fmt: skip
 from lbw.cpu.contracts import (
     ALL,
     BP,
@@ -31,6 +41,7 @@ from lbw.cpu.contracts import (
     SYSCALL,
     UD,
 )  # fmt: skip
+from lbw.mm.remap import mremap
 
 CODE, DATA = 0x40_0000, 0x100_0000
 RW = PROT_READ | PROT_WRITE
@@ -395,3 +406,22 @@ def test_an_interrupt_while_the_run_is_prepared_is_not_lost(guest):
     assert guest.trap().kind == PREEMPTED
     rescue.cancel()
     assert guest[RBX] == 0
+
+
+@pytest.mark.parametrize("writer", ["guest", "kernel", "parent"])
+def test_code_in_shared_memory_is_run_anew_when_another_mapping_of_it_is_written(guest, writer):
+    space, writable = guest.space, SHARED_CODE + 0x10_0000
+    space.mmap(writable, 0x1000, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED)
+    assert mremap(space, writable, 0, 0x1000, MREMAP_MAYMOVE | MREMAP_FIXED, SHARED_CODE) == SHARED_CODE
+    space.mprotect(SHARED_CODE, 0x1000, PROT_READ | PROT_EXEC)
+    parent = space.fork()
+    guest.space.write(CODE, bytes.fromhex("488907 0f05"))  # mov [rdi], rax; syscall
+    for code, result in zip(MOVES * 2, [0x11, 0x22] * 2, strict=True):
+        if writer == "guest":
+            guest.set(RDI, writable)
+            guest.set(RAX, int.from_bytes(bytes.fromhex(code), "little"))
+            run_at(guest, CODE)
+        else:
+            (parent if writer == "parent" else space).write(writable, bytes.fromhex(code))
+        assert run_at(guest, SHARED_CODE) == result
+    parent.release()

@@ -93,6 +93,7 @@ class UnicornEngine:
         self.layout = layout = processor.layout
         self.loaded: UnicornContext | None = None
         self.active: PageTables | None = None  # whose CR3 is loaded
+        self.spaces: set[PageTables] = set()  # all that live
         self.flush_pending = False
         self.flushes = 0
         self.code_flushes = 0

@@ -28,7 +28,7 @@ from lbw.cpu.unicorn.table_tree import OWNED, SHARED, SPAN, TableTree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lbw.cpu.contracts import Region
+    from lbw.cpu.contracts import Backing, Region
     from lbw.cpu.unicorn.engine import UnicornEngine
 
 
@@ -47,6 +47,7 @@ class PageTables(TableTree):
 
     def __init__(self, engine: UnicornEngine) -> None:
         super().__init__(engine)
+        engine.spaces.add(self)
         # What the kernel's own accesses have found, page number -> physical address
         self._readable: dict[int, int] = {}
         self._writable: dict[int, int] = {}
@@ -99,7 +100,7 @@ class PageTables(TableTree):
         if source is None:
             return False
         if region.shared:
-            words[at] = source | leaf_flags(prot) | SHARED | (WRITABLE if prot & WRITE else 0)
+            words[at] = source | SHARED | self._shared_flags(backing, prot)
             if prot & EXECUTE:
                 self.frames.code.add(source)
             return True
@@ -112,6 +113,33 @@ class PageTables(TableTree):
         words[at] = source | leaf_flags(prot)
         self._fault_around(region, address, table)
         return True
+
+    def _shared_flags(self, backing: Backing, prot: int) -> int:
+        """Return the bits of a leaf entry for shared memory.
+
+        Stores through a page with NX leave the translations of its frame as they are. So as soon as a mapping of it is
+        executable, the writable ones, wherever they are, must not have NX.
+        """
+        flags = leaf_flags(prot)
+        if prot & EXECUTE and not backing.executed:
+            backing.executed = True
+            for space in self.engine.spaces:
+                space.forget_shared()
+        if prot & WRITE:
+            flags |= WRITABLE
+            if backing.executed:
+                flags &= ~NX
+        return flags
+
+    def forget_shared(self) -> None:
+        """Forget all pages of shared memory; faults bring them back."""
+        words = self.words
+        for table in self.leaf_tables():
+            first = table >> 3
+            for index, entry in enumerate(words[first : first + 512].tolist()):
+                if entry & SHARED:
+                    words[first + index] = 0
+        self._changed()
 
     def _replaced(self, entry: int, reported: bool) -> None:
         """Another frame has taken the place of `entry`'s."""
@@ -208,14 +236,16 @@ class PageTables(TableTree):
             first = (table >> 3) + (low >> 12 & 511)
             for at in range(first, first + (high - low >> 12)):
                 entry = words[at]
-                if entry:
+                if entry & SHARED:
+                    words[at] = 0  # a fault knows the backing, and what that asks for
+                elif entry:
                     frame = entry & FRAME
-                    kind = entry & (OWNED | SHARED)
-                    new = frame | flags | kind
-                    if kind == OWNED and prot & WRITE and frames.references(frame) == 1:
+                    owned = entry & OWNED
+                    new = frame | flags | owned
+                    if owned and prot & WRITE and frames.references(frame) == 1:
                         new |= WRITABLE
                     words[at] = new
-                    if prot & EXECUTE and kind:
+                    if prot & EXECUTE and owned:
                         code |= frame in frames.code
                         frames.code.add(frame)
         if code:  # it was executable before, and may have been written since without the processor noticing
@@ -250,6 +280,7 @@ class PageTables(TableTree):
 
     def release(self) -> None:
         """Give everything back; the Mmu is dead afterwards."""
+        self.engine.spaces.discard(self)
         self.drop_all()
         self._readable.clear()
         self._writable.clear()

@@ -155,6 +155,13 @@ class TableTree:
                 words[mine + index] = words[other + index] = entry & ~WRITABLE
         child.resident, child.tables = self.resident, self.tables
 
+    def leaf_tables(self) -> list[int]:
+        """Return the addresses of all leaf tables, shared ones too."""
+        words, tables = self.words, [self.root]
+        for count in (256, 512, 512):
+            tables = [e & FRAME for table in tables for e in words[table >> 3 : (table >> 3) + count].tolist() if e]
+        return tables
+
     def drop_all(self) -> None:
         """Give all tables and owned frames back."""
         self._release(self.root, 39)
