@@ -35,11 +35,11 @@ def test_an_endless_program_ends_with_its_reader(debian_root):
 def test_the_host_and_the_guest_share_the_offset_of_a_file(debian_root, tmp_path):
     path = tmp_path / "file"
     shell(
-        f"(echo one; $LBW /bin/bash -c 'echo two; cat /etc/hostname > /tmp/x; cat /tmp/x; cat /proc/self/comm'; echo last) > {path}",
+        f"(echo one; $LBW /bin/bash -c 'echo two > /tmp/x; cat /tmp/x; cat /proc/self/comm'; echo last) > {path}",
         debian_root,
     )
     lines = path.read_text().splitlines()
-    assert (lines[0], lines[1], lines[-2:]) == ("one", "two", ["cat", "last"])
+    assert lines == ["one", "two", "cat", "last"]
 
 
 def test_input_that_is_left_over_stays(debian_root, tmp_path):

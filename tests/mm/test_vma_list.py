@@ -11,7 +11,7 @@ from lbw.mm.vma_list import VmaList
 LOW, HIGH, PAGE = 0x10, 0x100, 4096
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from("place map unmap".split()), st.integers(LOW, HIGH - 1), st.integers(1, 9), st.booleans()),
+    st.tuples(st.sampled_from(["place", "map", "unmap"]), st.integers(LOW, HIGH - 1), st.integers(1, 9), st.booleans()),
     max_size=80,
 )  # fmt: skip
 
