@@ -41,7 +41,7 @@ class PseudoFileSystem(FileSystem):
 class PseudoInode(Inode):
     """An inode whose attributes are kept here; all its times are those of its making."""
 
-    __slots__ = ("gid", "ino", "permissions", "time", "uid")
+    __slots__ = ("changed", "gid", "ino", "permissions", "time", "uid")
     #: S_IF* of the class.
     type = S_IFREG
 
@@ -51,7 +51,7 @@ class PseudoInode(Inode):
         self.permissions = permissions
         self.uid = uid
         self.gid = gid
-        self.time = time_ns()
+        self.time = self.changed = time_ns()
 
     def owner(self) -> tuple[int, int]:
         """Return user and group id."""
@@ -74,7 +74,7 @@ class PseudoInode(Inode):
         return Stat(
             dev=self.fs.dev, ino=self.ino, mode=self.type | self.permissions, uid=uid, gid=gid,
             nlink=self.link_count(), blksize=self.fs.block_size,
-            atime=time, mtime=time, ctime=time, btime=time,
+            atime=time, mtime=time, ctime=self.changed, btime=time,
         )  # fmt: skip
 
     def link_count(self) -> int:
@@ -91,7 +91,9 @@ class PseudoInode(Inode):
             self.uid = uid
         if gid is not None:
             self.gid = gid
-        self.time = mtime if mtime is not None else time_ns()
+        if mtime is not None:
+            self.time = mtime
+        self.changed = time_ns()
 
 
 class Governed:
