@@ -64,9 +64,16 @@ class Futexes:
         """
         if address & 3:
             raise LinuxError(EINVAL)
-        if address >= task.abi.task_size or (not private and task.memory.find(address) is None):
+        if address >= task.abi.task_size:
             raise LinuxError(EFAULT)
-        return task.memory.futex_key(address, private)
+        memory = task.memory
+        if not private:
+            vma = memory.find(address)
+            if vma is None:
+                raise LinuxError(EFAULT)
+            if vma.shared and vma.backing is not None:
+                return (vma.backing.identity, vma.offset + address - vma.start)
+        return (id(memory), address)
 
     async def wait(
         self, task: Task, address: int, expected: int, private: bool, bitset: int, deadline: int | None

@@ -1,9 +1,6 @@
 """Address spaces: the mappings of a process, and every decision about them.
 
-A sorted list of VMAs says what is mapped; the Mmu realises it page by page. Placement is that of Linux without
-randomisation, with one addition: **home addresses**. The first mapping of a file without a fixed address goes to that
-file's home, chosen once per machine, whenever it is free here. So a library lies at the same address in every
-process, and its translated code, which is keyed by physical page and virtual address, is shared by all programs.
+A sorted list of VMAs says what is mapped; the Mmu realises it page by page.
 
 man 2 mmap, munmap, mprotect, mremap, madvise, brk; fork's copy is in `fork`.
 """
@@ -12,7 +9,6 @@ from __future__ import annotations
 
 from lbw.abi.errno import EACCES, EEXIST, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, LinuxError
 from lbw.abi.mman import (
-    MAP_32BIT,
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
     MAP_GROWSDOWN,
@@ -32,7 +28,7 @@ from lbw.abi.mman import (
 from lbw.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV
 from lbw.cpu.contracts import EXECUTE, PAGE, PF_FETCH, PF_PRESENT, PF_WRITE, READ, WRITE
 from lbw.mm.faults import SegmentationFault
-from lbw.mm.homes import HOMES, HomeAddresses
+from lbw.mm.placement import MAX_MAP_COUNT, charge, place
 from lbw.mm.shared import SharedMemory
 from lbw.mm.user_copy import UserMemory
 from lbw.mm.vma import PAGE_MASK, Vma, round_up
@@ -40,16 +36,14 @@ from lbw.mm.vma_list import STACK_GUARD_GAP, VmaList
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from lbw.abi.x86_64 import Abi
     from lbw.cpu.contracts import Mmu
     from lbw.mm.frames import Frames
+    from lbw.mm.homes import HomeAddresses
     from lbw.mm.page_cache import CachedFile
 
 #: Flags that `mmap` keeps in the VMA.
 _KEPT = MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_NORESERVE | MAP_STACK
-MAX_MAP_COUNT = 65530  # vm.max_map_count
 #: MAP_POPULATE makes so much of a mapping present, bytes: it is a hint, and the call must not take for ever.
 POPULATED = 64 << 20
 _INFINITY = 2**64 - 1
@@ -172,12 +166,12 @@ class AddressSpace(UserMemory):
                 raise LinuxError(EPERM)
             if flags & MAP_FIXED_NOREPLACE and self.vmas.overlaps(address, address + length):
                 raise LinuxError(EEXIST)
-        self.charge(length, prot, flags, backing is None)
+        charge(self, length, prot, flags, backing is None)
         if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
             if self.vmas.overlaps(address, address + length):
                 self.munmap(address, length)
         else:
-            address = self._place(address & ~PAGE_MASK, length, flags, backing)
+            address = place(self, length, backing, address & ~PAGE_MASK, flags)
         shared = None
         if kind == MAP_SHARED:
             shared = SharedMemory(self.frames, length // PAGE)
@@ -189,37 +183,6 @@ class AddressSpace(UserMemory):
             except (LinuxError, SegmentationFault):
                 pass  # a hint
         return address
-
-    def charge(self, length: int, prot: int, flags: int, anonymous: bool) -> None:
-        """ENOMEM when limits or the heuristic overcommit rule forbid `length` more bytes."""
-        if self.total + length > self.size_limit or len(self.vmas) >= MAX_MAP_COUNT:
-            raise LinuxError(ENOMEM)
-        if prot & PROT_WRITE and anonymous and not flags & MAP_NORESERVE and length > self.frames.limit * PAGE:
-            raise LinuxError(ENOMEM)
-
-    def place(self, length: int, backing: CachedFile | None) -> int:
-        """Return a free address for `length` bytes, the file's home when possible.  ENOMEM"""
-        return self._place(0, round_up(length), 0, backing)
-
-    def _place(self, hint: int, length: int, flags: int, backing: CachedFile | None) -> int:
-        """Return a free address.  ENOMEM"""
-        if hint:
-            hint = max(hint, self.abi.min_address)
-            if hint + length <= self.abi.task_size and not self.vmas.overlaps(hint, hint + length):
-                return hint
-        if backing is not None and not flags & MAP_32BIT:
-            home = self.homes.home(backing.identity, length)
-            if home and not self.vmas.overlaps(home, home + length):
-                return home
-        if flags & MAP_32BIT:
-            windows: tuple[tuple[int, int], ...] = ((0x4000_0000, 0x8000_0000),)
-        else:
-            windows = ((HOMES[1], self.abi.mmap_base), (self.abi.min_address, HOMES[0]))
-        for low, high in windows:
-            address = self.vmas.gap(low, high, length)
-            if address:
-                return address
-        raise LinuxError(ENOMEM)
 
     def add(self, vma: Vma) -> None:
         """Map `vma` in a free range."""
@@ -332,10 +295,3 @@ class AddressSpace(UserMemory):
             self.mmu.release()
             for vma in vmas:
                 vma.drop()
-
-    def futex_key(self, address: int, private: bool) -> Hashable:
-        """Return what identifies the futex word at `address` among all waiters.  man 2 futex.  EFAULT"""
-        vma = self.vmas.find(address)
-        if not private and vma is not None and vma.shared and isinstance(vma.backing, SharedMemory):
-            return (vma.backing.identity, vma.offset + address - vma.start)
-        return (id(self), address)

@@ -25,6 +25,7 @@ from lbw.abi.mman import (
     MREMAP_FIXED,
     MREMAP_MAYMOVE,
 )  # fmt: skip
+from lbw.mm.placement import charge, place
 from lbw.mm.vma import PAGE_MASK, round_up
 
 TYPE_CHECKING = False
@@ -73,7 +74,7 @@ def mremap(space: AddressSpace, old: int, old_length: int, length: int, flags: i
     if not flags & MREMAP_FIXED:
         if length == old_length:
             return old
-        space.charge(length - old_length, vma.prot, vma.flags, vma.backing is None)
+        charge(space, length - old_length, vma.prot, vma.flags, vma.backing is None)
         end = old + length
         last = vma.end == old + old_length
         if last and end <= space.abi.task_size and not space.vmas.overlaps(vma.end, end):
@@ -82,7 +83,7 @@ def mremap(space: AddressSpace, old: int, old_length: int, length: int, flags: i
             return old
         if not flags & MREMAP_MAYMOVE:
             raise LinuxError(ENOMEM)
-        target = space.place(length, None)
+        target = place(space, length, None)
     space.vmas.cut(old)
     space.vmas.cut(old + old_length)
     vma = space.vmas.find(old)
@@ -101,8 +102,8 @@ def mremap(space: AddressSpace, old: int, old_length: int, length: int, flags: i
 
 def _share_again(space: AddressSpace, vma: Vma, start: int, length: int, target: int) -> int:
     """Map what is mapped from `start` on once more, at `target` (0: anywhere); return the address.  ENOMEM"""
-    space.charge(length, vma.prot, vma.flags, vma.backing is None)
-    target = target or space.place(length, None)
+    charge(space, length, vma.prot, vma.flags, vma.backing is None)
+    target = target or place(space, length, None)
     again = vma.piece(start, vma.end)
     again.start, again.end = target, target + length
     space.add(again)

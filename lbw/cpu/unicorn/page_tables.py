@@ -11,9 +11,6 @@ NX on all that is not executable, or the processor's store path is slow.
 TLB.  Losing rights or pages in the active address space, or getting another frame, asks the engine for a flush before
 the next run; gaining rights needs none. A copy on write that answers the processor's own fault needs none either: it
 has dropped that translation.
-
-Out of memory.  What changes a range first makes every table on the way its own, which alone can fail; so a change
-happens wholly or not at all.
 """
 
 from __future__ import annotations
@@ -21,10 +18,11 @@ from __future__ import annotations
 from array import array
 
 from lbw.abi.errno import LinuxError
-from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
-from lbw.cpu.unicorn.boot import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
+from lbw.cpu.contracts import EXECUTE, WRITE
+from lbw.cpu.unicorn.boot import FRAME, NX, USER
 from lbw.cpu.unicorn.boot import WRITE as WRITABLE
-from lbw.cpu.unicorn.table_tree import OWNED, SHARED, SPAN, TableTree
+from lbw.cpu.unicorn.table_ranges import TableRanges, leaf_flags
+from lbw.cpu.unicorn.table_tree import OWNED, SHARED, SPAN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,25 +30,14 @@ if TYPE_CHECKING:
     from lbw.cpu.unicorn.engine import UnicornEngine
 
 
-def leaf_flags(prot: int) -> int:
-    """Return the bits of a present leaf entry for PROT_* `prot`, without W."""
-    flags = PRESENT | ACCESSED | DIRTY
-    if prot:
-        flags |= USER
-    return flags if prot & EXECUTE else flags | NX
-
-
-class PageTables(TableTree):
+class PageTables(TableRanges):
     """One address space."""
 
-    __slots__ = ("_readable", "_writable")
+    __slots__ = ()
 
     def __init__(self, engine: UnicornEngine) -> None:
         super().__init__(engine)
         engine.spaces.add(self)
-        # What the kernel's own accesses have found, page number -> physical address
-        self._readable: dict[int, int] = {}
-        self._writable: dict[int, int] = {}
 
     # Making pages present
 
@@ -131,16 +118,6 @@ class PageTables(TableTree):
                 flags &= ~NX
         return flags
 
-    def forget_shared(self) -> None:
-        """Forget all pages of shared memory; faults bring them back."""
-        words = self.words
-        for table in self.leaf_tables():
-            first = table >> 3
-            for index, entry in enumerate(words[first : first + 512].tolist()):
-                if entry & SHARED:
-                    words[first + index] = 0
-        self._changed()
-
     def _replaced(self, entry: int, reported: bool) -> None:
         """Another frame has taken the place of `entry`'s."""
         # A fault renews the TLB entry by itself. But translated code is found by virtual address first.
@@ -194,80 +171,6 @@ class PageTables(TableTree):
             for index, frame in enumerate(cached):
                 if frame and not run[index]:
                     run[index] = frame | flags
-
-    # Changing and forgetting ranges
-
-    def _changed(self) -> None:
-        """Rights or pages were taken away."""
-        self._readable.clear()
-        self._writable.clear()
-        if self.engine.active is self:
-            self.engine.flush_pending = True
-
-    def unmap(self, start: int, end: int) -> None:
-        """Forget all pages of the range.  LinuxError(ENOMEM): no memory for tables; nothing has changed"""
-        words, frames = self.words, self.frames
-        spans = self.spans(start, end)
-        for low, high in spans:
-            if high - low == SPAN:
-                self.own_upper(low)
-            else:
-                self.own_table(low)
-        for low, high in spans:
-            if high - low == SPAN:
-                self.unlink(low)
-                continue
-            table = self.own_table(low)
-            at = (table >> 3) + (low >> 12 & 511)
-            run = words[at : at + (high - low >> 12)]
-            for entry in run.tolist():
-                if entry & OWNED:
-                    frames.drop(entry & FRAME)
-                    self.resident -= 1
-            run[:] = array("Q", bytes(8 * len(run)))
-        self._changed()
-
-    def protect(self, start: int, end: int, prot: int) -> None:
-        """Apply `prot` to the pages that are present.  LinuxError(ENOMEM): as `unmap`"""
-        words, frames = self.words, self.frames
-        flags = leaf_flags(prot)
-        code = False
-        for table, low, high in [(self.own_table(low), low, high) for low, high in self.spans(start, end)]:
-            first = (table >> 3) + (low >> 12 & 511)
-            for at in range(first, first + (high - low >> 12)):
-                entry = words[at]
-                if entry & SHARED:
-                    words[at] = 0  # a fault knows the backing, and what that asks for
-                elif entry:
-                    frame = entry & FRAME
-                    owned = entry & OWNED
-                    new = frame | flags | owned
-                    if owned and prot & WRITE and frames.references(frame) == 1:
-                        new |= WRITABLE
-                    words[at] = new
-                    if prot & EXECUTE and owned:
-                        code |= frame in frames.code
-                        frames.code.add(frame)
-        if code:  # it was executable before, and may have been written since without the processor noticing
-            self.engine.flush_code()
-        self._changed()
-
-    def move(self, start: int, end: int, target: int) -> None:
-        """Move the pages of the range to `target` (mremap); they do not overlap.  LinuxError(ENOMEM): as `unmap`"""
-        words = self.words
-        tables = [(self.own_table(low) >> 3, low, high) for low, high in self.spans(start, end)]
-        for _, low, high in tables:
-            self.own_table(low - start + target)
-            self.own_table(high - PAGE - start + target)
-        for source, low, high in tables:
-            for address in range(low, high, PAGE):
-                at = source + (address >> 12 & 511)
-                entry = words[at]
-                if entry:
-                    place = target + address - start
-                    words[(self.own_table(place) >> 3) + (place >> 12 & 511)] = entry
-                    words[at] = 0
-        self._changed()
 
     # Whole address spaces
 

@@ -1,0 +1,51 @@
+"""Placement: whether there is room for a mapping, and where it goes.
+
+As in Linux without randomisation, with one addition: **home addresses**. The first mapping of a file without a fixed
+address goes to that file's home, chosen once per machine, whenever it is free here. So a library lies at the same
+address in every process, and its translated code, which is keyed by physical page and virtual address, is shared by
+all programs.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import ENOMEM, LinuxError
+from lbw.abi.mman import MAP_32BIT, MAP_NORESERVE, PROT_WRITE
+from lbw.cpu.contracts import PAGE
+from lbw.mm.homes import HOMES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.mm.address_space import AddressSpace
+    from lbw.mm.page_cache import CachedFile
+
+MAX_MAP_COUNT = 65530  # vm.max_map_count
+
+
+def charge(space: AddressSpace, length: int, prot: int, flags: int, anonymous: bool) -> None:
+    """ENOMEM when limits or the heuristic overcommit rule forbid `length` more bytes."""
+    if space.total + length > space.size_limit or len(space.vmas) >= MAX_MAP_COUNT:
+        raise LinuxError(ENOMEM)
+    if prot & PROT_WRITE and anonymous and not flags & MAP_NORESERVE and length > space.frames.limit * PAGE:
+        raise LinuxError(ENOMEM)
+
+
+def place(space: AddressSpace, length: int, backing: CachedFile | None, hint: int = 0, flags: int = 0) -> int:
+    """Return a free address for `length` bytes, whole pages: `hint`, or the file's home, if possible.  ENOMEM"""
+    vmas, abi = space.vmas, space.abi
+    if hint:
+        hint = max(hint, abi.min_address)
+        if hint + length <= abi.task_size and not vmas.overlaps(hint, hint + length):
+            return hint
+    if backing is not None and not flags & MAP_32BIT:
+        home = space.homes.home(backing.identity, length)
+        if home and not vmas.overlaps(home, home + length):
+            return home
+    if flags & MAP_32BIT:
+        windows: tuple[tuple[int, int], ...] = ((0x4000_0000, 0x8000_0000),)
+    else:
+        windows = ((HOMES[1], abi.mmap_base), (abi.min_address, HOMES[0]))
+    for low, high in windows:
+        address = vmas.gap(low, high, length)
+        if address:
+            return address
+    raise LinuxError(ENOMEM)
