@@ -203,5 +203,8 @@ if TYPE_CHECKING:
         def wait(self) -> tuple[Context, Trap]:
             """Return the next trap of any running context."""
 
+        def expect_interrupts(self) -> None:
+            """Prepare for `interrupt` from other threads; before the first of them, while nothing runs."""
+
         def interrupt(self) -> None:
             """Make the running context trap as PREEMPTED soon. Safe from any thread, and when nothing runs."""

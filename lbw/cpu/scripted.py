@@ -192,6 +192,9 @@ class ScriptedEngine:
         """Return a context that runs nothing yet."""
         return ScriptedContext(self, mmu)
 
+    def expect_interrupts(self) -> None:
+        """Interrupts are exact here anyway."""
+
     def interrupt(self) -> None:
         """Make the next `wait` a preemption."""
         self.interrupted = True

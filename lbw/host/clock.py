@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from _thread import get_ident
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: Never goes back; its zero is arbitrary.
 monotonic_ns = time.monotonic_ns
@@ -30,16 +25,3 @@ def uptime_ns() -> int:
 def boot_time_ns() -> int:
     """Return when the host booted, since the epoch."""
     return time.time_ns() - uptime_ns()
-
-
-def thread_clock() -> Callable[[], int]:
-    """Return a clock of the CPU time of the calling thread, which other threads may read while this one lives.
-
-    A host that has no such clock gives the time of day instead, a hundred times too slow: what a thread has certainly
-    used after so long, however busy the host is.
-    """
-    if sys.platform == "linux":
-        number = time.pthread_getcpuclockid(get_ident())
-        read = time.clock_gettime_ns
-        return lambda: read(number)
-    return lambda: time.monotonic_ns() // 100

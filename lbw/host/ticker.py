@@ -18,14 +18,20 @@ PERIOD = 0.010  # seconds
 
 
 class Ticker:
-    """Calls `function` every `period` seconds while armed. The thread starts with the first `arm`."""
+    """Calls `function` every `period` seconds while armed.
 
-    __slots__ = ("_closed", "_function", "_gate", "_lock", "_parked", "_period", "_started", "armed")
+    The thread starts with the first `arm`, after `prepare`, which runs on the arming thread.
+    """
 
-    def __init__(self, function: Callable[[], object], period: float = PERIOD) -> None:
+    __slots__ = ("_closed", "_function", "_gate", "_lock", "_parked", "_period", "_prepare", "_started", "armed")
+
+    def __init__(
+        self, function: Callable[[], object], period: float = PERIOD, prepare: Callable[[], object] | None = None
+    ) -> None:
         self.armed = False
         self._function = function
         self._period = period
+        self._prepare = prepare
         self._lock = allocate_lock()
         self._gate = allocate_lock()  # held while the thread may not run
         self._gate.acquire()
@@ -44,6 +50,8 @@ class Ticker:
                 self._gate.release()
             elif not self._started:
                 self._started = True
+                if self._prepare is not None:
+                    self._prepare()
                 start_new_thread(self._run, ())
 
     def disarm(self) -> None:

@@ -46,7 +46,7 @@ class Session:
         self.board = board
         self.tree = tree
         self.events = HostEvents()
-        self.ticker = Ticker(board.engine.interrupt)
+        self.ticker = Ticker(board.engine.interrupt, prepare=board.engine.expect_interrupts)
         self.events.interrupt = board.engine.interrupt
         self.trace = None
         if machine.strace is not None:

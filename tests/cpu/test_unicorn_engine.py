@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from struct import Struct
 
 import pytest
 
@@ -32,6 +33,7 @@ from lbw.cpu.contracts import (
     PREEMPTED,
     R11,
     R12,
+    R13,
     RAX,
     RBX,
     RCX,
@@ -300,6 +302,7 @@ def test_an_interrupt_before_the_run_is_not_lost(guest):
 
 
 def test_many_interrupts_never_look_like_system_calls(guest):
+    guest.engine.expect_interrupts()
     guest.start("0f05 ebfc")  # the loop goes to behind... the syscall itself: an interrupt may hit its successor
     stop = False
 
@@ -425,3 +428,40 @@ def test_code_in_shared_memory_is_run_anew_when_another_mapping_of_it_is_written
             (parent if writer == "parent" else space).write(writable, bytes.fromhex(code))
         assert run_at(guest, SHARED_CODE) == result
     parent.release()
+
+
+def test_an_interrupt_never_repeats_an_instruction_nor_skips_one(guest):
+    # counters in memory and in registers, several blocks, and a system call in every round
+    guest.engine.expect_interrupts()
+    guest.start("48ff07 48ffc3 eb00 48ff4708 49ffc4 b801000000 0f05 48ff4710 49ffc5 ebe1")
+    guest.set(RDI, DATA)
+    stop = False
+
+    def pester() -> None:
+        while not stop:
+            guest.engine.interrupt()
+            time.sleep(0.0002)
+
+    thread = threading.Thread(target=pester)
+    thread.start()
+    calls = preempted = 0
+    places = {0: (0, 0, 0), 8: (1, 0, 0), 22: (1, 1, 0)}
+    try:
+        while calls < 30000:
+            kind = guest.trap().kind
+            if kind == SYSCALL:
+                calls += 1
+                guest.context.registers[RAX] = 0
+                guest.context.modified = RESULT
+            else:
+                assert kind == PREEMPTED
+                preempted += 1
+            counts = guest.space.load(DATA, Struct("<QQQ"))
+            assert counts == (guest[RBX], guest[R12], guest[R13])
+            offset = guest[RIP] - CODE
+            first, second, third = places[offset]
+            assert counts == (calls + first - second, calls, calls - second + third), (offset, calls)
+    finally:
+        stop = True
+        thread.join()
+    assert preempted

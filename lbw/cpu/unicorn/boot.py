@@ -84,9 +84,9 @@ class Processor:
         self.kernel_frame = kernel_frame
         self._enter_ring3(tables)
         self.layout = self._calibrate(tables, size)
-        self._hook(uc.INS_SYSCALL, lib.context_save_address, context)
-        self._hook(uc.INS_SYSCALL, lib.emu_stop_address, None)
+        self._catch_syscalls()
         self._refuse_ports()
+        self._stop_between_blocks_only(size)
         #: A context in ring 3 with everything else zero.
         self.template = self.save()
 
@@ -111,12 +111,41 @@ class Processor:
         self.library.context_save(self.handle, self.live)
         return bytes(self.buffer.raw)
 
-    def _hook(self, instruction: int, function: c_void_p, data: c_void_p | None) -> None:
+    def _hook(self, instruction: int, function: c_void_p, data: c_void_p | None) -> c_size_t:
         hook = c_size_t()
         error = self.library.hook_add(
             self.handle, ctypes.byref(hook), uc.HOOK_INSN, function, data, 1, 0, c_int(instruction)
         )
         uc.check(error, "uc_hook_add")
+        return hook
+
+    def _catch_syscalls(self) -> None:
+        """End the run at every `syscall`, with its state in the live buffer.
+
+        Two native hooks do it, saving and stopping, and no Python runs. But Unicorn leaves the list of hooks as soon
+        as a stop is wanted, and another thread that asks for one sets that mark an instant before the stop takes
+        hold: then the call would be saved and the guest run on behind it. So before other threads may stop the run,
+        `expect_interrupts` puts one hook in the place of the two, which does both whatever the mark says.
+        """
+        self._syscall_hooks = [
+            self._hook(uc.INS_SYSCALL, self.library.context_save_address, self.live),
+            self._hook(uc.INS_SYSCALL, self.library.emu_stop_address, None),
+        ]
+        save, stop, handle, live = self.library.context_save, self.library.emu_stop, self.handle, self.live
+
+        def save_and_stop(_engine: int, _data: int) -> None:
+            save(handle, live)
+            stop(handle)
+
+        self._save_and_stop = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)(save_and_stop)
+
+    def expect_interrupts(self) -> None:
+        """From now on other threads may stop the run. Costs 1 us for each system call; only between runs."""
+        if self._syscall_hooks:
+            for hook in self._syscall_hooks:
+                self.library.hook_del(self.handle, hook)
+            self._syscall_hooks = []
+            self._hook(uc.INS_SYSCALL, ctypes.cast(self._save_and_stop, c_void_p), None)
 
     def _refuse_ports(self) -> None:
         """Note `in` and `out`, which Unicorn executes even in ring 3, and end the run.
@@ -143,6 +172,37 @@ class Processor:
         for instruction, callback in callbacks:
             self._keep.append(callback)
             self._hook(instruction, ctypes.cast(callback, c_void_p), None)
+
+    def _stop_between_blocks_only(self, size: int) -> None:
+        """Have `uc_emu_stop` from another thread take effect where the state is exact: at the start of a block.
+
+        Unicorn also looks for a stop behind every memory access, and then goes back to the start of that instruction
+        although it was executed: a preempted `inc [counter]` would count twice. It has a switch against that, for its
+        own use (`no_exit_request`), which is found beside the size of a context, and tried: a stop that is asked for
+        in the middle of a block must let the block run to its end. Blocks get faster by it, too.
+        """
+        lib, handle = self.library, self.handle
+        own_size = (size - self.layout.registers).to_bytes(8, "little")  # the registers begin the saved state
+        uc_struct = ctypes.string_at(handle.value or 0, 4096)
+        found = [  # int cpu_context_size; uint64_t next_pc; bool hook_insert, first_tb, no_exit_request, init_done
+            at + 18 for at in range(0, 4096 - 24, 4)
+            if uc_struct[at : at + 8] == own_size
+            and uc_struct[at + 16] == uc_struct[at + 18] == 0 and uc_struct[at + 17] <= 1 == uc_struct[at + 19]
+        ]  # fmt: skip
+        if len(found) == 1:
+            ctypes.c_ubyte.from_address((handle.value or 0) + found[0]).value = 1
+            before = self.save()
+            code = self.kernel_frame + 0x60
+            # in al, dx (its hook asks for the stop); mov rax, [rip]; inc rbx; ud2
+            self.ram.view[code : code + 13] = bytes.fromhex("ec 488b0500000000 48ffc3 0f0b")
+            lib.emu_start(handle, _PROBE_CODE + 0x60, 0, 0, 0)
+            stopped_inside = not self.read(uc.GENERAL[3])
+            self.port_access = None
+            ctypes.memmove(self.buffer, before, len(before))
+            lib.context_restore(handle, self.live)
+            if not stopped_inside:
+                return
+        raise EngineError(f"unicorn {lib.version()} cannot be stopped exactly; use unicorn 2.1.4")
 
     def _enter_ring3(self, tables: list[int]) -> None:
         words, view, kernel = self.ram.words, self.ram.view, self.kernel_frame

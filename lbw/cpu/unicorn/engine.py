@@ -8,19 +8,15 @@ Which of the two stopped the run, a system call or `interrupt`? The hook leaves 
 buffer's RIP, which was zeroed before the run. A fault is told by the return value and by the pending exception in the
 saved context, which has to be cleared there, or the next fault would be a double fault.
 
-`interrupt` may come from any thread at any moment, but `uc_emu_stop` may not: when it reaches Unicorn after
-`uc_emu_start` was called and before its loop is entered, its order to leave the loop is lost and only the note that a
-stop was asked for remains. With that note set Unicorn calls no second hook at the next `syscall`, so the program would
-run on behind a system call that nobody has made. Therefore a run is stopped only when its thread has used enough
-processor time in it to be in the loop for certain. Time of day would not do: a busy host takes the processor away from
-a thread anywhere.
+`interrupt` may come from any thread at any moment. Three things make it exact. Blocks are stopped at their start
+only, and system calls are caught whatever else is under way (`Processor`, in boot.py). A stop that reaches Unicorn
+before its loop is entered is lost, so it is repeated until the run has ended.
 """
 
 from __future__ import annotations
 
 import ctypes
 import time
-from _thread import get_ident
 from ctypes import c_int, c_int32, c_uint64, c_void_p
 from struct import unpack_from
 
@@ -47,7 +43,6 @@ from lbw.cpu.unicorn.boot import Processor
 from lbw.cpu.unicorn.context import UnicornContext
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.errors import EngineError
-from lbw.host.clock import thread_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,9 +53,6 @@ if TYPE_CHECKING:
 #: Host memory for translated code, bytes. Reserved, not used at once.
 CODE_CACHE = 256 << 20
 
-
-#: Processor time after which a run has certainly entered Unicorn's loop, ns; it needs about 300.
-ENTRY = 100_000
 
 #: TF in RFLAGS: trap after each instruction.
 TRACE_FLAG = 0x100
@@ -101,8 +93,6 @@ class UnicornEngine:
         self._trap = UnicornTrap()
         self._runs = 0  # odd while a run is under way
         self._interrupted = False
-        self._thread = 0  # that runs
-        self._used = thread_clock()  # its processor time
         buffer = processor.buffer
         self.live_registers = memoryview(buffer).cast("B")[layout.registers : layout.registers + 17 * 8].cast("Q")
         self._pending = c_int32.from_buffer(buffer, layout.old_exception)
@@ -201,20 +191,20 @@ class UnicornEngine:
             raise EngineError(f"unicorn stopped at {rip:#x} with error {error}")
         return context, trap
 
+    def expect_interrupts(self) -> None:
+        """Other threads will call `interrupt` from now on: make that exact. Not while a context runs."""
+        self.processor.expect_interrupts()
+
     def interrupt(self) -> None:
         """Make the running context trap as PREEMPTED soon. Safe from any thread, and when nothing runs."""
         self._interrupted = True
         run = self._runs
         if not run & 1:
             return  # the next run looks at `_interrupted`
-        stop, handle, clock = self.processor.library.emu_stop, self.processor.handle, self._used
-        begin = clock()
-        while self._runs == run and self._interrupted:
+        stop, handle = self.processor.library.emu_stop, self.processor.handle
+        while self._runs == run and self._interrupted:  # no other thread has Python's lock here: it is this run
+            stop(handle)
             time.sleep(0.0002)
-            used = clock() - begin
-            # No other thread gets Python's lock between the comparison and the stop: the run is the same one.
-            if used > ENTRY and self._runs == run:
-                stop(handle)
 
     def _software_interrupt(self, context: UnicornContext) -> int:
         """Return the vector of an exception that Unicorn does not name: single step, interrupt instruction or #MF.
@@ -252,9 +242,6 @@ class UnicornEngine:
 
     def _load(self, context: UnicornContext) -> None:
         processor = self.processor
-        if get_ident() != self._thread:
-            self._thread = get_ident()
-            self._used = thread_clock()
         if context is not self.loaded:
             self.unload()
             ctypes.memmove(processor.buffer, bytes(context.storage), len(context.storage))

@@ -44,6 +44,7 @@ class Library:
     close: Any
     mem_map_ptr: Any
     hook_add: Any
+    hook_del: Any
     ctl: Any
     context_alloc: Any
     context_save: Any
@@ -73,6 +74,7 @@ class Library:
             ("close", (c_void_p,)),
             ("mem_map_ptr", (c_void_p, c_uint64, c_size_t, c_uint32, c_void_p)),
             ("hook_add", (c_void_p, POINTER(c_size_t), c_int, c_void_p, c_void_p, c_uint64, c_uint64)),
+            ("hook_del", (c_void_p, c_size_t)),
             ("ctl", (c_void_p, c_int)),
             ("context_alloc", (c_void_p, POINTER(c_void_p))),
             ("context_save", (c_void_p, c_void_p)),
