@@ -167,6 +167,10 @@ def make_process(task: Task, pid: int, arguments: CloneArguments) -> Process:
         if flags & CLONE_CLEAR_SIGHAND:
             actions = actions.clear_handlers()
     process = Process(kernel, pid, parent, old.group, old.limits.fork(), actions, PendingSignals())
+    if "cpu" in old.timers:
+        from lbw.kernel.cpu_limit import watch_cpu_limit
+
+        watch_cpu_limit(process)
     process.exit_signal = old.exit_signal if flags & CLONE_PARENT else arguments.exit_signal
     process.parent_task = task if parent is old else old.parent_task
     process.executable = old.executable

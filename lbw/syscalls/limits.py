@@ -9,12 +9,14 @@ from lbw.abi.capability import CAP_SYS_RESOURCE
 from lbw.abi.errno import EINVAL, EPERM, ESRCH, LinuxError
 from lbw.abi.resource import (
     RLIM_INFINITY,
+    RLIMIT_CPU,
     RLIMIT_NOFILE,
     RUSAGE_CHILDREN,
     RUSAGE_SELF,
     RUSAGE_THREAD,
 )
 from lbw.kernel.clock import running_time
+from lbw.kernel.cpu_limit import watch_cpu_limit
 from lbw.kernel.process import Usage
 from lbw.syscalls.displays import Shown
 from lbw.syscalls.parameters import Choice, Out, Pid
@@ -70,6 +72,8 @@ def set_limit(task: Task, target: Task, resource: int, soft: int, hard: int) -> 
     """Change a limit of the process of `target` as `task` may.  EINVAL, EPERM"""
     target.process.limits.set(resource, soft, hard, task.credentials.capable(CAP_SYS_RESOURCE))
     apply_limits(target)
+    if resource == RLIMIT_CPU:
+        watch_cpu_limit(target.process)
 
 
 @syscall("getrlimit", Choice("resource", RESOURCES), OutLimit("rlim"))

@@ -58,8 +58,10 @@ def test_a_user_is_root_in_the_guest(user):
 
 def test_what_a_user_may_not_do_is_remembered(user):
     script = """
-        mkdir /srv/w; cd /srv/w; umask 022; echo x > f; chown 12:34 f; chmod 4751 f; mknod n c 1 3; mknod b b 7 1; mkfifo p; mkdir -m 1777 d
-        ln -s f s; chown -h 5:6 s; ln f h; touch secret; chmod 0 secret; cat secret; chown 1000 d; echo "$(< n)"; echo gone > n; mv f f2
+        mkdir /srv/w; cd /srv/w; umask 022; echo x > f; chown 12:34 f; chmod 4751 f
+        mknod n c 1 3; mknod b b 7 1; mkfifo p; mkdir -m 1777 d
+        ln -s f s; chown -h 5:6 s; ln f h; touch secret
+        chmod 0 secret; cat secret; chown 1000 d; echo "$(< n)"; echo gone > n; mv f f2
     """
     outcome = user.shell(script)
     assert (outcome.status, outcome.errors) == (0, "")
@@ -114,17 +116,23 @@ def make_package(directory: Path) -> Path:
 
 
 INSTALL = """
-    set -e; cp -r /package /tmp/package; chown -R 0:0 /tmp/package; chmod 4755 /tmp/package/usr/lib/tiny/program; cd /tmp; dpkg-deb -b package tiny.deb > /dev/null
+    set -e; cp -r /package /tmp/package; chown -R 0:0 /tmp/package
+    chmod 4755 /tmp/package/usr/lib/tiny/program; cd /tmp; dpkg-deb -b package tiny.deb > /dev/null
     dpkg -i tiny.deb | grep -v Reading; dpkg -s tiny | grep Status; dpkg -V tiny; /usr/lib/tiny/program
-    stat -c '%n %a %u:%g' /usr/lib/tiny/*; dpkg -r tiny > /dev/null; ls -d /usr/lib/tiny /etc/tiny; dpkg -P tiny > /dev/null; ls -d /etc/tiny
+    stat -c '%n %a %u:%g' /usr/lib/tiny/*; dpkg -r tiny > /dev/null
+    ls -d /usr/lib/tiny /etc/tiny; dpkg -P tiny > /dev/null; ls -d /etc/tiny
 """
 
 
 def check_installed(outcome: Outcome) -> None:
     assert "configured configure" in outcome.output, outcome
     assert outcome.output.splitlines()[-5:] == [
-        "runs", "/usr/lib/tiny/file 644 42:43", "/usr/lib/tiny/link 777 0:0", "/usr/lib/tiny/program 4755 0:0", "/etc/tiny",
-    ], outcome  # fmt: skip
+        "runs",
+        "/usr/lib/tiny/file 644 42:43",
+        "/usr/lib/tiny/link 777 0:0",
+        "/usr/lib/tiny/program 4755 0:0",
+        "/etc/tiny",
+    ], outcome
     assert "install ok installed" in outcome.output
 
 
@@ -208,7 +216,10 @@ def test_bind_mounts(debian_root, tmp_path):
     host = tmp_path / "host"
     host.mkdir()
     (host / "file").write_text("from the host\n")
-    script = "cat /mnt/rw/file /mnt/deep/er/ro/file /etc/hostname; echo new > /mnt/rw/new; echo no > /mnt/deep/er/ro/no; grep -c /mnt /proc/mounts"
+    script = """
+        cat /mnt/rw/file /mnt/deep/er/ro/file /etc/hostname; echo new > /mnt/rw/new; echo no > /mnt/deep/er/ro/no
+        grep -c /mnt /proc/mounts
+    """
     outcome = lbw(
         "run", "--root", debian_root, "--overlay", "-b", f"{host}:/mnt/rw", "-b", f"{host}:/mnt/deep/er/ro:ro",
         "-b", f"{host}/file:/etc/hostname:ro", "/bin/bash", "-c", script,
@@ -222,7 +233,10 @@ def test_bind_mounts(debian_root, tmp_path):
 def test_two_runs_share_a_root(user):
     words = [*user.prefix, *command("run", "--root", user.root, "/bin/bash", "-c")]
     environment = host_environment(HOME=str(user.home), LBW_DATA_HOME=str(user.home), LBW_CACHE_HOME=str(user.home))
-    script = "cd /srv; for i in {{1..40}}; do echo {0} > {0}$i; chown {0} {0}$i; chmod 4711 {0}$i; done; stat -c %u:%a {0}* | sort | uniq -c"
+    script = """
+        cd /srv; for i in {{1..40}}; do echo {0} > {0}$i; chown {0} {0}$i; chmod 4711 {0}$i; done
+        stat -c %u:%a {0}* | sort | uniq -c
+    """
     runs = [
         subprocess.Popen(
             [*words, script.format(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd="/"
