@@ -465,3 +465,13 @@ def test_an_interrupt_never_repeats_an_instruction_nor_skips_one(guest):
         stop = True
         thread.join()
     assert preempted
+
+
+def test_ports_stay_refused_when_interrupts_are_expected(guest):
+    guest.engine.expect_interrupts()
+    guest.start("48ffc3 e410 48ffc3 0f05")  # inc rbx; in al, 16; inc rbx; syscall
+    trap = guest.trap()
+    assert (trap.kind, trap.vector) == (FAULT, GP)
+    assert guest[RBX] == 1
+    guest.start("48ffc3 0f05")
+    assert guest.trap().kind == SYSCALL

@@ -74,7 +74,6 @@ class Processor:
         lib.control(handle, uc.TCG_BUFFER_SIZE, c_uint32(code_cache))
         uc.check(lib.mem_map_ptr(handle, 0, ram.size, uc.PROT_ALL, ram.address), "mapping RAM")
         lib.control(handle, uc.USE_EXITS, c_int(1))
-        self._keep: list[object] = []
         context = c_void_p()
         uc.check(lib.context_alloc(handle, ctypes.byref(context)), "uc_context_alloc")
         #: The buffer that every trap fills.
@@ -125,7 +124,8 @@ class Processor:
         Two native hooks do it, saving and stopping, and no Python runs. But Unicorn leaves the list of hooks as soon
         as a stop is wanted, and another thread that asks for one sets that mark an instant before the stop takes
         hold: then the call would be saved and the guest run on behind it. So before other threads may stop the run,
-        `expect_interrupts` puts one hook in the place of the two, which does both whatever the mark says.
+        `expect_interrupts` puts one hook in the place of the two, which does both whatever the mark says. It has to be
+        the first in the list: Unicorn looks at the mark behind every hook, those for `in` and `out` included.
         """
         self._syscall_hooks = [
             self._hook(uc.INS_SYSCALL, self.library.context_save_address, self.live),
@@ -142,10 +142,11 @@ class Processor:
     def expect_interrupts(self) -> None:
         """From now on other threads may stop the run. Costs 1 us for each system call; only between runs."""
         if self._syscall_hooks:
-            for hook in self._syscall_hooks:
+            for hook in self._syscall_hooks + self._port_hooks:
                 self.library.hook_del(self.handle, hook)
             self._syscall_hooks = []
             self._hook(uc.INS_SYSCALL, ctypes.cast(self._save_and_stop, c_void_p), None)
+            self._hook_ports()
 
     def _refuse_ports(self) -> None:
         """Note `in` and `out`, which Unicorn executes even in ring 3, and end the run.
@@ -165,13 +166,17 @@ class Processor:
             return 0
 
         arguments = (c_void_p, c_uint32, c_int)
-        callbacks = (
+        self._port_callbacks = (
             (uc.INS_IN, ctypes.CFUNCTYPE(c_uint32, *arguments, c_void_p)(stop)),
             (uc.INS_OUT, ctypes.CFUNCTYPE(None, *arguments, c_uint32, c_void_p)(stop)),
         )
-        for instruction, callback in callbacks:
-            self._keep.append(callback)
+        self._hook_ports()
+
+    def _hook_ports(self) -> None:
+        self._port_hooks = [
             self._hook(instruction, ctypes.cast(callback, c_void_p), None)
+            for instruction, callback in self._port_callbacks
+        ]
 
     def _stop_between_blocks_only(self, size: int) -> None:
         """Have `uc_emu_stop` from another thread take effect where the state is exact: at the start of a block.
