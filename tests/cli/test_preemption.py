@@ -12,7 +12,8 @@ from lbw_command import host_environment
 FAST = """
 import sys
 from lbw.host import ticker
-ticker.Ticker.__init__.__defaults__ = (float(sys.argv.pop(1)),)
+period = float(sys.argv.pop(1))
+ticker.Ticker.__init__.__defaults__ = (period, *ticker.Ticker.__init__.__defaults__[1:])
 from lbw.cli import main
 sys.exit(main())
 """
@@ -36,7 +37,9 @@ def test_system_calls_in_a_loop(tmp_path):
         "#include <stdio.h>\n#include <sys/syscall.h>\n#include <unistd.h>\nvolatile long counter;\n"
         "int main(void) {\n    if (!fork()) for (;;) {}\n"
         "    long pid = getpid(), bad = 0;\n"
-        "    for (long i = 0; i < 300000; i++) { counter++; bad += syscall(SYS_getpid) != pid; bad += counter != i + 1; }\n"
+        "    for (long i = 0; i < 150000; i++) {\n"
+        "        counter++;\n"
+        "        bad += syscall(SYS_getpid) != pid || counter != i + 1;\n    }\n"
         '    printf("%ld\\n", bad);\n    return 0;\n}\n'
     )
     subprocess.run(["gcc", "-O1", "-static", "-o", tmp_path / "program", source], check=True)
