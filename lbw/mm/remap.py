@@ -62,6 +62,10 @@ def mremap(space: AddressSpace, old: int, old_length: int, length: int, flags: i
         raise LinuxError(EFAULT)
     if not old_length and not (vma.shared and flags & MREMAP_MAYMOVE):
         raise LinuxError(EINVAL)
+    if not flags & MREMAP_FIXED and 0 < length <= old_length:  # whatever is there
+        if length < old_length:
+            space.munmap(old + length, old_length - length)
+        return old
     if vma.end < old + min(old_length, length):  # what is cut off may have holes
         raise LinuxError(EFAULT)
     if flags & MREMAP_FIXED:

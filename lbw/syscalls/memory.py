@@ -151,18 +151,21 @@ def madvise(task: Task, address: int, length: int, advice: int) -> int | Awaitab
 
 
 async def populate_to_hole(task: Task, address: int, length: int, access: int) -> int:
-    """Make the pages of a range present.  ENOMEM: some are not mapped, those before them are present then"""
+    """Make the pages of a range present.  ENOMEM: some are not mapped, EINVAL: or do not allow it; those before are present"""
     end = address + round_up(length)
     if address & PAGE_MASK or end >= 1 << 64:
         raise LinuxError(EINVAL)
-    hole = address
+    hole, error = address, ENOMEM
     for vma in task.memory.vmas.between(address, end):
         if vma.start > hole:
+            break
+        if not vma.prot & (PROT_READ if access == READ else PROT_WRITE):
+            error = EINVAL
             break
         hole = vma.end
     await populate(task, address, min(hole, end), access, EINVAL)
     if hole < end:
-        raise LinuxError(ENOMEM)
+        raise LinuxError(error)
     return 0
 
 

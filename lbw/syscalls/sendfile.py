@@ -81,7 +81,7 @@ def sendfile(task: Task, out_fd: int, in_fd: int, offset: int, count: int) -> in
         raise LinuxError(EBADF)
     if target.flags & O_APPEND and not isinstance(target, PipeEnd):
         raise LinuxError(EINVAL)
-    if not count:
+    if not count and (isinstance(target, PipeEnd) or not isinstance(source, PipeEnd)):
         return 0
     if source.inode.mode & S_IFMT not in (S_IFREG, S_IFBLK):
         raise LinuxError(EINVAL)

@@ -70,9 +70,13 @@ class Worlds:
         for directory in ("tmp", "proc", "dev", "etc", "w"):
             os.makedirs(f"{self.root}/{directory}")
         shutil.copy(self.replay, f"{self.root}/replay")
-        self.machine = Machine(root=self.root, overlay=kind == "overlay", memory=256 << 20)
+        self.machine = self.start()
         self.native = tempfile.mkdtemp(prefix="lbw-fuzz-", dir="/dev/shm" if kind == "tmpfs" else base)
         self.count = 0
+
+    def start(self) -> Machine:
+        """Return a machine on the root."""
+        return Machine(root=self.root, overlay=self.kind == "overlay", memory=256 << 20)
 
     def close(self) -> None:
         self.machine.close()
@@ -106,6 +110,9 @@ class Worlds:
         """Run under lbw, in the same state."""
         self.count += 1
         if self.kind == "tmpfs":
+            if self.count % 500 == 0:  # before /tmp is full
+                self.machine.close()
+                self.machine = self.start()
             directory = f"/tmp/{self.count}"
             made = self.machine.run(["/replay", "/tmp"], stdin=f"N 83 s{directory.encode().hex()} 0755".encode())
             assert made.status == 0

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -336,7 +337,7 @@ static int differs_by_design(long nr, const long *values, const struct argument 
     case SYS_lseek: /* ext4 has holes in directories */
         return values[2] >= SEEK_DATA && !fstat(values[0], &about) && S_ISDIR(about.st_mode);
     case SYS_mremap: /* since 6.17 several mappings may move at once */
-        return (values[1] + 4095) / 4096 == (values[2] + 4095) / 4096;
+        return values[3] & MREMAP_FIXED && (values[1] + 4095) / 4096 == (values[2] + 4095) / 4096;
     case SYS_read: /* Linux fills pipes by pages, and a page by halves not at all */
     case SYS_write:
         return arguments[1].kind == 'e' && values[2] > (long)arguments[1].size && !fstat(values[0], &about) &&

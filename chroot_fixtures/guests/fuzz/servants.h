@@ -137,6 +137,7 @@ static void make_servant(int slot)
         while (!servants[slot])
             sched_yield();
         alarm(10);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* stopped or not */
         for (int i = 1; i <= SERVANTS; i++)
             if (orders[i])
                 close(orders[i]), close(answers[i]);
@@ -192,7 +193,7 @@ static void say_wait(pid_t pid, int status)
 static void servant_operation(char *word, char **save)
 {
     int argument[3] = {0};
-    char *words[3] = {0};
+    char *words[3] = {"", "", ""};
     static char answer[4096], ignored[4096];
     if (*word == '@') {
         int slot = atoi(word + 1);
@@ -209,8 +210,9 @@ static void servant_operation(char *word, char **save)
             word = NULL;
         }
     }
-    for (int i = 0; word && i < 3 && (words[i] = strtok_r(NULL, " ", save)); i++)
-        argument[i] = atoi(words[i]);
+    char *next;
+    for (int i = 0; word && i < 3 && (next = strtok_r(NULL, " ", save)); i++)
+        argument[i] = atoi(words[i] = next);
     sigset_t set, old;
     switch (word ? *word : 0) {
     case 'K':
