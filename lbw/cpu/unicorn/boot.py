@@ -24,7 +24,11 @@ from lbw.errors import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ctypes import _CFunctionType
+
     from lbw.host.memory import Ram
+
+    Callback = _CFunctionType | c_void_p
 
 #: Linear address of the supervisor page: GDT and the way into ring 3.
 KERNEL = 0xFFFF_8000_0000_0000
@@ -110,10 +114,11 @@ class Processor:
         self.library.context_save(self.handle, self.live)
         return bytes(self.buffer.raw)
 
-    def _hook(self, instruction: int, function: c_void_p, data: c_void_p | None) -> c_size_t:
+    def _hook(self, instruction: int, function: Callback, data: c_void_p | None = None) -> c_size_t:
         hook = c_size_t()
+        address = ctypes.cast(function, c_void_p)
         error = self.library.hook_add(
-            self.handle, ctypes.byref(hook), uc.HOOK_INSN, function, data, 1, 0, c_int(instruction)
+            self.handle, ctypes.byref(hook), uc.HOOK_INSN, address, data, 1, 0, c_int(instruction)
         )
         uc.check(error, "uc_hook_add")
         return hook
@@ -129,7 +134,7 @@ class Processor:
         """
         self._syscall_hooks = [
             self._hook(uc.INS_SYSCALL, self.library.context_save_address, self.live),
-            self._hook(uc.INS_SYSCALL, self.library.emu_stop_address, None),
+            self._hook(uc.INS_SYSCALL, self.library.emu_stop_address),
         ]
         save, stop, handle, live = self.library.context_save, self.library.emu_stop, self.handle, self.live
 
@@ -145,7 +150,7 @@ class Processor:
             for hook in self._syscall_hooks + self._port_hooks:
                 self.library.hook_del(self.handle, hook)
             self._syscall_hooks = []
-            self._hook(uc.INS_SYSCALL, ctypes.cast(self._save_and_stop, c_void_p), None)
+            self._hook(uc.INS_SYSCALL, self._save_and_stop)
             self._hook_ports()
 
     def _refuse_ports(self) -> None:
@@ -173,10 +178,7 @@ class Processor:
         self._hook_ports()
 
     def _hook_ports(self) -> None:
-        self._port_hooks = [
-            self._hook(instruction, ctypes.cast(callback, c_void_p), None)
-            for instruction, callback in self._port_callbacks
-        ]
+        self._port_hooks = [self._hook(instruction, callback) for instruction, callback in self._port_callbacks]
 
     def _stop_between_blocks_only(self, size: int) -> None:
         """Have `uc_emu_stop` from another thread take effect where the state is exact: at the start of a block.

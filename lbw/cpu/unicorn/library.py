@@ -35,25 +35,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    Function = Any  # of the library: ctypes knows its arguments
+
 
 class Library:
     """libunicorn, with prototypes."""
 
     # set by name in __init__; each returns a uc_err except context_size
-    open: Any
-    close: Any
-    mem_map_ptr: Any
-    hook_add: Any
-    hook_del: Any
-    ctl: Any
-    context_alloc: Any
-    context_save: Any
-    context_restore: Any
-    context_size: Any
-    reg_read: Any
-    reg_write: Any
-    reg_read_batch: Any
-    reg_write_batch: Any
+    open: Function
+    close: Function
+    mem_map_ptr: Function
+    hook_add: Function
+    hook_del: Function
+    ctl: Function
+    context_alloc: Function
+    context_save: Function
+    context_restore: Function
+    context_size: Function
+    reg_read: Function
+    reg_write: Function
+    reg_read_batch: Function
+    reg_write_batch: Function
 
     def __init__(self) -> None:
         path = _find()
