@@ -76,8 +76,6 @@ def mremap(space: AddressSpace, old: int, old_length: int, length: int, flags: i
         space.munmap(old + length, old_length - length)
         old_length = length
     if not flags & MREMAP_FIXED:
-        if length == old_length:
-            return old
         charge(space, length - old_length, vma.prot, vma.flags, vma.backing is None)
         end = old + length
         last = vma.end == old + old_length

@@ -151,7 +151,7 @@ def madvise(task: Task, address: int, length: int, advice: int) -> int | Awaitab
 
 
 async def populate_to_hole(task: Task, address: int, length: int, access: int) -> int:
-    """Make the pages of a range present.  ENOMEM: some are not mapped, EINVAL: or do not allow it; those before are present"""
+    """Make the pages of a range present, up to one that is not mapped (ENOMEM) or does not allow it (EINVAL)."""
     end = address + round_up(length)
     if address & PAGE_MASK or end >= 1 << 64:
         raise LinuxError(EINVAL)
