@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lbw.abi import signal
 from lbw.abi.signal import SIG_DFL, SIG_IGN
-from lbw.syscalls.formats import show_bits, show_sigset
 from lbw.syscalls.flag_names import named
+from lbw.syscalls.formats import show_bits, show_sigset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
