@@ -62,6 +62,7 @@ def idle(kernel: Kernel) -> None:
 def run_slice(kernel: Kernel, task: Task) -> None:
     """Run `task` until it waits, ends, or its time slice is over."""
     kernel.current = task
+    kernel.scheduler.busy = True
     task.slice_start = kernel.clock.processor()
     engine = kernel.engine
     resume, wait = engine.resume, engine.wait
@@ -137,6 +138,7 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                 if task.attention:
                     break
     finally:
+        kernel.scheduler.busy = False
         charge(kernel, task, traps)
 
 

@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 class Scheduler:
     """The run queue."""
 
-    __slots__ = ("queue", "ticker", "ticking")
+    __slots__ = ("busy", "queue", "ticker", "ticking")
 
     def __init__(self, ticker: Ticker | None = None) -> None:
         self.queue: deque[Task] = deque()
+        self.busy = False  # a task has the processor; the run loop keeps this
         self.ticker = ticker
         self.ticking = False
 
@@ -43,7 +44,7 @@ class Scheduler:
         """Put `task` at the end of the run queue."""
         task.state = READY
         self.queue.append(task)
-        if not self.ticking:
+        if self.busy and not self.ticking:  # else the run loop sees to it when it has taken a task
             self.start_ticking()
 
     def next(self) -> Task | None:
