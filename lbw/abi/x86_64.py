@@ -1,7 +1,7 @@
 """The x86-64 Linux ABI as data: numbers, argument registers, structure layouts.
 
-An `Abi` is a parameter of everything that depends on it, so that i386 stands beside it without an `if`. Layouts are `struct`
-formats, little endian with explicit padding.  asm/stat.h, asm-generic/siginfo.h and friends
+An `Abi` is a parameter of everything that depends on it, so that i386 stands beside it without an `if`. Layouts are
+`struct` formats, little endian with explicit padding.  asm/stat.h, asm-generic/siginfo.h and friends
 """
 
 from __future__ import annotations
@@ -15,9 +15,31 @@ class Abi:
     """What a guest architecture fixes about the interface of the kernel."""
 
     __slots__ = (
-        "argument_registers", "elf_machine", "iovec", "itimerval", "machine", "name", "numbers", "pointer", "pollfd",
-        "rlimit", "rusage", "sigaction", "stack_t", "stat", "statfs", "sysinfo", "timespec", "timeval", "tms",
-        "word", "mmap_base", "task_size", "stack_top", "pie_base", "min_address",
+        "argument_registers",
+        "elf_machine",
+        "iovec",
+        "itimerval",
+        "machine",
+        "min_address",
+        "mmap_base",
+        "name",
+        "numbers",
+        "pie_base",
+        "pointer",
+        "pollfd",
+        "rlimit",
+        "rusage",
+        "sigaction",
+        "stack_t",
+        "stack_top",
+        "stat",
+        "statfs",
+        "sysinfo",
+        "task_size",
+        "timespec",
+        "timeval",
+        "tms",
+        "word",
     )  # fmt: skip
 
     name: str
@@ -32,7 +54,7 @@ class Abi:
     timeval: Struct  # seconds, microseconds
     itimerval: Struct  # interval s, us, value s, us
     rlimit: Struct  # soft, hard
-    rusage: Struct  # utime s, us, stime s, us, maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, ...
+    rusage: Struct  # utime s, us, stime s, us, maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, ...
     stat: Struct  # see the comment at X86_64
     statfs: Struct
     sysinfo: Struct

@@ -26,7 +26,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add = parser.add_argument
     add("--root", metavar="DIR", help="the root; / is this Linux host's own and implies --overlay")
     add("-w", "--workdir", metavar="DIR", help="working directory of the program (default: the user's home)")
-    add("-e", "--env", metavar="K=V", action="append", default=[], help="set a variable; K alone passes the host's value on")
+    add("-e", "--env", metavar="K=V", action="append", default=[],
+        help="set a variable; K alone passes the host's value on")  # fmt: skip
     add("-u", "--user", metavar="USER[:GROUP]", help="run as this user of the root, name or number (default: root)")
     add("-b", "--bind", metavar="HOST[:GUEST[:ro]]", action="append", default=[], help="show a host directory")
     add("--overlay", action="store_true", help="throw all changes to the root away at the end")

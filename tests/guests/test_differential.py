@@ -46,9 +46,7 @@ def natively(program: Path, directory: Path) -> tuple[int, bytes]:
 
 def under_lbw(program: str, root: Path) -> tuple[int, bytes, bytes]:
     command = [sys.executable, "-m", "lbw", "run", "--root", str(root), "-w", "/work", f"/{program}"]
-    process = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120
-    )
+    process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
     return process.returncode, process.stdout, process.stderr
 
 
