@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lbw.abi.x86_64 import X86_64
 from lbw.cpu.unicorn.engine import UnicornEngine
@@ -15,6 +16,12 @@ from lbw.mm.address_space import AddressSpace
 from lbw.mm.frames import Frames
 from lbw.mm.homes import HomeAddresses
 from lbw.mm.page_cache import PageCache
+
+
+#: No test asserts a time, hypothesis neither; CI runs the same examples every time.
+settings.register_profile("lbw", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "lbw")
 
 
 class Bench:
