@@ -224,6 +224,7 @@ class KernelProcSource:
         now.running = sum(task.state == READY for task in kernel.tasks.values())
         now.last_pid = kernel.pids.last
         now.tasks_max = kernel.max_tasks
+        now.pipe_pages_max = kernel.vfs.pipe_budget.limit // PAGE
         now.load = self._sample_load(time, now.user_time + now.system_time)
         return now
 

@@ -10,6 +10,7 @@ from lbw.errors import RootError, UsageError
 from lbw.vfs.dev.devtmpfs import populate
 from lbw.vfs.dev.table import DeviceTable
 from lbw.vfs.host.filesystem import HostFileSystem
+from lbw.vfs.pipe_budget import PipeBudget
 from lbw.vfs.proc.fs import ProcFileSystem
 from lbw.vfs.special import special_opener
 from lbw.vfs.tmpfs.filesystem import TmpFileSystem
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from lbw.machine import Bind
     from lbw.vfs.inode import FileSystem
     from lbw.vfs.proc.source import ProcSource
+
+#: What all pipes may hold together at least, bytes.
+MINIMUM_PIPES = 1 << 20
 
 
 class Tree:
@@ -36,6 +40,7 @@ class Tree:
 
             lower = self._note(OverlayFileSystem(lower, self._upper()))
         self.vfs = Vfs(lower, b"overlay" if overlay else b"/dev/root")
+        self.vfs.pipe_budget = PipeBudget(max(memory // 4, MINIMUM_PIPES))
         self.devices = DeviceTable()
         self.vfs.open_special = special_opener(self.devices)
         half = memory // 2

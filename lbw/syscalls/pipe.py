@@ -29,5 +29,5 @@ def pipe2(task: Task, pipefd: int, flags: int) -> int:
         reader, writer = reservation.numbers
         task.memory.write(pipefd, reader.to_bytes(4, "little") + writer.to_bytes(4, "little"))
         credentials = task.credentials
-        reservation.install(make_pipe(flags, credentials.fsuid, credentials.fsgid))
+        reservation.install(make_pipe(flags, credentials.fsuid, credentials.fsgid, task.fs.vfs.pipe_budget))
     return 0

@@ -12,6 +12,7 @@ from lbw.vfs.pipe_queue import Pipe
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.vfs.inode import FileSystem, Inode
+    from lbw.vfs.pipe_budget import PipeBudget
 
 #: The pipes of all FIFOs that are open, by file system and inode number.
 _open_pipes: dict[tuple[FileSystem, int], Pipe] = {}
@@ -22,8 +23,8 @@ class FifoPipe(Pipe):
 
     __slots__ = ("_key",)
 
-    def __init__(self, key: tuple[FileSystem, int]) -> None:
-        super().__init__()
+    def __init__(self, key: tuple[FileSystem, int], budget: PipeBudget | None) -> None:
+        super().__init__(budget)
         self._key = key
 
     def detach(self, access: int) -> None:
@@ -32,15 +33,17 @@ class FifoPipe(Pipe):
             _open_pipes.pop(self._key, None)
 
 
-def open_fifo(inode: Inode, flags: int) -> PipeEnd:
-    """Return an open end of the FIFO `inode`.  ENXIO: O_WRONLY | O_NONBLOCK without a reader
+def open_fifo(inode: Inode, flags: int, budget: PipeBudget | None = None) -> PipeEnd:
+    """Return an open end of the FIFO `inode`, a pipe on the account `budget`.
+
+    ENXIO: O_WRONLY | O_NONBLOCK without a reader
 
     Never waits; see `lbw.vfs.pipe.open_end` for the `opening` attribute of the result, which tells open(2) to.
     """
     key = (inode.fs, inode.stat().ino)
     pipe = _open_pipes.get(key)
     if pipe is None:
-        pipe = FifoPipe(key)
+        pipe = FifoPipe(key, budget)
         end = open_end(inode, pipe, flags)
         _open_pipes[key] = pipe
         return end

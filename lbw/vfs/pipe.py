@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.vfs.file import GuestMemory
     from lbw.vfs.inode import Inode
+    from lbw.vfs.pipe_budget import PipeBudget
     from lbw.waiting import WaitQueue
 
 
@@ -117,10 +118,12 @@ class PipeInode(AnonymousInode):
 PIPE_FS = PipeFileSystem(dev=0x0D)
 
 
-def make_pipe(flags: int = 0, uid: int = 0, gid: int = 0) -> tuple[PipeEnd, PipeEnd]:
+def make_pipe(
+    flags: int = 0, uid: int = 0, gid: int = 0, budget: PipeBudget | None = None
+) -> tuple[PipeEnd, PipeEnd]:
     """Return the reading and the writing end of a new pipe; `flags`: O_NONBLOCK, O_DIRECT. man 2 pipe"""
     flags &= O_NONBLOCK | O_DIRECT
-    pipe = Pipe()
+    pipe = Pipe(budget)
     inode = PipeInode(PIPE_FS, pipe, uid, gid)
     # Both are counted before either is looked at, so neither is a lonely end.
     reader, writer = PipeEnd(inode, pipe, O_RDONLY | flags), PipeEnd(inode, pipe, O_WRONLY | flags)

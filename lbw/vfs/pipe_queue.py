@@ -20,10 +20,10 @@ from __future__ import annotations
 from lbw.abi.errno import EAGAIN, EBUSY, EINVAL, EPERM, EPIPE, LinuxError
 from lbw.abi.fcntl import O_RDONLY, O_WRONLY
 from lbw.vfs.file import scatter
+from lbw.vfs.pipe_budget import PAGE_SIZE, PipeBudget
 from lbw.waiting import WaitQueue
 
 PIPE_BUF = 4096
-PAGE_SIZE = 4096
 DEFAULT_CAPACITY = 65536
 #: /proc/sys/fs/pipe-max-size: what F_SETPIPE_SZ gives without CAP_SYS_RESOURCE.
 MAX_CAPACITY = 1 << 20
@@ -33,13 +33,15 @@ class Pipe:
     """The queue, and how many open file descriptions read and write it."""
 
     __slots__ = (
-        "__weakref__", "_joint", "_packets", "capacity", "content",
+        "__weakref__", "_budget", "_joint", "_packets", "capacity", "content",
         "read_queue", "reader_opens", "readers", "write_queue", "writer_opens", "writers",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, budget: PipeBudget | None = None) -> None:
+        """Make a pipe on the account `budget`; by default on one of its own."""
+        self._budget = budget if budget is not None else PipeBudget()
         self.content = bytearray()
-        self.capacity = DEFAULT_CAPACITY
+        self.capacity = 0  # until the first end
         self.readers = self.writers = 0
         self.reader_opens = self.writer_opens = 0  # how often an end was opened: an opener waits for them to grow
         self.read_queue = WaitQueue()
@@ -51,6 +53,8 @@ class Pipe:
 
     def attach(self, access: int) -> WaitQueue:
         """Count a new end with this access mode; return its queue."""
+        if not self.readers and not self.writers:
+            self.capacity = self._budget.grant(DEFAULT_CAPACITY)
         if access != O_WRONLY:
             self.readers += 1
             self.reader_opens += 1
@@ -80,6 +84,7 @@ class Pipe:
         if not self.readers and not self.writers:
             self.content = bytearray()
             self._packets = None
+            self._budget.release(self.capacity)
 
     def wake_readers(self) -> None:
         """Tell those who wait for bytes or for the end of file."""
@@ -190,7 +195,8 @@ class Pipe:
     def set_capacity(self, size: int, privileged: bool = False) -> int:
         """Resize to at least `size` bytes, a power of two of pages; return the new size (F_SETPIPE_SZ).
 
-        EINVAL: beyond 2 GB; EPERM: more than MAX_CAPACITY, not privileged; EBUSY: less than it holds
+        EINVAL: beyond 2 GB; EPERM: more than MAX_CAPACITY, not privileged, or more than the machine's pipes may have;
+        EBUSY: less than it holds
         """
         if size > 1 << 31:
             raise LinuxError(EINVAL)
@@ -199,6 +205,7 @@ class Pipe:
             raise LinuxError(EPERM)
         if capacity < len(self.content):
             raise LinuxError(EBUSY)
+        self._budget.resize(self.capacity, capacity)
         self.capacity = capacity
         if capacity - len(self.content) >= PIPE_BUF:
             self.wake_writers()

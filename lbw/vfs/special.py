@@ -26,7 +26,7 @@ def special_opener(devices: DeviceTable) -> Callable[[FsContext, Location, int],
         if kind == S_IFIFO:
             from lbw.vfs.fifo import open_fifo
 
-            return open_fifo(location.inode, flags)
+            return open_fifo(location.inode, flags, ctx.vfs.pipe_budget)
         if kind in (S_IFCHR, S_IFBLK):
             return devices.open(ctx, location.inode, flags)
         raise LinuxError(ENXIO)

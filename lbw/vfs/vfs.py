@@ -8,6 +8,7 @@ from lbw.vfs.context import FsContext
 from lbw.vfs.credentials import Credentials
 from lbw.vfs.location import Location
 from lbw.vfs.mount import Mount
+from lbw.vfs.pipe_budget import PipeBudget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Vfs:
         self._older: list[Location] = []
         self._virtual: VirtualFileSystem | None = None
         self._write_denied: dict[Inode, int] = {}
+        #: What all pipes and FIFOs may hold.
+        self.pipe_budget = PipeBudget()
         #: Opens FIFOs, devices and sockets: (context, location, flags) -> File.
         self.open_special: Callable[[FsContext, Location, int], File] = _no_special_files
         self.root = self._add(root_fs, None, 0, source, root_fs.root).root

@@ -59,6 +59,16 @@ def test_pipes_without_end(greedy_root):
     assert (outcome.status, outcome.output) == (0, "Too many open files\n")
 
 
+def test_pipes_share_a_quarter_of_the_memory(greedy_root):
+    outcome = greedy(greedy_root, "pipe-memory", "16M")
+    pipes = (1024 - 3) // 2
+    held = 64 * 64 + (pipes - 64) * 4
+    assert (outcome.status, outcome.output) == (
+        0,
+        f"{pipes} pipes, 64 of them large, hold {held} kB\nOperation not permitted\n65536 bytes again\n",
+    )
+
+
 def test_more_than_there_is_cannot_be_mapped(greedy_root):
     outcome = greedy(greedy_root, "too-much")
     assert (outcome.status, outcome.output) == (0, "Cannot allocate memory\n" * 3)

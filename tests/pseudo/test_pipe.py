@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from lbw.abi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT
 from lbw.vfs.fifo import open_fifo
 from lbw.vfs.file import File
 from lbw.vfs.pipe import make_pipe
+from lbw.vfs.pipe_budget import PipeBudget
 from lbw.vfs.pseudo import PseudoFileSystem, PseudoInode
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="compares with the host's kernel")
@@ -229,6 +231,48 @@ def test_capacity() -> None:
     assert failure(lambda: pipe.set_capacity((1 << 20) + 1)) == EPERM
     assert pipe.set_capacity((1 << 20) + 1, privileged=True) == 1 << 21
     assert failure(lambda: pipe.set_capacity(1 << 32)) == EINVAL
+
+
+def test_beyond_the_budget_pipes_are_small_and_do_not_grow() -> None:
+    budget = PipeBudget(1 << 17)
+    ends = [end.acquire() for _ in range(3) for end in make_pipe(budget=budget)]
+    fifo = open_fifo(make_fifo(), O_RDWR, budget).acquire()
+    assert [end.pipe.capacity for end in (*ends[::2], fifo)] == [65536, 65536, 4096, 4096]
+    first, last = ends[0].pipe, ends[4].pipe
+    assert put(ends[5], bytes(10000)) == 4096
+    assert failure(lambda: last.set_capacity(8192, privileged=True)) == EPERM
+    assert (last.capacity, last.set_capacity(4096)) == (4096, 4096)
+    assert first.set_capacity(32768) == 32768
+    assert last.set_capacity(8192) == 8192
+    assert failure(lambda: first.set_capacity(65536)) == EPERM
+    for end in ends[:4]:
+        end.release()
+    assert (budget.used, last.set_capacity(65536)) == (8192 + 4096, 65536)
+    for end in (*ends[4:], fifo):
+        end.release()
+    assert budget.used == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["open", "fifo", "again", "resize", "close"]), st.integers(0, 1 << 18))))
+def test_the_budget_is_the_sum_of_the_capacities(steps) -> None:
+    budget, ends = PipeBudget(1 << 18), []
+    for what, number in steps:
+        chosen = number % len(ends) if ends else 0
+        if what == "open":
+            ends += [end.acquire() for end in make_pipe(budget=budget)]
+        elif what == "fifo":
+            ends.append(open_fifo(make_fifo(), O_RDWR, budget).acquire())
+        elif ends and what == "again" and ends[chosen].inode.mode & 0o777 == 0o600:
+            ends.append(ends[chosen].inode.open(O_RDONLY).acquire())
+        elif ends and what == "resize":
+            with suppress(LinuxError):
+                ends[chosen].pipe.set_capacity(number)
+        elif ends and what == "close":
+            ends.pop(chosen).release()
+        pipes = {id(end.pipe): end.pipe for end in ends}.values()
+        assert budget.used == sum(pipe.capacity for pipe in pipes)
+        assert budget.used <= budget.limit + 4096 * len(pipes)
 
 
 def test_how_much_is_there() -> None:

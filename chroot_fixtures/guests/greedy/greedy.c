@@ -79,6 +79,20 @@ int main(int count, char **words) {
         int ends[2];
         while (!pipe2(ends, O_NONBLOCK)) while (write(ends[1], block, sizeof block) > 0) {}
         say();
+    } else if (!strcmp(what, "pipe-memory")) {
+        static char block[1 << 16];
+        int ends[2], last = 0, pipes = 0, large = 0;
+        long held = 0, count;
+        while (!pipe2(ends, O_NONBLOCK)) {
+            last = ends[1];
+            pipes++;
+            large += fcntl(last, F_GETPIPE_SZ) == sizeof block;
+            while ((count = write(last, block, sizeof block)) > 0) held += count;
+        }
+        printf("%d pipes, %d of them large, hold %ld kB\n", pipes, large, held >> 10);
+        if (fcntl(last, F_SETPIPE_SZ, 2 * PAGE) < 0) say();
+        for (int fd = 3; fd <= last; fd++) close(fd);
+        if (!pipe(ends)) printf("%d bytes again\n", fcntl(ends[1], F_GETPIPE_SZ));
     } else if (!strcmp(what, "too-much")) {
         if (mmap(0, 1L << 33, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) say();
         if (mmap(0, 1L << 33, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) say();

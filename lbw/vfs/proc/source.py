@@ -159,8 +159,8 @@ class MachineStatus:
 
     __slots__ = (
         "anonymous", "boot_time", "cached", "context_switches", "forks", "free", "idle_time", "interrupts", "last_pid",
-        "load", "major_faults", "mapped", "minor_faults", "page_tables", "running", "shared", "system_time", "tasks",
-        "tasks_max", "total", "uptime", "user_time",
+        "load", "major_faults", "mapped", "minor_faults", "page_tables", "pipe_pages_max", "running", "shared",
+        "system_time", "tasks", "tasks_max", "total", "uptime", "user_time",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -172,4 +172,5 @@ class MachineStatus:
         self.user_time = self.system_time = self.idle_time = 0
         self.context_switches = self.forks = self.interrupts = self.minor_faults = self.major_faults = 0
         self.running = self.tasks = self.last_pid = self.tasks_max = 0
+        self.pipe_pages_max = 0
         self.load = (0.0, 0.0, 0.0)  # over 1, 5 and 15 minutes

@@ -86,7 +86,7 @@ SETTINGS: Settings = {
         "nr_open": 1048576,
         "pipe-max-size": MAX_CAPACITY,
         "pipe-user-pages-hard": 0,
-        "pipe-user-pages-soft": 16384,
+        "pipe-user-pages-soft": lambda source: b"%d" % source.status().pipe_pages_max,
         "protected_hardlinks": 0,
         "protected_symlinks": 0,
     },
