@@ -17,7 +17,6 @@ from lbw.mm.frames import Frames
 from lbw.mm.homes import HomeAddresses
 from lbw.mm.page_cache import PageCache
 
-
 #: No test asserts a time, hypothesis neither; CI runs the same examples every time.
 settings.register_profile("lbw", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None)
