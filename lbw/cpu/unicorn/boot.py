@@ -15,20 +15,17 @@ yields everything.
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_int, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import c_int, c_int32, c_uint32, c_uint64, c_void_p
 from struct import Struct, pack_into
 
 from lbw.cpu.contracts import PAGE, PF
 from lbw.cpu.unicorn import library as uc
+from lbw.cpu.unicorn.hooks import Hooks, stop_between_blocks_only
 from lbw.errors import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ctypes import _CFunctionType
-
     from lbw.host.memory import Ram
-
-    Callback = _CFunctionType | c_void_p
 
 #: Linear address of the supervisor page: GDT and the way into ring 3.
 KERNEL = 0xFFFF_8000_0000_0000
@@ -48,6 +45,8 @@ CR4 = 1 << 5 | 1 << 9 | 1 << 10 | 1 << 16  # PAE OSFXSR OSXMMEXCPT FSGSBASE
 CR0 = 1 << 31 | 1 << 16 | 1 << 5 | 1 << 4 | 1 << 1 | 1  # PG WP NE ET MP PE
 
 _PROBE_CODE, _PROBE_HOLE = 0x40_0000, 0x2345_6000
+#: Where the supervisor page has room for more code that is tried in ring 3.
+_FREE_OFFSET = 0x60
 _QWORD = Struct("<Q")
 
 
@@ -87,9 +86,10 @@ class Processor:
         self.kernel_frame = kernel_frame
         self._enter_ring3(tables)
         self.layout = self._calibrate(tables, size)
-        self._catch_syscalls()
-        self._refuse_ports()
-        self._stop_between_blocks_only(size)
+        #: The state at an `in` or `out` that ended the run, see `Hooks`.
+        self.port_access: bytes | None = None
+        self.hooks = Hooks(self)
+        stop_between_blocks_only(self, kernel_frame + _FREE_OFFSET, _PROBE_CODE + _FREE_OFFSET)
         #: A context in ring 3 with everything else zero.
         self.template = self.save()
 
@@ -113,103 +113,6 @@ class Processor:
         """Save the context into the live buffer and return a copy."""
         self.library.context_save(self.handle, self.live)
         return bytes(self.buffer.raw)
-
-    def _hook(self, instruction: int, function: Callback, data: c_void_p | None = None) -> c_size_t:
-        hook = c_size_t()
-        address = ctypes.cast(function, c_void_p)
-        error = self.library.hook_add(
-            self.handle, ctypes.byref(hook), uc.HOOK_INSN, address, data, 1, 0, c_int(instruction)
-        )
-        uc.check(error, "uc_hook_add")
-        return hook
-
-    def _catch_syscalls(self) -> None:
-        """End the run at every `syscall`, with its state in the live buffer.
-
-        Two native hooks do it, saving and stopping, and no Python runs. But Unicorn leaves the list of hooks as soon
-        as a stop is wanted, and another thread that asks for one sets that mark an instant before the stop takes
-        hold: then the call would be saved and the guest run on behind it. So before other threads may stop the run,
-        `expect_interrupts` puts one hook in the place of the two, which does both whatever the mark says. It has to be
-        the first in the list: Unicorn looks at the mark behind every hook, those for `in` and `out` included.
-        """
-        self._syscall_hooks = [
-            self._hook(uc.INS_SYSCALL, self.library.context_save_address, self.live),
-            self._hook(uc.INS_SYSCALL, self.library.emu_stop_address),
-        ]
-        save, stop, handle, live = self.library.context_save, self.library.emu_stop, self.handle, self.live
-
-        def save_and_stop(_engine: int, _data: int) -> None:
-            save(handle, live)
-            stop(handle)
-
-        self._save_and_stop = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)(save_and_stop)
-
-    def expect_interrupts(self) -> None:
-        """From now on other threads may stop the run. Costs 1 us for each system call; only between runs."""
-        if self._syscall_hooks:
-            for hook in self._syscall_hooks + self._port_hooks:
-                self.library.hook_del(self.handle, hook)
-            self._syscall_hooks = []
-            self._hook(uc.INS_SYSCALL, self._save_and_stop)
-            self._hook_ports()
-
-    def _refuse_ports(self) -> None:
-        """Note `in` and `out`, which Unicorn executes even in ring 3, and end the run.
-
-        The translated block goes on to its end before the run stops, so the state at the instruction is kept here.
-        """
-        self.port_access: bytes | None = None
-        context = c_void_p()
-        uc.check(self.library.context_alloc(self.handle, ctypes.byref(context)), "uc_context_alloc")
-        buffer = (ctypes.c_char * self.layout.size).from_address(context.value or 0)
-
-        def stop(handle: int, *_: int) -> int:
-            if self.port_access is None:
-                self.library.context_save(self.handle, context)
-                self.port_access = buffer.raw
-                self.library.emu_stop(self.handle)
-            return 0
-
-        arguments = (c_void_p, c_uint32, c_int)
-        self._port_callbacks = (
-            (uc.INS_IN, ctypes.CFUNCTYPE(c_uint32, *arguments, c_void_p)(stop)),
-            (uc.INS_OUT, ctypes.CFUNCTYPE(None, *arguments, c_uint32, c_void_p)(stop)),
-        )
-        self._hook_ports()
-
-    def _hook_ports(self) -> None:
-        self._port_hooks = [self._hook(instruction, callback) for instruction, callback in self._port_callbacks]
-
-    def _stop_between_blocks_only(self, size: int) -> None:
-        """Have `uc_emu_stop` from another thread take effect where the state is exact: at the start of a block.
-
-        Unicorn also looks for a stop behind every memory access, and then goes back to the start of that instruction
-        although it was executed: a preempted `inc [counter]` would count twice. It has a switch against that, for its
-        own use (`no_exit_request`), which is found beside the size of a context, and tried: a stop that is asked for
-        in the middle of a block must let the block run to its end. Blocks get faster by it, too.
-        """
-        lib, handle = self.library, self.handle
-        own_size = (size - self.layout.registers).to_bytes(8, "little")  # the registers begin the saved state
-        uc_struct = ctypes.string_at(handle.value or 0, 4096)
-        found = [  # int cpu_context_size; uint64_t next_pc; bool hook_insert, first_tb, no_exit_request, init_done
-            at + 18 for at in range(0, 4096 - 24, 4)
-            if uc_struct[at : at + 8] == own_size
-            and uc_struct[at + 16] == uc_struct[at + 18] == 0 and uc_struct[at + 17] <= 1 == uc_struct[at + 19]
-        ]  # fmt: skip
-        if len(found) == 1:
-            ctypes.c_ubyte.from_address((handle.value or 0) + found[0]).value = 1
-            before = self.save()
-            code = self.kernel_frame + 0x60
-            # in al, dx (its hook asks for the stop); mov rax, [rip]; inc rbx; ud2
-            self.ram.view[code : code + 13] = bytes.fromhex("ec 488b0500000000 48ffc3 0f0b")
-            lib.emu_start(handle, _PROBE_CODE + 0x60, 0, 0, 0)
-            stopped_inside = not self.read(uc.GENERAL[3])
-            self.port_access = None
-            ctypes.memmove(self.buffer, before, len(before))
-            lib.context_restore(handle, self.live)
-            if not stopped_inside:
-                return
-        raise EngineError(f"unicorn {lib.version()} cannot be stopped exactly; use unicorn 2.1.4")
 
     def _enter_ring3(self, tables: list[int]) -> None:
         words, view, kernel = self.ram.words, self.ram.view, self.kernel_frame

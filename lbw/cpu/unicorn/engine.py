@@ -9,8 +9,8 @@ buffer's RIP, which was zeroed before the run. A fault is told by the return val
 saved context, which has to be cleared there, or the next fault would be a double fault.
 
 `interrupt` may come from any thread at any moment. Three things make it exact. Blocks are stopped at their start
-only, and system calls are caught whatever else is under way (`Processor`, in boot.py). A stop that reaches Unicorn
-before its loop is entered is lost, so it is repeated until the run has ended.
+only, and system calls are caught whatever else is under way (hooks.py). A stop that reaches Unicorn before its loop is
+entered is lost, so it is repeated until the run has ended.
 """
 
 from __future__ import annotations
@@ -18,14 +18,11 @@ from __future__ import annotations
 import ctypes
 import time
 from ctypes import c_int, c_int32, c_uint64, c_void_p
-from struct import unpack_from
 
 from lbw.cpu.contracts import (
     ALL,
-    DB,
     FAULT,
     GP,
-    MF,
     PAGE_FAULT,
     PF,
     PREEMPTED,
@@ -42,6 +39,7 @@ from lbw.cpu.unicorn import library as uc
 from lbw.cpu.unicorn.boot import Processor
 from lbw.cpu.unicorn.context import UnicornContext
 from lbw.cpu.unicorn.page_tables import PageTables
+from lbw.cpu.unicorn.vectors import software_interrupt
 from lbw.errors import EngineError
 
 TYPE_CHECKING = False
@@ -52,10 +50,6 @@ if TYPE_CHECKING:
 
 #: Host memory for translated code, bytes. Reserved, not used at once.
 CODE_CACHE = 256 << 20
-
-
-#: TF in RFLAGS: trap after each instruction.
-TRACE_FLAG = 0x100
 
 
 class UnicornTrap:
@@ -180,7 +174,7 @@ class UnicornEngine:
                 return context, trap
             trap.kind = FAULT
             trap.error_code = self._error_code.value
-            trap.vector = vector if vector >= 0 else self._software_interrupt(context)
+            trap.vector = vector if vector >= 0 else software_interrupt(context)
             trap.address = 0
             return context, trap
         trap.kind = FAULT
@@ -193,7 +187,7 @@ class UnicornEngine:
 
     def expect_interrupts(self) -> None:
         """Other threads will call `interrupt` from now on: make that exact. Not while a context runs."""
-        self.processor.expect_interrupts()
+        self.processor.hooks.expect_interrupts()
 
     def interrupt(self) -> None:
         """Make the running context trap as PREEMPTED soon. Safe from any thread, and when nothing runs."""
@@ -205,27 +199,6 @@ class UnicornEngine:
         while self._runs == run and self._interrupted:  # no other thread has Python's lock here: it is this run
             stop(handle)
             time.sleep(0.0002)
-
-    def _software_interrupt(self, context: UnicornContext) -> int:
-        """Return the vector of an exception that Unicorn does not name: single step, interrupt instruction or #MF.
-
-        RIP is behind an `int n` or `int3`, and on the instruction that #MF stopped.
-        """
-        rip = context.registers[RIP]
-        if context.flags & TRACE_FLAG:
-            return DB
-        code = b""
-        for address in (rip - 2, rip - 1):
-            view = context.mmu.view(address, 1, False)
-            code += bytes(view) if view else b"\0"
-        if code[1] == 0xCC:
-            return 3
-        if code[1] == 0xF1:
-            return 1
-        if code[0] == 0xCD:
-            return code[1]
-        control, status = unpack_from("<HH", context.read_fpu())
-        return MF if status & ~control & 0x3F else GP
 
     def _refuse_port_access(self, context: UnicornContext) -> tuple[UnicornContext, UnicornTrap]:
         """Turn `in` and `out` into the #GP that ring 3 gets, with the state they were met in."""
