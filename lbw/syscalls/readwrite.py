@@ -5,43 +5,29 @@ only then an `async def` of `lbw.syscalls.transfer` takes over, waits on the fil
 that does not block pays nothing for blocking. Requests above CHUNK go there too.
 
 Access: the low two bits of `file.flags` plus one have bit 0 for readable and bit 1 for writable, as Linux's
-OPEN_FMODE.
+OPEN_FMODE. Calls that name an offset are in `lbw.syscalls.positioned`.
 """
 
 from __future__ import annotations
 
-from lbw.abi.errno import EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, EOPNOTSUPP, EPIPE, ESPIPE, LinuxError
-from lbw.abi.fcntl import (
-    O_APPEND,
-    O_NONBLOCK,
-    RWF_APPEND,
-    RWF_ATOMIC,
-    RWF_DSYNC,
-    RWF_HIPRI,
-    RWF_NOAPPEND,
-    RWF_NOWAIT,
-    RWF_SUPPORTED,
-    RWF_SYNC,
-)
+from lbw.abi.errno import EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, EPIPE, LinuxError
+from lbw.abi.fcntl import O_NONBLOCK
 from lbw.abi.poll import POLLHUP, POLLIN
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
-from lbw.abi.stat import S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK
+from lbw.abi.stat import S_IFDIR, S_IFIFO, S_IFMT, S_IFREG
 from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import InBuffer, Iovec, OutIovec
-from lbw.syscalls.flag_names import RWF_FLAGS, SEEK_WHENCE
-from lbw.syscalls.parameters import Choice, Fd, Flags, Int, Long, OutBuffer, Size, signed
+from lbw.syscalls.flag_names import SEEK_WHENCE
+from lbw.syscalls.parameters import Choice, Fd, Int, Long, OutBuffer, Size
 from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import (
     CHUNK,
     TURN,
-    at_offset,
     in_turns,
     interrupted,
     load_iovec,
     pull,
-    pull_at,
     push,
-    push_at,
     room_below_limit,
     section,
     send_sigpipe,
@@ -61,8 +47,6 @@ if TYPE_CHECKING:
 
 #: The last way to seek, SEEK_HOLE.
 SEEK_MAX = 4
-#: Offsets from here on need a look at the end of what an offset can be.
-FAR = 1 << 62
 
 
 @syscall("read", Fd("fd"), OutBuffer("buf"), Size("count"))
@@ -184,43 +168,6 @@ def for_writing(task: Task, fd: int) -> File:
     return file
 
 
-def positioned(task: Task, fd: int, offset: int, access: int) -> File:
-    """Return the description behind `fd` for access (1: read, 2: write) at `offset`.
-
-    EINVAL: negative; EBADF: not open for this; ESPIPE: a pipe or socket, whatever it is open for.
-    """
-    if offset < 0:
-        raise LinuxError(EINVAL)
-    file = task.files.get(fd)
-    if not file.flags + 1 & access:
-        raise LinuxError(ESPIPE if file.inode.mode & S_IFMT in (S_IFIFO, S_IFSOCK) else EBADF)
-    return file
-
-
-@syscall("pread64", Fd("fd"), OutBuffer("buf"), Size("count"), Long("offset"))
-def pread64(task: Task, fd: int, buf: int, count: int, offset: int) -> int | Awaitable[int]:
-    """Read at `offset`; the file offset stays.  man 2 pread"""
-    file = positioned(task, fd, offset, 1)
-    if count > CHUNK or offset > FAR:
-        return at_offset(pull_at, task, file, [(buf, count)], offset)
-    try:
-        return file.pread(task.memory.views(buf, count, True) if count else [], offset)
-    except LinuxError as error:
-        if error.errno != EFAULT or file.inode.mode & S_IFMT == S_IFIFO:
-            raise
-        return read_nowhere(task, file, [(buf, count)], offset)
-
-
-@syscall("pwrite64", Fd("fd"), InBuffer("buf", 2), Size("count"), Long("offset"))
-def pwrite64(task: Task, fd: int, buf: int, count: int, offset: int) -> int | Awaitable[int]:
-    """Write at `offset`; the file offset stays.  man 2 pwrite"""
-    file = positioned(task, fd, offset, 2)
-    limited = task.process.limits.soft(RLIMIT_FSIZE) != RLIM_INFINITY
-    if limited or count > CHUNK or offset > FAR or file.flags & O_APPEND:
-        return at_offset(push_at, task, file, [(buf, count)], offset)
-    return file.pwrite(task.memory.views(buf, count, False) if count else [], offset)
-
-
 @syscall("readv", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"))
 def readv(task: Task, fd: int, iov: int, count: int) -> int | Awaitable[int]:
     """Read into several buffers.  EINVAL: more than 1024 of them.  man 2 readv"""
@@ -233,93 +180,6 @@ def writev(task: Task, fd: int, iov: int, count: int) -> int | Awaitable[int]:
     """Write from several buffers.  EINVAL: more than 1024 of them.  man 2 writev"""
     file = for_writing(task, fd)
     return write_vector(task, file, load_iovec(task, iov, count), False)
-
-
-def offset_of(task: Task, low: int, high: int) -> int:
-    """Return the offset that the calls with a `v` take in two registers; a 64-bit ABI needs only the first."""
-    return signed(low, 64) if task.abi.word == 8 else signed((high & 0xFFFFFFFF) << 32 | low & 0xFFFFFFFF, 64)
-
-
-@syscall("preadv", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"))
-def preadv(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int | Awaitable[int]:
-    """Read into several buffers at an offset.  man 2 preadv"""
-    return read_vector_at(task, fd, iov, count, offset_of(task, low, high), 0)
-
-
-@syscall("pwritev", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"))
-def pwritev(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int | Awaitable[int]:
-    """Write from several buffers at an offset.  man 2 pwritev"""
-    offset = offset_of(task, low, high)
-    file = seekable(positioned(task, fd, offset, 2))
-    vector = load_iovec(task, iov, count)
-    return at_offset(push_at, task, file, vector, offset) if any(length for _, length in vector) else 0
-
-
-def seekable(file: File) -> File:
-    """Return `file`.  ESPIPE: it is a pipe or socket"""
-    if file.inode.mode & S_IFMT in (S_IFIFO, S_IFSOCK):
-        raise LinuxError(ESPIPE)
-    return file
-
-
-def read_vector_at(task: Task, fd: int, iov: int, count: int, offset: int, flags: int) -> int | Awaitable[int]:
-    """Read into several buffers at `offset`, with RWF_* flags."""
-    file = seekable(positioned(task, fd, offset, 1))
-    vector = load_iovec(task, iov, count)
-    if not any(length for _, length in vector):
-        return 0
-    check_flags(file, flags)
-    return at_offset(pull_at, task, file, vector, offset)
-
-
-def check_flags(file: File, flags: int) -> None:
-    """EOPNOTSUPP: an unknown RWF_* flag, or RWF_ATOMIC, which needs a device that can; EINVAL: a contradiction"""
-    if flags & (~RWF_SUPPORTED | RWF_ATOMIC) or (flags & ~RWF_HIPRI and file.inode.is_directory):
-        raise LinuxError(EOPNOTSUPP)
-    if flags & RWF_APPEND and flags & RWF_NOAPPEND:
-        raise LinuxError(EINVAL)
-
-
-@syscall(
-    "preadv2", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"), Flags("flags", RWF_FLAGS)
-)
-def preadv2(task: Task, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int | Awaitable[int]:
-    """As preadv, with flags; offset -1 means the file offset.  EOPNOTSUPP: an unknown flag.  man 2 preadv2"""
-    offset = offset_of(task, low, high)
-    if offset != -1:
-        return read_vector_at(task, fd, iov, count, offset, flags)
-    file = for_reading(task, fd)
-    vector = load_iovec(task, iov, count)
-    if any(length for _, length in vector):
-        check_flags(file, flags)
-    return read_vector(task, file, vector, bool(flags & RWF_NOWAIT))
-
-
-@syscall("pwritev2", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"), Flags("flags", RWF_FLAGS))
-def pwritev2(task: Task, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int | Awaitable[int]:
-    """As pwritev, with flags; offset -1 means the file offset.
-
-    RWF_APPEND writes at the end for this once, RWF_NOAPPEND not there in spite of O_APPEND.  EOPNOTSUPP: an unknown
-    flag.  man 2 pwritev2
-    """
-    offset = offset_of(task, low, high)
-    file = for_writing(task, fd) if offset == -1 else seekable(positioned(task, fd, offset, 2))
-    vector = load_iovec(task, iov, count)
-    if not any(length for _, length in vector):
-        return 0
-    check_flags(file, flags)
-    appends = bool(flags & RWF_APPEND or (file.flags & O_APPEND and not flags & RWF_NOAPPEND))
-    result: int | Awaitable[int]
-    if offset == -1 and (appends == bool(file.flags & O_APPEND) or file.inode.mode & S_IFMT != S_IFREG):
-        result = write_vector(task, file, vector, bool(flags & RWF_NOWAIT))
-    else:
-        at = file.inode.stat().size if appends else file.offset if offset == -1 else offset
-        result = push_at(task, file, vector, at, False)
-        if offset == -1:
-            file.offset = at + result
-    if flags & (RWF_DSYNC | RWF_SYNC) and isinstance(result, int):
-        file.fsync(not flags & RWF_SYNC)
-    return result
 
 
 @syscall("lseek", Fd("fd"), Long("offset"), Choice("whence", SEEK_WHENCE))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TITLES = {
     "open": "Opening and closing",
     "readwrite": "Reading and writing",
+    "positioned": "Reading and writing at an offset",
     "stat": "Attributes, read",
     "attributes": "Attributes, changed",
     "xattr": "Extended attributes",
