@@ -1,8 +1,9 @@
 """What the pipes of a machine may hold together.  man 7 pipe, /proc/sys/fs/pipe-user-pages-soft
 
 Content of pipes lies in the host's memory, outside of what `--memory` bounds. As on Linux the account is of capacities,
-not of contents, so what was promised is always there: once the limit is reached, new pipes get a single page, and no
-pipe grows. Linux keeps an account for each user and exempts root; here a machine has one, and nobody is exempt.
+not of contents, so what was promised is always there: once the limit is reached, new pipes get a single page (Linux
+since 5.14: two), and no pipe grows. Linux keeps an account for each user and exempts root; here a machine has one, and
+nobody is exempt.
 """
 
 from __future__ import annotations
