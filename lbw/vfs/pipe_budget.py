@@ -2,13 +2,13 @@
 
 Content of pipes lies in the host's memory, outside of what `--memory` bounds. As on Linux the account is of capacities,
 not of contents, so what was promised is always there: once the limit is reached, new pipes get a single page (Linux
-since 5.14: two), and no pipe grows. Linux keeps an account for each user and exempts root; here a machine has one, and
-nobody is exempt.
+since 5.14: two), and no pipe grows; at twice the limit there are no new pipes (pipe-user-pages-hard). Linux keeps an
+account for each user and exempts root; here a machine has one, and nobody is exempt.
 """
 
 from __future__ import annotations
 
-from lbw.abi.errno import EPERM, LinuxError
+from lbw.abi.errno import ENFILE, EPERM, LinuxError
 
 PAGE_SIZE = 4096
 #: Linux' own default, 64 MB.
@@ -26,7 +26,12 @@ class PipeBudget:
         self.used = 0
 
     def grant(self, capacity: int) -> int:
-        """Charge a new pipe; return its capacity: `capacity` bytes, or one page where that is too much."""
+        """Charge a new pipe; return its capacity: `capacity` bytes, or one page where that is too much.
+
+        ENFILE: there are so many pipes that not even a page is left
+        """
+        if self.used + PAGE_SIZE > 2 * self.limit:
+            raise LinuxError(ENFILE)
         if self.used + capacity > self.limit:
             capacity = PAGE_SIZE
         self.used += capacity

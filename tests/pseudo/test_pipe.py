@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbw.abi.errno import EAGAIN, EBADF, EBUSY, EINVAL, ENXIO, EPERM, EPIPE, ESPIPE, LinuxError
+from lbw.abi.errno import EAGAIN, EBADF, EBUSY, EINVAL, ENFILE, ENXIO, EPERM, EPIPE, ESPIPE, LinuxError
 from lbw.abi.fcntl import O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
 from lbw.abi.ioctl import FIONREAD
 from lbw.abi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT
@@ -249,6 +249,16 @@ def test_beyond_the_budget_pipes_are_small_and_do_not_grow() -> None:
         end.release()
     assert (budget.used, last.set_capacity(65536)) == (8192 + 4096, 65536)
     for end in (*ends[4:], fifo):
+        end.release()
+    assert budget.used == 0
+
+
+def test_at_twice_the_budget_there_are_no_new_pipes() -> None:
+    budget = PipeBudget(1 << 16)
+    ends = [end.acquire() for _ in range(17) for end in make_pipe(budget=budget)]
+    assert budget.used == 2 * budget.limit
+    assert failure(lambda: make_pipe(budget=budget)) == ENFILE
+    for end in ends:
         end.release()
     assert budget.used == 0
 
