@@ -91,7 +91,9 @@ def write(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
         return interrupted()
     if done == count or file.queue is None or file.flags & O_NONBLOCK:
         return done
-    return wait_and_push(task, file, [(buf, count)], count, done)
+    iov = [(buf, count)]
+    done, full = push(task, file, iov, count, done)  # short of room, or did the buffer run into a bad page?
+    return wait_and_push(task, file, iov, count, done) if full else done
 
 
 def must_wait(file: File) -> bool:

@@ -126,6 +126,16 @@ def test_beyond_the_file_size_limit_without_a_handler(guest):
     assert guest.run(main) & 0x7F == SIGXFSZ
 
 
+def test_a_write_to_a_pipe_does_not_wait_for_bytes_that_cannot_be_read(guest):
+    def main(cpu):
+        assert (yield from open_pipe(guest)) == (0, 1)
+        assert (yield Call("write", 1, BAD - 6, 20)) == 6
+        assert (yield Call("write", 1, BAD, 20)) == -EFAULT
+        assert (yield Call("read", 0, DATA, 100)) == 6
+
+    assert exit_code(guest.run(main)) == 0
+
+
 def test_a_reader_waits_for_a_writer(guest):
     def child(cpu):
         yield Compute(3)
