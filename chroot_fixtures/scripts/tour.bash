@@ -170,5 +170,40 @@ time_output=$( { time -p true; } 2>&1 | awk '{ print $1 }' | tr '\n' ' '); echo 
 echo "$LINENO ${BASH_SOURCE[0]-stdin} $0 $# $- ${SHLVL}" | wc -w
 printf '%s\n' "$(< five)" "$(printf 'trailing\n\n\n')" | od -c | head -3
 [[ -o errexit ]] || echo "errexit is off"; [[ $(( $(date +%s) > 1600000000 )) == 1 ]] && echo "the clock runs"
+section "records"
+declare -A population=([Oslo]=709037 [Bergen]=291940 [Trondheim]=212660)
+for city in $(printf '%s\n' "${!population[@]}" | sort); do
+    printf '%-12s|%10d|%6.2f%%\n' "$city" "${population[$city]}" "$((population[$city] * 10000 / 1213637))e-2"
+done
+queue=()
+enqueue() { queue+=("$1"); }
+dequeue() { echo "${queue[0]}"; queue=("${queue[@]:1}"); }
+enqueue first; enqueue "second one"; enqueue third
+while ((${#queue[@]})); do
+    head=${queue[0]}
+    dequeue > /dev/null
+    queue=("${queue[@]:1}")
+    echo "took '$head', ${#queue[@]} left"
+    ((${#queue[@]} > 1)) || break
+done
+fibonacci() { (($1 < 2)) && echo "$1" || echo $(($(fibonacci $(($1 - 1))) + $(fibonacci $(($1 - 2))))); }
+fibonacci 9
+
+section "workers"
+mkdir results
+for worker in 1 2 3 4; do
+    (
+        trap 'echo 0 > results/$worker; exit 3' TERM
+        sum=0
+        for ((i = worker; i <= 200; i += 4)); do ((sum += i)); done
+        echo "$worker $sum" > "results/$worker"
+    ) &
+done
+wait
+total=0
+while read -r worker sum; do ((total += sum)); done < <(cat results/*)
+echo "total $total"
+sleep 60 & kill -STOP $!; kill -CONT $!; kill -TERM $!; wait $! 2> /dev/null; echo "status $?"
+
 cd /; rm -rf "$OLDPWD"; [ -d "$OLDPWD" ] || echo "clean"
 : "${missing?message}" 2>/dev/null; echo unreachable
