@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lbw.machine import Machine, Stream
     from lbw.machine.hardware import Board
+    from lbw.machine.standard import StandardStreams
     from lbw.machine.tree import Tree
     from lbw.vfs.context import FsContext
     from lbw.vfs.file import File
@@ -46,6 +47,7 @@ class Session:
         self.board = board
         self.tree = tree
         self.events = HostEvents()
+        self.standard: StandardStreams | None = None
         self.ticker = Ticker(board.engine.interrupt, prepare=board.engine.expect_interrupts)
         self.events.interrupt = board.engine.interrupt
         self.trace = None
@@ -79,6 +81,7 @@ class Session:
         for name, number in _ENDING.items():
             self.events.on_signal(name, partial(kernel.shutdown, number))
         process = start_program(kernel, X86_64, ctx, files, path, argv, envp)
+        assert self.standard is not None
         self.standard.start(process, stdin is None and stdout is None)
         status = kernel.run()
         captured = [file.data if isinstance(file, Capture) else None for file in outputs]
@@ -133,9 +136,8 @@ class Session:
 
     def close(self) -> None:
         """Let the host go: terminal, threads, descriptors."""
-        standard = getattr(self, "standard", None)
-        if standard is not None:
-            standard.close()
+        if self.standard is not None:
+            self.standard.close()
         self.ticker.close()
         self.events.close()
         if self.trace is not None:

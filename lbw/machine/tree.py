@@ -19,6 +19,7 @@ from lbw.vfs.vfs import Vfs
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from tempfile import TemporaryDirectory
 
     from lbw.machine import Bind
     from lbw.vfs.inode import FileSystem
@@ -34,6 +35,7 @@ class Tree:
     def __init__(self, root: str, binds: Sequence[Bind], overlay: bool, memory: int) -> None:
         """Mount everything.  RootError, UsageError"""
         self._systems: list[FileSystem] = []
+        self._scratch: TemporaryDirectory[str] | None = None  # where an overlay keeps what changed
         lower = self._open_root(root, overlay)
         if overlay:
             from lbw.vfs.overlay.filesystem import OverlayFileSystem
@@ -124,7 +126,6 @@ class Tree:
         for system in reversed(self._systems):
             system.sync()
             system.close()
-        scratch = getattr(self, "_scratch", None)
-        if scratch is not None:
-            scratch.cleanup()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 

@@ -20,6 +20,8 @@ from lbw.vfs import operations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lbw.kernel.task import Task
     from lbw.vfs.file import File
 
@@ -37,53 +39,53 @@ def open_directory(task: Task, fd: int) -> File:
     return file
 
 
-@syscall("getdents64", Fd("fd"), Dirents("dirp"), UInt("count"))
-def getdents64(task: Task, fd: int, dirp: int, count: int) -> int:
-    """Read directory entries; return the bytes stored, 0 at the end.  EINVAL: not even one fits.  man 2 getdents"""
+def read_entries(task: Task, fd: int, dirp: int, count: int, record: Callable[[bytes, int, int, int], bytes]) -> int:
+    """Store as many records as fit in `count` bytes; return the bytes stored, 0 at the end.
+
+    `record` makes one of name, inode number, next position and file type (DT_*).  EINVAL: not even one fits
+    """
     file = open_directory(task, fd)
-    entries = file.entries()
     position = file.offset
-    pack = DIRENT64.pack
     records: list[bytes] = []
     used = 0
-    for name, ino, kind in entries[position:]:
-        length = (len(name) + 27) & ~7  # 19 bytes of header, the name, a NUL
-        if used + length > count:
+    for name, ino, kind in file.entries()[position:]:
+        entry = record(name, ino, position + 1, kind >> 12)
+        if used + len(entry) > count:
             if not records:
                 raise LinuxError(EINVAL)
             break
         position += 1
-        used += length
-        records.append(pack(ino, position, length, kind >> 12) + name.ljust(length - 19, b"\0"))
+        used += len(entry)
+        records.append(entry)
     if records:
         task.memory.write(dirp, b"".join(records))
         file.offset = position
     return used
+
+
+def dirent64(name: bytes, ino: int, position: int, kind: int) -> bytes:
+    """Return a struct linux_dirent64."""
+    length = (len(name) + 27) & ~7  # 19 bytes of header, the name, a NUL
+    return DIRENT64.pack(ino, position, length, kind) + name.ljust(length - 19, b"\0")
+
+
+@syscall("getdents64", Fd("fd"), Dirents("dirp"), UInt("count"))
+def getdents64(task: Task, fd: int, dirp: int, count: int) -> int:
+    """Read directory entries; return the bytes stored, 0 at the end.  EINVAL: not even one fits.  man 2 getdents"""
+    return read_entries(task, fd, dirp, count, dirent64)
 
 
 @syscall("getdents", Fd("fd"), Dirents("dirp"), UInt("count"))
 def getdents(task: Task, fd: int, dirp: int, count: int) -> int:
     """Read directory entries in the old format, with the type in a record's last byte.  man 2 getdents"""
-    file = open_directory(task, fd)
-    entries = file.entries()
-    position = file.offset
     word = task.abi.word
-    records: list[bytes] = []
-    used = 0
-    for name, ino, kind in entries[position:]:
+
+    def dirent(name: bytes, ino: int, position: int, kind: int) -> bytes:
         length = (2 * word + 2 + len(name) + 2 + word - 1) & -word
-        if used + length > count:
-            if not records:
-                raise LinuxError(EINVAL)
-            break
-        position += 1
-        used += length
         head = ino.to_bytes(8, "little")[:word] + position.to_bytes(word, "little") + length.to_bytes(2, "little")
-        records.append((head + name).ljust(length - 1, b"\0") + bytes((kind >> 12,)))
-    if records:
-        task.memory.write(dirp, b"".join(records))
-        file.offset = position
-    return used
+        return (head + name).ljust(length - 1, b"\0") + bytes((kind,))
+
+    return read_entries(task, fd, dirp, count, dirent)
 
 
 @syscall("mkdir", Path("pathname"), Mode("mode"))
