@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from _thread import start_new_thread
+from _thread import allocate_lock, start_new_thread
 from collections import deque
 
 from lbw.host.poller import READABLE, WRITABLE, Poller
@@ -168,6 +168,7 @@ class SignalPipe:
         self._callbacks: dict[int, Callable[[], object]] = {}
         self._previous: dict[int, signal.Handlers | Callable[[int, FrameType | None], object] | int | None] = {}
         self._previous_fd: int | None = None
+        self._running = allocate_lock()  # held while the thread lives
 
     def catch(self, number: int, callback: Callable[[], object]) -> bool:
         """Call `callback` from `deliver` when signal `number` has arrived. False: not on the main thread."""
@@ -176,6 +177,7 @@ class SignalPipe:
                 if self._previous_fd is None:
                     previous = signal.set_wakeup_fd(self._channel.writing, warn_on_full_buffer=False)
                     self._previous_fd = previous
+                    self._running.acquire()
                     start_new_thread(self._run, ())
                 self._previous[number] = signal.signal(number, _note_nothing)
             except ValueError:
@@ -188,6 +190,7 @@ class SignalPipe:
             numbers = self._channel.receive()
             if not numbers:
                 self._channel.close_reading()
+                self._running.release()
                 return
             self._noted.extend(numbers)
             self._arrived()
@@ -213,6 +216,7 @@ class SignalPipe:
         else:
             signal.set_wakeup_fd(self._previous_fd)
             self._channel.close_writing()  # the thread sees the end and closes the other side
+            self._running.acquire(timeout=1)
 
 
 class Channel:
