@@ -21,6 +21,8 @@ from struct import Struct, pack_into
 from lbw.cpu.contracts import PAGE, PF
 from lbw.cpu.unicorn import library as uc
 from lbw.cpu.unicorn.hooks import Hooks, stop_between_blocks_only
+from lbw.cpu.unicorn.page_bits import ACCESSED, DIRTY, NX, PRESENT, USER, WRITE
+from lbw.cpu.unicorn.parking import PARKED
 from lbw.errors import EngineError
 
 TYPE_CHECKING = False
@@ -31,17 +33,14 @@ if TYPE_CHECKING:
 KERNEL = 0xFFFF_8000_0000_0000
 GDT_OFFSET, STUB_OFFSET, STACK_OFFSET = 0x100, 0, 0x800
 
-# Page-table entry bits (Intel SDM vol. 3, table 4-20)
-PRESENT, WRITE, USER, ACCESSED, DIRTY, NX = 1, 2, 4, 0x20, 0x40, 1 << 63
-FRAME = 0x000F_FFFF_FFFF_F000
-
 #: Selectors, as Linux has them: __USER_CS, __USER_DS, __USER32_CS.
 USER_CS, USER_DS, USER32_CS = 0x33, 0x2B, 0x23
 GDT_ENTRIES = 16
 
 MSR_EFER = 0xC000_0080
 EFER = 1 << 0 | 1 << 8 | 1 << 10 | 1 << 11  # SCE LME LMA NXE
-CR4 = 1 << 5 | 1 << 9 | 1 << 10 | 1 << 16  # PAE OSFXSR OSXMMEXCPT FSGSBASE
+CR4 = 1 << 5 | 1 << 9 | 1 << 10  # PAE OSFXSR OSXMMEXCPT
+CR4_FSGSBASE = 1 << 16
 CR0 = 1 << 31 | 1 << 16 | 1 << 5 | 1 << 4 | 1 << 1 | 1  # PG WP NE ET MP PE
 
 _PROBE_CODE, _PROBE_HOLE = 0x40_0000, 0x2345_6000
@@ -67,8 +66,12 @@ class Layout:
 class Processor:
     """A booted Unicorn instance: the handle, the live context buffer and its layout."""
 
-    def __init__(self, ram: Ram, code_cache: int, kernel_frame: int, tables: list[int]) -> None:
-        """Boot. `kernel_frame` and `tables` (four frames, given back to the caller) are zeroed frames of `ram`."""
+    def __init__(self, ram: Ram, code_cache: int, kernel_frame: int, tables: list[int], parked: bool) -> None:
+        """Boot. `kernel_frame` and `tables` (four frames, given back to the caller) are zeroed frames of `ram`.
+
+        `parked`: programs do not get FS and GS bases of their own, see `lbw.cpu.unicorn.parking`.
+        """
+        self.parked = parked
         self.library = lib = uc.Library()
         self.ram = ram
         handle = c_void_p()
@@ -145,7 +148,7 @@ class Processor:
         efer = (c_uint32 * 4)(MSR_EFER, 0, EFER, 0)  # uc_x86_msr: rid, padding, value
         lib.reg_write(handle, uc.REG_MSR, efer)
         self.write(uc.REG_CR3, root)
-        self.write(uc.REG_CR4, CR4)
+        self.write(uc.REG_CR4, CR4 if self.parked else CR4 | CR4_FSGSBASE)
         self.write(uc.REG_CR0, CR0)
         gdtr = ctypes.create_string_buffer(24)  # uc_x86_mmr: selector, base, limit, flags
         pack_into("<HxxxxxxQII", gdtr, 0, 0, KERNEL + GDT_OFFSET, GDT_ENTRIES * 8 - 1, 0)
@@ -204,8 +207,9 @@ class Processor:
         layout.error_code = self._find_error_code(tables, before, layout)
         for register in uc.GENERAL:
             self.write(register, 0)
-        self.write(uc.REG_FS_BASE, 0)
-        self.write(uc.REG_GS_BASE, 0)
+        base = PARKED if self.parked else 0
+        self.write(uc.REG_FS_BASE, base)
+        self.write(uc.REG_GS_BASE, base)
         return layout
 
     def _find_error_code(self, tables: list[int], clean: bytes, layout: Layout) -> int:

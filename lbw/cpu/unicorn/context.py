@@ -26,10 +26,12 @@ _QWORD = Struct("<Q")
 class UnicornContext:
     """The state of one task: integer registers, segment bases, x87 and SSE."""
 
-    __slots__ = ("_engine", "mmu", "modified", "own_registers", "registers", "storage")
+    __slots__ = ("_engine", "mmu", "modified", "own_registers", "parked_fs", "parked_gs", "registers", "storage")
 
     def __init__(self, engine: UnicornEngine, mmu: Mmu, blob: bytes) -> None:
         self._engine = engine
+        #: The bases that the processor does not have, when the engine withholds them.
+        self.parked_fs = self.parked_gs = 0
         self.mmu = mmu
         self.storage = bytearray(blob)
         at = engine.layout.registers
@@ -45,7 +47,9 @@ class UnicornContext:
 
     def clone(self) -> UnicornContext:
         """Return a copy, FP and SIMD state included."""
-        return UnicornContext(self._engine, self.mmu, bytes(self.blob()))
+        copy = UnicornContext(self._engine, self.mmu, bytes(self.blob()))
+        copy.parked_fs, copy.parked_gs = self.parked_fs, self.parked_gs
+        return copy
 
     def reset(self, entry: int, stack: int) -> None:
         """State of a fresh program: registers zero, RIP and RSP as given, default FP control words, bases zero."""
@@ -54,6 +58,7 @@ class UnicornContext:
             ctypes.memmove(self._engine.processor.buffer, template, len(template))
             self._engine.unload()
         self.storage[:] = template
+        self.parked_fs = self.parked_gs = 0
         registers = self.registers
         for number in range(16):
             registers[number] = 0
@@ -76,20 +81,43 @@ class UnicornContext:
     @property
     def fs_base(self) -> int:
         """The base of FS, a 64-bit linear address."""
+        if self._engine.parked:
+            return self.parked_fs
         return self._get(self._engine.layout.fs_base)
 
     @fs_base.setter
     def fs_base(self, value: int) -> None:
+        if self._engine.parked:
+            self._park(value, self.parked_gs)
+            return
         self._set(self._engine.layout.fs_base, value)
 
     @property
     def gs_base(self) -> int:
         """The base of GS."""
+        if self._engine.parked:
+            return self.parked_gs
         return self._get(self._engine.layout.gs_base)
 
     @gs_base.setter
     def gs_base(self, value: int) -> None:
+        if self._engine.parked:
+            self._park(self.parked_fs, value)
+            return
         self._set(self._engine.layout.gs_base, value)
+
+    def _park(self, fs: int, gs: int) -> None:
+        self.parked_fs, self.parked_gs = fs, gs
+        if self._engine.loaded is self:
+            self._engine.upper.set_bases(fs, gs)
+
+    def swap_bases(self, fs: int, gs: int) -> tuple[int, int]:
+        """Give the processor these bases, whatever programs see; return the ones it had."""
+        layout = self._engine.layout
+        old = self._get(layout.fs_base), self._get(layout.gs_base)
+        self._set(layout.fs_base, fs)
+        self._set(layout.gs_base, gs)
+        return old
 
     # Values that Unicorn has to compute
 

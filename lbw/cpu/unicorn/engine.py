@@ -39,7 +39,8 @@ from lbw.cpu.unicorn import library as uc
 from lbw.cpu.unicorn.boot import Processor
 from lbw.cpu.unicorn.context import UnicornContext
 from lbw.cpu.unicorn.page_tables import PageTables
-from lbw.cpu.unicorn.vectors import software_interrupt
+from lbw.cpu.unicorn.parking import UpperHalf
+from lbw.cpu.unicorn.vectors import TRACE_FLAG, software_interrupt
 from lbw.errors import EngineError
 
 TYPE_CHECKING = False
@@ -69,13 +70,16 @@ class UnicornEngine:
 
     capacity = 1
 
-    def __init__(self, ram: Ram, frames: Frames, code_cache: int = CODE_CACHE) -> None:
+    def __init__(self, ram: Ram, frames: Frames, code_cache: int = CODE_CACHE, *, parked: bool = False) -> None:
+        """Boot the processor on `ram`. `parked`: withhold the bases of FS and GS (`lbw.cpu.unicorn.parking`)."""
         self.frames = frames
+        self.parked = parked
         kernel = frames.allocate_granule()
         scratch = [frames.allocate() for _ in range(4)]
-        self.processor = processor = Processor(ram, code_cache, kernel, scratch)
+        self.processor = processor = Processor(ram, code_cache, kernel, scratch, parked)
         for frame in scratch:
             frames.drop(frame)
+        self.upper = UpperHalf(frames)
         self.layout = layout = processor.layout
         self.loaded: UnicornContext | None = None
         self.active: PageTables | None = None  # whose CR3 is loaded
@@ -185,6 +189,17 @@ class UnicornEngine:
             raise EngineError(f"unicorn stopped at {rip:#x} with error {error}")
         return context, trap
 
+    def step(self, context: UnicornContext) -> UnicornTrap:
+        """Run one instruction of `context` with its true bases; return the trap it ends with, #DB if all is well."""
+        saved = context.flags
+        context.flags = saved | TRACE_FLAG
+        parked = context.swap_bases(context.fs_base, context.gs_base)
+        self.resume(context)
+        trap = self.wait()[1]
+        context.swap_bases(*parked)
+        context.flags = context.flags & ~TRACE_FLAG | saved & TRACE_FLAG
+        return trap
+
     def expect_interrupts(self) -> None:
         """Other threads will call `interrupt` from now on: make that exact. Not while a context runs."""
         self.processor.hooks.expect_interrupts()
@@ -220,6 +235,8 @@ class UnicornEngine:
             ctypes.memmove(processor.buffer, bytes(context.storage), len(context.storage))
             context.registers = self.live_registers
             self.loaded = context
+            if self.parked:
+                self.upper.set_bases(context.parked_fs, context.parked_gs)
         mmu = context.mmu
         assert isinstance(mmu, PageTables)
         self._cr3.value = mmu.root

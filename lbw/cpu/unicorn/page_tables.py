@@ -19,8 +19,8 @@ from array import array
 
 from lbw.abi.errno import LinuxError
 from lbw.cpu.contracts import EXECUTE, WRITE
-from lbw.cpu.unicorn.boot import FRAME, NX, USER
-from lbw.cpu.unicorn.boot import WRITE as WRITABLE
+from lbw.cpu.unicorn.page_bits import FRAME, NX, USER
+from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.table_ranges import TableRanges, leaf_flags
 from lbw.cpu.unicorn.table_tree import OWNED, SHARED, SPAN
 

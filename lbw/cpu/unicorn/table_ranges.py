@@ -9,8 +9,8 @@ from __future__ import annotations
 from array import array
 
 from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
-from lbw.cpu.unicorn.boot import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
-from lbw.cpu.unicorn.boot import WRITE as WRITABLE
+from lbw.cpu.unicorn.page_bits import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
+from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.table_tree import OWNED, SHARED, SPAN, TableTree
 
 TYPE_CHECKING = False

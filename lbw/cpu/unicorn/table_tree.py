@@ -11,8 +11,8 @@ in both copies. The cost of fork follows what is touched afterwards, not the siz
 from __future__ import annotations
 
 from lbw.cpu.contracts import PAGE
-from lbw.cpu.unicorn.boot import ACCESSED, FRAME, PRESENT, USER
-from lbw.cpu.unicorn.boot import WRITE as WRITABLE
+from lbw.cpu.unicorn.page_bits import ACCESSED, FRAME, PRESENT, USER
+from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class TableTree:
         self.words = engine.frames.ram.words
         self.root = self.frames.allocate()
         self.words[(self.root >> 3) + 256] = engine.processor.kernel_entry
+        self.words[(self.root >> 3) + 511] = engine.upper.entry
         self.resident = 0  # owned pages
         self.tables = 1  # those made for this space, or inherited from the one it was forked from
 

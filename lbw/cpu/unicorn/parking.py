@@ -1,0 +1,57 @@
+"""Parking: programs do not own the bases of FS and GS; the thread cell holds them instead.
+
+The processor's own bases lie in a hole of the address space, in the middle of the non-canonical addresses, where every
+access faults, whatever its offset (offsets around half of the 64-bit space excepted, which no program has). So each
+access to thread-local memory traps once and is then replaced by a fragment, which finds the base in the thread cell
+(`lbw.abi.thread_cell`). What this file keeps is the way to the cell: the upper half that all address spaces share.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.thread_cell import CELL_64
+from lbw.cpu.contracts import PAGE
+from lbw.cpu.unicorn.page_bits import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER, WRITE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.mm.frames import Frames
+
+#: The base that FS and GS have in 64-bit mode, seen by nobody.
+PARKED = 0x8000_0000_0000_0000
+
+_LINK = PRESENT | WRITE | USER | ACCESSED
+_WORD = (1 << 64) - 1
+
+
+class UpperHalf:
+    """Pages for ring 3 in the last 512 GB of addresses, the same in every address space."""
+
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
+        self._words = frames.ram.words
+        self._root = frames.allocate()
+        #: What entry 511 of every address space's top table is.
+        self.entry = self._root | _LINK
+        #: Physical address of the thread cell.
+        self.cell = frames.allocate()
+        self.map(CELL_64, self.cell, writable=True)
+        self._cell = frames.ram.words[self.cell >> 3 : (self.cell >> 3) + PAGE // 8]
+
+    def map(self, address: int, frame: int, *, writable: bool = False) -> None:
+        """Map `frame` at `address`, writable or executable.  LinuxError(ENOMEM)"""
+        words, table = self._words, self._root
+        for shift in (30, 21):
+            at = (table >> 3) + (address >> shift & 511)
+            if not words[at]:
+                words[at] = self._frames.allocate() | _LINK
+            table = words[at] & FRAME
+        rights = WRITE | NX if writable else 0
+        words[(table >> 3) + (address >> 12 & 511)] = frame | PRESENT | USER | ACCESSED | DIRTY | rights
+
+    def set_bases(self, fs: int, gs: int) -> None:
+        """Write the bases of the task that runs next into the thread cell."""
+        cell = self._cell
+        cell[0] = fs
+        cell[1] = gs
+        cell[2] = -fs & _WORD
+        cell[3] = -gs & _WORD
