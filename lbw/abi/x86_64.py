@@ -15,13 +15,15 @@ class Abi:
     """What a guest architecture fixes about the interface of the kernel."""
 
     __slots__ = (
+        "arena_zones",
         "argument_registers",
         "elf_machine",
+        "homes",
         "iovec",
         "itimerval",
         "machine",
         "min_address",
-        "mmap_base",
+        "mmap_windows",
         "name",
         "numbers",
         "pie_base",
@@ -64,7 +66,9 @@ class Abi:
     stack_t: Struct  # sp, flags, size
     task_size: int  # end of the user half
     stack_top: int
-    mmap_base: int  # anonymous mappings grow down from here
+    mmap_windows: tuple[tuple[int, int], ...]  # where mappings go, each filled from its end, in this order
+    homes: tuple[int, int]  # where files live that are mapped without a fixed address
+    arena_zones: tuple[tuple[int, int], ...]  # where fragments go; programs get these addresses last
     pie_base: int
     min_address: int  # vm.mmap_min_addr
 
@@ -95,6 +99,21 @@ X86_64.sigaction = Struct("<QQQQ")
 X86_64.stack_t = Struct("<Qi4xQ")
 X86_64.task_size = 0x7FFF_FFFF_F000
 X86_64.stack_top = 0x7FFF_FFFF_F000
-X86_64.mmap_base = 0x7FFF_F7FF_F000
+# A jump reaches 2 GB, so that is how far the zones reach to both sides of the homes, of position-independent programs
+# (the heap follows those, so not just behind them), and of fixed ones. Homes: one gigabyte, so one page directory.
+X86_64.homes = (0x7FFE_4000_0000, 0x7FFE_8000_0000)
+X86_64.arena_zones = (
+    (0x4000_0000, 0x8000_0000),
+    (0x5554_D555_0000, 0x5555_5555_0000),
+    (0x5555_9555_0000, 0x5555_D555_0000),
+    (0x7FFD_C000_0000, 0x7FFE_4000_0000),
+    (0x7FFE_8000_0000, 0x7FFF_0000_0000),
+)
+X86_64.mmap_windows = (
+    (0x7FFF_0000_0000, 0x7FFF_F7FF_F000),
+    (0x5555_D555_0000, 0x7FFD_C000_0000),
+    (0x8000_0000, 0x5554_D555_0000),
+    (0x10000, 0x7FFF_F7FF_F000),
+)
 X86_64.pie_base = 0x5555_5555_4000
 X86_64.min_address = 0x10000

@@ -63,7 +63,7 @@ def interpreter_bias(space: AddressSpace, image: Image, file: CachedFile) -> int
     if not image.position_independent:
         return 0
     span = ((image.end + PAGE_MASK) & ~PAGE_MASK) - image.start
-    home = space.homes.home(file.identity, span)
+    home = space.homes.home(file.identity, span, space.abi.homes)
     if home and not home & (image.alignment - 1) and not space.vmas.overlaps(home, home + span):
         return home - image.start
     slack = image.alignment - (PAGE_MASK + 1)

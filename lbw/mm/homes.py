@@ -10,24 +10,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-#: Where files live that are mapped without a fixed address: one gigabyte, so one page directory, for all libraries.
-HOMES = (0x7FFF_4000_0000, 0x7FFF_8000_0000)
-
-
 class HomeAddresses:
-    """The homes of all files of a machine."""
+    """The homes of all files of a machine, for each window of addresses (`Abi.homes`)."""
 
-    def __init__(self, start: int = HOMES[0], end: int = HOMES[1]) -> None:
-        self._next = start
-        self._end = end
-        self._homes: dict[Hashable, int] = {}
+    def __init__(self) -> None:
+        self._homes: dict[tuple[Hashable, tuple[int, int]], int] = {}
+        self._next: dict[tuple[int, int], int] = {}
 
-    def home(self, identity: Hashable, length: int) -> int:
-        """Return the address where the file with `identity` should lie, 0 when there are no addresses left."""
-        home = self._homes.get(identity)
+    def home(self, identity: Hashable, length: int, window: tuple[int, int]) -> int:
+        """Return where in `window` the file with `identity` should lie, 0 when there are no addresses left."""
+        key = identity, window
+        home = self._homes.get(key)
         if home is None:
-            if self._next + length > self._end:
+            free = self._next.get(window, window[0])
+            if free + length > window[1]:
                 return 0
-            home = self._homes[identity] = self._next
-            self._next += (length + 0x1FFFF) & -0x10000
+            home = self._homes[key] = free
+            self._next[window] = free + ((length + 0x1FFFF) & -0x10000)
         return home

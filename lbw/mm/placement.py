@@ -11,7 +11,6 @@ from __future__ import annotations
 from lbw.abi.errno import ENOMEM, LinuxError
 from lbw.abi.mman import MAP_32BIT, MAP_NORESERVE, PROT_WRITE
 from lbw.cpu.contracts import PAGE
-from lbw.mm.homes import HOMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from lbw.mm.page_cache import CachedFile
 
 MAX_MAP_COUNT = 65530  # vm.max_map_count
+#: Where MAP_32BIT puts mappings.
+LOW_WINDOW = ((0x4000_0000, 0x8000_0000),)
 
 
 def charge(space: AddressSpace, length: int, prot: int, flags: int, anonymous: bool) -> None:
@@ -37,14 +38,10 @@ def place(space: AddressSpace, length: int, backing: CachedFile | None, hint: in
         if hint + length <= abi.task_size and not vmas.overlaps(hint, hint + length):
             return hint
     if backing is not None and not flags & MAP_32BIT:
-        home = space.homes.home(backing.identity, length)
+        home = space.homes.home(backing.identity, length, abi.homes)
         if home and not vmas.overlaps(home, home + length):
             return home
-    if flags & MAP_32BIT:
-        windows: tuple[tuple[int, int], ...] = ((0x4000_0000, 0x8000_0000),)
-    else:
-        windows = ((HOMES[1], abi.mmap_base), (abi.min_address, HOMES[0]))
-    for low, high in windows:
+    for low, high in LOW_WINDOW if flags & MAP_32BIT else abi.mmap_windows:
         address = vmas.gap(low, high, length)
         if address:
             return address

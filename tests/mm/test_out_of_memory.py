@@ -152,7 +152,7 @@ def test_an_operation_that_runs_out_of_memory_loses_and_leaks_nothing(bench, nam
             assert {page: after.get(page) for page in before} == before
         assert space.mmu.resident >= 0
         space.munmap(BASE, 64 * SPAN)
-        space.munmap(space.abi.min_address, space.abi.mmap_base - space.abi.min_address)
+        space.munmap(space.abi.min_address, space.abi.mmap_windows[0][1] - space.abi.min_address)
         assert space.mmu.resident == 0 and space.total == 0
         space.release()
         other.release()
