@@ -41,6 +41,7 @@ GRANULE = 65536
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     class Registers(Protocol):
@@ -53,6 +54,9 @@ if TYPE_CHECKING:
         """Where the pages of a file mapping come from."""
 
         executed: bool  # a shared mapping of it was executable; for the Mmu, which sets it
+        #: (page number of the address, page number in the file) -> the frame that a private, executable, not writable
+        #: region shows there instead: a copy with patches.
+        patched: dict[tuple[int, int], int]
 
         def frame(self, page: int) -> int | None:
             """Return the physical address of the frame that holds 4 kB page `page` of the file, reading it if needed.
@@ -103,6 +107,8 @@ if TYPE_CHECKING:
 
         resident: int  # pages of private memory that this address space holds (for statm, rusage, limits)
         tables: int  # pages that hold its page tables
+        #: Asked whether the patched copy may be used at a page number; None: always.
+        permits: Callable[[int], bool] | None
 
         def touch(self, region: Region, address: int, access: int, reported: bool = False) -> bool:
             """Make the page at `address` usable for `access`, which `region.prot` allows.
@@ -131,6 +137,15 @@ if TYPE_CHECKING:
             None: the page is not present for this access; `touch` it and ask again. With `write`, translated code of
             the page is invalidated if there can be any.
             """
+
+        def reveal(self, address: int, frame: int, writable: bool) -> None:
+            """Map `frame`, which is not the guest's, at `address`: executable or writable.  LinuxError(ENOMEM)
+
+            The kernel's own accesses do not see it.
+            """
+
+        def restore(self, address: int) -> None:
+            """Forget the page at `address` if it is a patched copy."""
 
         def release(self) -> None:
             """Give everything back; the Mmu is dead afterwards."""
@@ -190,6 +205,8 @@ if TYPE_CHECKING:
         """Runs contexts and reports their traps."""
 
         capacity: int  # how many contexts may run at once
+        parked: bool  # programs do not get FS and GS bases of their own: each use of one traps
+        originals: dict[int, int]  # frame of a patched copy -> the frame it was made of, which kernel accesses see
 
         def create_mmu(self) -> Mmu:
             """Return an empty address space."""
@@ -202,6 +219,15 @@ if TYPE_CHECKING:
 
         def wait(self) -> tuple[Context, Trap]:
             """Return the next trap of any running context."""
+
+        def step(self, context: Context) -> Trap:
+            """Run one instruction of `context` with its true bases; return the trap it ends with, #DB if all is well."""
+
+        def exchange(self, address: int, original: int, copy: int) -> None:
+            """Show frame `copy` at `address` wherever `original` is mapped there as unchanged code."""
+
+        def forget_code(self, mmu: Mmu, address: int, length: int) -> None:
+            """Forget translations of bytes that the kernel has changed, in a frame that `mmu` maps at `address`."""
 
         def expect_interrupts(self) -> None:
             """Prepare for `interrupt` from other threads; before the first of them, while nothing runs."""

@@ -28,6 +28,7 @@ from lbw.abi.mman import (
 from lbw.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV
 from lbw.cpu.contracts import EXECUTE, PAGE, PF_FETCH, PF_PRESENT, PF_WRITE, READ, WRITE
 from lbw.mm.faults import SegmentationFault
+from lbw.mm.hidden import HiddenPages, cover, permits, reveal
 from lbw.mm.placement import MAX_MAP_COUNT, charge, place
 from lbw.mm.shared import SharedMemory
 from lbw.mm.user_copy import UserMemory
@@ -53,18 +54,22 @@ class AddressSpace(UserMemory):
     """The memory of one process (or of several, CLONE_VM)."""
 
     __slots__ = (
-        "abi", "arg_end", "arg_start", "auxv", "brk_end", "data_limit", "env_end", "env_start", "executable",
-        "faults", "frames", "homes", "mmu", "pointer", "size_limit", "stack_limit", "start_brk", "start_stack", "total",
+        "abi", "arg_end", "arg_start", "auxv", "brk_end", "crowded", "data_limit", "env_end", "env_start", "executable",
+        "faults", "frames", "hidden", "homes", "mmu", "pointer", "size_limit", "stack_limit", "start_brk", "start_stack", "total",
         "users", "vmas",
     )  # fmt: skip
 
-    def __init__(self, mmu: Mmu, frames: Frames, homes: HomeAddresses, abi: Abi) -> None:
+    def __init__(
+        self, mmu: Mmu, frames: Frames, homes: HomeAddresses, abi: Abi, hidden: HiddenPages | None = None
+    ) -> None:
         self.mmu = mmu
         self.frames = frames
         self.homes = homes
         self.abi = abi
         self.pointer = abi.pointer
         self.vmas = VmaList()
+        self.hidden = hidden or HiddenPages()
+        self.crowded = False  # something is mapped where hidden pages may be
         self.users = 1  # tasks' processes that share it
         self.total = 0  # bytes mapped
         self.faults = 0  # minor faults
@@ -89,7 +94,11 @@ class AddressSpace(UserMemory):
         `error_code` has the PF_* bits. SegmentationFault: the access is not allowed. LinuxError(ENOMEM): no memory
         left.
         """
-        vma = self.vmas.find(address) or self._grow_stack(address)
+        vma = self.vmas.find(address)
+        if vma is None:
+            if reveal(self, address, error_code):
+                return
+            vma = self._grow_stack(address)
         if error_code & PF_WRITE:
             if not vma.prot & PROT_WRITE:
                 raise SegmentationFault(SIGSEGV, SEGV_ACCERR, address)
@@ -123,6 +132,7 @@ class AddressSpace(UserMemory):
                 and start >= below + STACK_GUARD_GAP
                 and self.total + vma.start - start <= self.size_limit
             ):
+                cover(self, start, vma.start)
                 self.total += vma.start - start
                 self.vmas.extend_down(vma, start)
                 return vma
@@ -185,7 +195,8 @@ class AddressSpace(UserMemory):
         return address
 
     def add(self, vma: Vma) -> None:
-        """Map `vma` in a free range."""
+        """Map `vma` in a free range.  LinuxError(ENOMEM)"""
+        cover(self, vma.start, vma.end)
         self.total += vma.end - vma.start
         self.vmas.insert(vma)
 
@@ -270,7 +281,7 @@ class AddressSpace(UserMemory):
 
     def fork(self) -> AddressSpace:
         """Return a copy-on-write copy."""
-        child = AddressSpace(self.mmu.fork(), self.frames, self.homes, self.abi)
+        child = AddressSpace(self.mmu.fork(), self.frames, self.homes, self.abi, self.hidden)
         child.vmas = VmaList([vma.piece(vma.start, vma.end) for vma in self.vmas if not vma.dont_fork])
         for vma in self.vmas:
             if vma.dont_fork or vma.wipe_on_fork:
@@ -279,6 +290,9 @@ class AddressSpace(UserMemory):
                 except LinuxError:
                     child.release()
                     raise
+        if self.crowded:
+            child.crowded = True
+            child.mmu.permits = lambda page: permits(child, page)
         child.total = sum(vma.end - vma.start for vma in child.vmas)
         child.size_limit, child.data_limit, child.stack_limit = self.size_limit, self.data_limit, self.stack_limit
         child.start_brk, child.brk_end, child.start_stack = self.start_brk, self.brk_end, self.start_stack

@@ -13,7 +13,7 @@ from lbw.mm.frames import FRAMES_PER_GRANULE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
     from typing import Protocol
 
     from lbw.mm.frames import Frames
@@ -42,7 +42,7 @@ _ABSENT = [0] * _CHUNK
 class CachedFile:
     """The pages of one file; the `Backing` of its mappings."""
 
-    __slots__ = ("_chunks", "_granules", "cache", "executed", "identity", "pages", "source", "users")
+    __slots__ = ("_chunks", "_granules", "cache", "executed", "forgotten", "identity", "pages", "patched", "source", "users")
 
     def __init__(self, cache: PageCache, identity: Hashable, source: Source) -> None:
         self.cache = cache
@@ -50,6 +50,9 @@ class CachedFile:
         self.source = source
         self.users = 0
         self.executed = False
+        self.patched: dict[tuple[int, int], int] = {}
+        #: Told when the pages go.
+        self.forgotten: Callable[[], None] = lambda: None
         self.pages = (source.size() + PAGE - 1) // PAGE
         self._chunks: dict[int, list[int]] = {}  # page number // _CHUNK -> physical addresses, 0 for absent pages
         self._granules: dict[int, int] = {}  # granule number -> physical address
@@ -128,6 +131,7 @@ class CachedFile:
     def forget(self) -> None:
         """Drop all pages; only without users."""
         assert self.users == 0
+        self.forgotten()
         frames = self.cache.frames
         for base in self._granules.values():
             frames.code.update(range(base, base + GRANULE, PAGE))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 class SharedMemory:
     """Pages that appear, zeroed, when first touched by anybody; a `Backing`."""
 
-    __slots__ = ("_frames", "_pages", "executed", "identity", "size", "users")
+    __slots__ = ("_frames", "_pages", "executed", "identity", "patched", "size", "users")
 
     def __init__(self, frames: Frames, size: int) -> None:
         self._frames = frames
@@ -18,6 +18,7 @@ class SharedMemory:
         self.size = size  # pages, most of them perhaps never touched
         self.users = 0
         self.executed = False
+        self.patched: dict[tuple[int, int], int] = {}
         self.identity = ("shared", id(self))
 
     def acquire(self) -> None:

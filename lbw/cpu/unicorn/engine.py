@@ -38,8 +38,10 @@ from lbw.cpu.contracts import (
 from lbw.cpu.unicorn import library as uc
 from lbw.cpu.unicorn.boot import Processor
 from lbw.cpu.unicorn.context import UnicornContext
+from lbw.cpu.unicorn.page_bits import FRAME, NX, USER
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.cpu.unicorn.parking import UpperHalf
+from lbw.cpu.unicorn.table_tree import OWNED, PATCHED, SHARED
 from lbw.cpu.unicorn.vectors import TRACE_FLAG, software_interrupt
 from lbw.errors import EngineError
 
@@ -84,6 +86,7 @@ class UnicornEngine:
         self.loaded: UnicornContext | None = None
         self.active: PageTables | None = None  # whose CR3 is loaded
         self.spaces: set[PageTables] = set()  # all that live
+        self.originals: dict[int, int] = {}
         self.flush_pending = False
         self.flushes = 0
         self.code_flushes = 0
@@ -189,8 +192,9 @@ class UnicornEngine:
             raise EngineError(f"unicorn stopped at {rip:#x} with error {error}")
         return context, trap
 
-    def step(self, context: UnicornContext) -> UnicornTrap:
+    def step(self, context: Context) -> UnicornTrap:
         """Run one instruction of `context` with its true bases; return the trap it ends with, #DB if all is well."""
+        assert isinstance(context, UnicornContext)
         saved = context.flags
         context.flags = saved | TRACE_FLAG
         parked = context.swap_bases(context.fs_base, context.gs_base)
@@ -282,8 +286,8 @@ class UnicornEngine:
 
     # Translated code
 
-    def invalidate_code(self, mmu: PageTables, address: int) -> None:
-        """Forget the translation of the page at `address`, whose bytes the kernel is about to change."""
+    def invalidate_code(self, mmu: PageTables, start: int, length: int) -> None:
+        """Forget the translations of bytes that the kernel changes."""
         processor = self.processor
         loaded = self.loaded
         if loaded is not None and loaded.mmu is mmu:
@@ -291,13 +295,29 @@ class UnicornEngine:
             if self.flush_pending:
                 self.flush_pending = False
                 processor.library.control(processor.handle, uc.TLB_FLUSH)
-            start = address & ~0xFFF
             error = processor.library.ctl(
-                processor.handle, uc.TB_REMOVE_CACHE | 2 << 26 | 1 << 30, c_uint64(start), c_uint64(start + 0x1000)
+                processor.handle, uc.TB_REMOVE_CACHE | 2 << 26 | 1 << 30, c_uint64(start), c_uint64(start + length)
             )
             if not error:
                 return
         self.flush_code()
+
+    def forget_code(self, mmu: Mmu, address: int, length: int) -> None:
+        """Forget translations of bytes that the kernel has changed, in a frame that `mmu` maps at `address`."""
+        assert isinstance(mmu, PageTables)
+        self.invalidate_code(mmu, address, length)
+
+    def exchange(self, address: int, original: int, copy: int) -> None:
+        """Show frame `copy` at `address` wherever `original` is mapped there as unchanged code."""
+        words = self.frames.ram.words
+        for space in self.spaces:
+            at = space.leaf(address)
+            entry = words[at] if at else 0
+            if entry & FRAME == original and not entry & (OWNED | SHARED | NX) and entry & USER:
+                if space.permits is None or space.permits(address >> 12):
+                    words[at] = entry & ~FRAME | copy | PATCHED
+                    if space is self.active:
+                        self.flush_pending = True
 
     def flush_code(self) -> None:
         """Forget all translations."""

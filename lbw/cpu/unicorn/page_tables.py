@@ -18,11 +18,12 @@ from __future__ import annotations
 from array import array
 
 from lbw.abi.errno import LinuxError
+from lbw.abi.mman import PROT_WRITE
 from lbw.cpu.contracts import EXECUTE, WRITE
 from lbw.cpu.unicorn.page_bits import FRAME, NX, USER
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.table_ranges import TableRanges, leaf_flags
-from lbw.cpu.unicorn.table_tree import OWNED, SHARED, SPAN
+from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED, SPAN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,6 +99,10 @@ class PageTables(TableRanges):
                 self.frames.code.add(words[at] & FRAME)
             return True
         words[at] = source | leaf_flags(prot)
+        if backing.patched and prot & EXECUTE and not prot & PROT_WRITE:
+            copy = backing.patched.get((number, page))
+            if copy and (self.permits is None or self.permits(number)):
+                words[at] = copy | leaf_flags(prot) | PATCHED
         self._fault_around(region, address, table)
         return True
 
@@ -162,6 +167,8 @@ class PageTables(TableRanges):
         page = region.offset + start - region.start >> 12
         at = (table >> 3) + (start >> 12 & 511)
         cached = backing.cached_run(page, end - start >> 12)
+        if backing.patched and region.prot & EXECUTE and not region.prot & PROT_WRITE:
+            self._show_patches(backing.patched, cached, start >> 12, page)
         run = words[at : at + len(cached)]
         if run.tolist().count(0) == len(cached) - 1:  # nothing but the page just made
             own = run[address - start >> 12]
@@ -171,6 +178,38 @@ class PageTables(TableRanges):
             for index, frame in enumerate(cached):
                 if frame and not run[index]:
                     run[index] = frame | flags
+
+    def _show_patches(
+        self, patched: dict[tuple[int, int], int], cached: list[int], first: int, page: int
+    ) -> None:
+        """Put patched copies into a run of frames of the file's pages from `page` on, for page numbers from `first`."""
+        permits, difference, size = self.permits, first - page, len(cached)
+        for (number, source), copy in patched.items():
+            index = number - first
+            if 0 <= index < size and number - source == difference and cached[index]:
+                if permits is None or permits(number):
+                    cached[index] = copy | PATCHED
+
+    def reveal(self, address: int, frame: int, writable: bool) -> None:
+        """Map `frame`, which is not the guest's, at `address`: executable or writable.  LinuxError(ENOMEM)"""
+        at = (self.own_table(address) >> 3) + (address >> 12 & 511)
+        self.words[at] = frame | leaf_flags(EXECUTE) | HIDDEN | (WRITABLE | NX if writable else 0)
+
+    def restore(self, address: int) -> None:
+        """Forget the page at `address` if it is a patched copy."""
+        at = self.leaf(address)
+        if at and self.words[at] & PATCHED:
+            self.words[(self.own_table(address) >> 3) + (address >> 12 & 511)] = 0
+            self._changed()
+
+    def leaf(self, address: int) -> int:
+        """Return the index of the leaf entry for `address` in `words`, 0 when there is no leaf table."""
+        words, table = self.words, self.root
+        for shift in (39, 30, 21):
+            table = words[(table >> 3) + (address >> shift & 511)] & FRAME
+            if not table:
+                return 0
+        return (table >> 3) + (address >> 12 & 511)
 
     # Whole address spaces
 
@@ -220,6 +259,10 @@ class PageTables(TableRanges):
         if not entry & USER:
             return None
         frame = entry & FRAME
+        if entry & (PATCHED | HIDDEN):
+            if entry & HIDDEN or write:
+                return None
+            frame = self.engine.originals[frame]
         if not write:
             self._readable[number] = frame
         elif not entry & rights & WRITABLE:
@@ -227,5 +270,5 @@ class PageTables(TableRanges):
         elif entry & NX:
             self._writable[number] = frame
         else:
-            self.engine.invalidate_code(self, address)
+            self.engine.invalidate_code(self, address & ~0xFFF, 0x1000)
         return frame

@@ -11,7 +11,7 @@ from array import array
 from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
 from lbw.cpu.unicorn.page_bits import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
-from lbw.cpu.unicorn.table_tree import OWNED, SHARED, SPAN, TableTree
+from lbw.cpu.unicorn.table_tree import OWNED, PATCHED, SHARED, SPAN, TableTree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class TableRanges(TableTree):
             first = (table >> 3) + (low >> 12 & 511)
             for at in range(first, first + (high - low >> 12)):
                 entry = words[at]
-                if entry & SHARED:
+                if entry & (SHARED | PATCHED):
                     words[at] = 0  # a fault knows the backing, and what that asks for
                 elif entry:
                     frame = entry & FRAME
@@ -103,7 +103,9 @@ class TableRanges(TableTree):
             for address in range(low, high, PAGE):
                 at = source + (address >> 12 & 511)
                 entry = words[at]
-                if entry:
+                if entry & PATCHED:  # its jumps are right for one address only
+                    words[at] = 0
+                elif entry:
                     place = target + address - start
                     words[(self.own_table(place) >> 3) + (place >> 12 & 511)] = entry
                     words[at] = 0

@@ -16,12 +16,16 @@ from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lbw.cpu.unicorn.engine import UnicornEngine
 
 #: A leaf entry whose frame is this table's own (a software bit: the processor ignores bits 9 to 11).
 OWNED = 1 << 9
 #: A leaf entry whose frame belongs to shared memory (a software bit).
 SHARED = 1 << 10
+#: A leaf entry that shows a patched copy of a file's page, or a page of lbw's own (software bits).
+PATCHED, HIDDEN = 1 << 11, 1 << 52
 LINK = PRESENT | WRITABLE | USER | ACCESSED
 #: What one leaf table covers, bytes.
 SPAN = 1 << 21
@@ -32,7 +36,7 @@ _CLEAR_W = int.from_bytes((~WRITABLE & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "littl
 class TableTree:
     """The page tables of one address space."""
 
-    __slots__ = ("engine", "frames", "ram", "resident", "root", "tables", "words")
+    __slots__ = ("engine", "frames", "permits", "ram", "resident", "root", "tables", "words")
 
     def __init__(self, engine: UnicornEngine) -> None:
         self.engine = engine
@@ -42,6 +46,7 @@ class TableTree:
         self.root = self.frames.allocate()
         self.words[(self.root >> 3) + 256] = engine.processor.kernel_entry
         self.words[(self.root >> 3) + 511] = engine.upper.entry
+        self.permits: Callable[[int], bool] | None = None
         self.resident = 0  # owned pages
         self.tables = 1  # those made for this space, or inherited from the one it was forked from
 
