@@ -144,6 +144,9 @@ if TYPE_CHECKING:
             The kernel's own accesses do not see it.
             """
 
+        def shows(self, address: int, frame: int) -> bool:
+            """Tell whether unchanged code of the backing's `frame`, or a patched copy of it, is at `address`."""
+
         def restore(self, address: int) -> None:
             """Forget the page at `address` if it is a patched copy."""
 
@@ -206,6 +209,7 @@ if TYPE_CHECKING:
 
         capacity: int  # how many contexts may run at once
         parked: bool  # programs do not get FS and GS bases of their own: each use of one traps
+        cell: Registers  # the words of the thread cell, `lbw.abi.thread_cell`
         originals: dict[int, int]  # frame of a patched copy -> the frame it was made of, which kernel accesses see
 
         def create_mmu(self) -> Mmu:
@@ -221,10 +225,19 @@ if TYPE_CHECKING:
             """Return the next trap of any running context."""
 
         def step(self, context: Context) -> Trap:
-            """Run one instruction of `context` with its true bases; return the trap it ends with, #DB if all is well."""
+            """Run one instruction of `context` with its true bases; return the trap it ends with, #DB if it is done."""
 
         def exchange(self, address: int, original: int, copy: int) -> None:
             """Show frame `copy` at `address` wherever `original` is mapped there as unchanged code."""
+
+        def withdraw(self, address: int) -> None:
+            """Take a revealed page away from all address spaces."""
+
+        def share_code(self, address: int, frame: int) -> None:
+            """Show `frame` as code at `address`, in the upper half, in every address space.  LinuxError(ENOMEM)"""
+
+        def flush_code(self) -> None:
+            """Forget all translations."""
 
         def forget_code(self, mmu: Mmu, address: int, length: int) -> None:
             """Forget translations of bytes that the kernel has changed, in a frame that `mmu` maps at `address`."""

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+
 class HomeAddresses:
     """The homes of all files of a machine, for each window of addresses (`Abi.homes`)."""
 

@@ -42,7 +42,18 @@ _ABSENT = [0] * _CHUNK
 class CachedFile:
     """The pages of one file; the `Backing` of its mappings."""
 
-    __slots__ = ("_chunks", "_granules", "cache", "executed", "forgotten", "identity", "pages", "patched", "source", "users")
+    __slots__ = (
+        "_chunks",
+        "_granules",
+        "cache",
+        "executed",
+        "forgotten",
+        "identity",
+        "pages",
+        "patched",
+        "source",
+        "users",
+    )
 
     def __init__(self, cache: PageCache, identity: Hashable, source: Source) -> None:
         self.cache = cache

@@ -41,7 +41,7 @@ from lbw.cpu.unicorn.context import UnicornContext
 from lbw.cpu.unicorn.page_bits import FRAME, NX, USER
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.cpu.unicorn.parking import UpperHalf
-from lbw.cpu.unicorn.table_tree import OWNED, PATCHED, SHARED
+from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED
 from lbw.cpu.unicorn.vectors import TRACE_FLAG, software_interrupt
 from lbw.errors import EngineError
 
@@ -82,6 +82,7 @@ class UnicornEngine:
         for frame in scratch:
             frames.drop(frame)
         self.upper = UpperHalf(frames)
+        self.cell = self.upper.words
         self.layout = layout = processor.layout
         self.loaded: UnicornContext | None = None
         self.active: PageTables | None = None  # whose CR3 is loaded
@@ -95,7 +96,8 @@ class UnicornEngine:
         self._runs = 0  # odd while a run is under way
         self._interrupted = False
         buffer = processor.buffer
-        self.live_registers = memoryview(buffer).cast("B")[layout.registers : layout.registers + 17 * 8].cast("Q")
+        self.live_bytes = memoryview(buffer).cast("B")
+        self.live_registers = self.live_bytes[layout.registers : layout.registers + 17 * 8].cast("Q")
         self._pending = c_int32.from_buffer(buffer, layout.old_exception)
         self._error_code = c_int32.from_buffer(buffer, layout.error_code)
         self._cr2 = c_uint64.from_buffer(buffer, layout.cr2)
@@ -114,7 +116,7 @@ class UnicornEngine:
 
     def create_context(self, mmu: Mmu) -> UnicornContext:
         """Return a context in reset state."""
-        context = UnicornContext(self, mmu, self.processor.template)
+        context = UnicornContext(self, mmu, self.processor.modes.templates[64])
         context.reset(0, 0)
         return context
 
@@ -313,14 +315,27 @@ class UnicornEngine:
         for space in self.spaces:
             at = space.leaf(address)
             entry = words[at] if at else 0
-            if entry & FRAME == original and not entry & (OWNED | SHARED | NX) and entry & USER:
-                if space.permits is None or space.permits(address >> 12):
-                    words[at] = entry & ~FRAME | copy | PATCHED
-                    if space is self.active:
-                        self.flush_pending = True
+            if entry & FRAME != original or entry & (OWNED | SHARED | NX) or not entry & USER:
+                continue
+            if space.permits is None or space.permits(address >> 12):
+                words[at] = entry & ~FRAME | copy | PATCHED
+                if space is self.active:
+                    self.flush_pending = True
+
+    def share_code(self, address: int, frame: int) -> None:
+        """Show `frame` as code at `address`, in the upper half, in every address space.  LinuxError(ENOMEM)"""
+        self.upper.map(address, frame)
+
+    def withdraw(self, address: int) -> None:
+        """Take a revealed page away from all address spaces."""
+        words = self.frames.ram.words
+        for space in self.spaces:
+            at = space.leaf(address)
+            if at and words[at] & HIDDEN:
+                words[at] = 0
+        self.flush_pending = True
 
     def flush_code(self) -> None:
         """Forget all translations."""
         self.code_flushes += 1
         self.processor.library.control(self.processor.handle, uc.TB_FLUSH)
-

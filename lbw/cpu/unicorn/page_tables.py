@@ -179,16 +179,15 @@ class PageTables(TableRanges):
                 if frame and not run[index]:
                     run[index] = frame | flags
 
-    def _show_patches(
-        self, patched: dict[tuple[int, int], int], cached: list[int], first: int, page: int
-    ) -> None:
+    def _show_patches(self, patched: dict[tuple[int, int], int], cached: list[int], first: int, page: int) -> None:
         """Put patched copies into a run of frames of the file's pages from `page` on, for page numbers from `first`."""
         permits, difference, size = self.permits, first - page, len(cached)
         for (number, source), copy in patched.items():
             index = number - first
-            if 0 <= index < size and number - source == difference and cached[index]:
-                if permits is None or permits(number):
-                    cached[index] = copy | PATCHED
+            if not 0 <= index < size or number - source != difference or not cached[index]:
+                continue
+            if permits is None or permits(number):
+                cached[index] = copy | PATCHED
 
     def reveal(self, address: int, frame: int, writable: bool) -> None:
         """Map `frame`, which is not the guest's, at `address`: executable or writable.  LinuxError(ENOMEM)"""
@@ -201,6 +200,15 @@ class PageTables(TableRanges):
         if at and self.words[at] & PATCHED:
             self.words[(self.own_table(address) >> 3) + (address >> 12 & 511)] = 0
             self._changed()
+
+    def shows(self, address: int, frame: int) -> bool:
+        """Tell whether unchanged code of the backing's `frame`, or a patched copy of it, is at `address`."""
+        at = self.leaf(address)
+        entry = self.words[at] if at else 0
+        if entry & (OWNED | SHARED) or not entry & USER:
+            return False
+        shown = entry & FRAME
+        return (self.engine.originals[shown] if entry & PATCHED else shown) == frame
 
     def leaf(self, address: int) -> int:
         """Return the index of the leaf entry for `address` in `words`, 0 when there is no leaf table."""

@@ -16,8 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.mm.frames import Frames
 
-#: The base that FS and GS have in 64-bit mode, seen by nobody.
-PARKED = 0x8000_0000_0000_0000
+#: The base that FS and GS have, seen by nobody. In compatibility mode the lower half of it counts, which lies in a
+#: window where nothing is ever mapped (`lbw.abi.i386`); so code may change its mode by a far jump.
+PARKED = 0x8000_0000_F480_0000
 
 _LINK = PRESENT | WRITE | USER | ACCESSED
 _WORD = (1 << 64) - 1
@@ -28,18 +29,19 @@ class UpperHalf:
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
-        self._words = frames.ram.words
+        self._tables = frames.ram.words
         self._root = frames.allocate()
         #: What entry 511 of every address space's top table is.
         self.entry = self._root | _LINK
         #: Physical address of the thread cell.
         self.cell = frames.allocate()
         self.map(CELL_64, self.cell, writable=True)
-        self._cell = frames.ram.words[self.cell >> 3 : (self.cell >> 3) + PAGE // 8]
+        #: Its words.
+        self.words = frames.ram.words[self.cell >> 3 : (self.cell >> 3) + PAGE // 8]
 
     def map(self, address: int, frame: int, *, writable: bool = False) -> None:
         """Map `frame` at `address`, writable or executable.  LinuxError(ENOMEM)"""
-        words, table = self._words, self._root
+        words, table = self._tables, self._root
         for shift in (30, 21):
             at = (table >> 3) + (address >> shift & 511)
             if not words[at]:
@@ -50,7 +52,7 @@ class UpperHalf:
 
     def set_bases(self, fs: int, gs: int) -> None:
         """Write the bases of the task that runs next into the thread cell."""
-        cell = self._cell
+        cell = self.words
         cell[0] = fs
         cell[1] = gs
         cell[2] = -fs & _WORD
