@@ -74,8 +74,19 @@ class SyscallTable:
         self.entries: list[Entry] = [unknown_call] * len(rows)
         for number, row in enumerate(rows):
             if row is not None:
-                entry = row.entry(abi)
-                self.entries[number] = entry if observer is None else observed(row, entry, observer)
+                self.entries[number] = self.first_call(number, row, observer)
+
+    def first_call(self, number: int, row: Row, observer: Observer | None) -> Entry:
+        """Return an entry that makes the real one when it is called: most calls are never used in a run."""
+
+        def make(task: Task, registers: Registers) -> int | Awaitable[int]:
+            entry = row.entry(self.abi)
+            if observer is not None:
+                entry = observed(row, entry, observer)
+            self.entries[number] = entry
+            return entry(task, registers)
+
+        return make
 
     def name(self, number: int) -> str:
         """Return the name of a call, also of one that lbw lacks."""

@@ -19,7 +19,7 @@ from lbw.abi.signal import SIGXFSZ
 from lbw.abi.stat import S_IFBLK, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG
 from lbw.syscalls.displays import Id, Timespec
 from lbw.syscalls.flag_names import AT_FLAGS, FALLOCATE_MODES
-from lbw.syscalls.parameters import DirFd, Fd, Flags, Long, Mode, OptionalPath, Path
+from lbw.syscalls.parameters import DirFd, Fd, Flags, Long, Mode, Offset, OptionalPath, Path
 from lbw.syscalls.start import only, place
 from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import MAX_OFFSET, send_self
@@ -243,7 +243,7 @@ def ftruncate(task: Task, fd: int, length: int) -> int:
     return 0
 
 
-@syscall("fallocate", Fd("fd"), Flags("mode", FALLOCATE_MODES), Long("offset"), Long("len"))
+@syscall("fallocate", Fd("fd"), Flags("mode", FALLOCATE_MODES), Offset("offset"), Offset("len"))
 def fallocate(task: Task, fd: int, mode: int, offset: int, length: int) -> int:
     """Reserve, zero or punch a range of a file.  EOPNOTSUPP: a mode that the file system lacks.  man 2 fallocate"""
     file = task.files.get(fd)

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 LIMIT = 32
 
 
+def argument(task: Task, index: int) -> int:
+    """Return the raw argument in the argument register `index`."""
+    abi = task.abi
+    return task.context.registers[abi.argument_registers[index]] & (1 << 8 * abi.word) - 1
+
+
 class Shown(Pointer):
     """A pointer whose target is shown by `target`; NULL is `NULL`, and out parameters of a failed call stay numbers."""
 
@@ -118,8 +124,7 @@ class InBuffer(Pointer):
         self.length = length  # argument index
 
     def show(self, task: Task, raw: int, result: int) -> str:
-        register = task.abi.argument_registers[self.length]
-        return show_bytes(task, raw, task.context.registers[register]) if raw else "NULL"
+        return show_bytes(task, raw, argument(task, self.length)) if raw else "NULL"
 
 
 class Iovec(Shown):
@@ -133,7 +138,7 @@ class Iovec(Shown):
 
     def target(self, task: Task, address: int, result: int) -> str:
         layout = task.abi.iovec
-        count = task.context.registers[task.abi.argument_registers[self.length]]
+        count = argument(task, self.length)
         left = result if self.out else 1 << 62
         shown = []
         for index in range(min(count, LIMIT)):
@@ -182,7 +187,7 @@ class PollFds(Shown):
         from lbw.syscalls.flag_names import POLL_EVENTS
 
         layout = task.abi.pollfd
-        count = task.context.registers[task.abi.argument_registers[1]] & 0xFFFFFFFF
+        count = argument(task, 1) & 0xFFFFFFFF
         shown = []
         for index in range(min(count, LIMIT)):
             fd, events, revents = task.memory.load(address + index * layout.size, layout)
@@ -198,7 +203,7 @@ class FdSet(Shown):
     again = True
 
     def target(self, task: Task, address: int, result: int) -> str:
-        count = task.context.registers[task.abi.argument_registers[0]] & 0x7FFFFFFF
+        count = argument(task, 0) & 0x7FFFFFFF
         bits = int.from_bytes(task.memory.read(address, (min(count, 1024) + 7) // 8), "little")
         return "[" + " ".join(str(fd) for fd in range(min(count, 1024)) if bits >> fd & 1) + "]"
 

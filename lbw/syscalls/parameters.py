@@ -1,7 +1,9 @@
 """Parameter types of system calls: how a raw register becomes an argument, and how strace shows it.
 
 `conversion` is an expression over the register `{}`: the dispatcher compiles the expressions of a row into one
-function. A register is an unsigned 64-bit word; C's `int` occupies its low 32 bits, with rubbish above.
+function. A register is an unsigned 64-bit word; C's `int` occupies its low 32 bits, with rubbish above. In an ABI with
+32-bit words the rubbish is cut off first; what is a `long` has another expression there (`narrow`), and an `off64_t`
+lies in two registers.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from lbw.abi.x86_64 import Abi
     from lbw.kernel.task import Task
 
 #: Names that conversions may use, beside `task` and `r`.
@@ -18,6 +21,7 @@ CONVERSIONS: dict[str, Any] = {}
 SIGNED_32 = "(({} & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000"
 UNSIGNED_32 = "{} & 0xFFFFFFFF"
 SIGNED_64 = "({0} ^ 0x8000000000000000) - 0x8000000000000000"
+SIGNED_PAIR = f"(({{0}} | {{1}} << 32) ^ {1 << 63:#x}) - {1 << 63:#x}"
 RAW = "{}"
 
 
@@ -32,6 +36,8 @@ class Parameter:
 
     __slots__ = ("name",)
     conversion = RAW
+    #: The expression over a 32-bit word, if it is another one.
+    narrow = ""
     #: True when the kernel fills it in: strace prints it after the call.
     out = False
     #: True when strace shows it before the call, and once more after it.
@@ -39,6 +45,20 @@ class Parameter:
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def words(self, abi: Abi) -> int:
+        """Return how many argument registers hold it."""
+        return 1
+
+    def expression(self, abi: Abi, registers: tuple[int, ...]) -> str:
+        """Return the expression for the argument in `registers`, of the list `r`."""
+        if abi.word == 8:
+            return self.conversion.format(*(f"r[{number}]" for number in registers))
+        return (self.narrow or self.conversion).format(*(f"(r[{number}] & 0xFFFFFFFF)" for number in registers))
+
+    def join(self, words: list[int], bits: int) -> int:
+        """Return the raw argument for `show` from the words, of `bits` bits each, of its registers."""
+        return words[0]
 
     def show(self, task: Task, raw: int, result: int) -> str:
         """Return the argument as strace prints it. Never raises, never changes the guest."""
@@ -66,13 +86,40 @@ class UInt(Parameter):
 
 
 class Long(Parameter):
-    """A C `long` or `off_t`: signed, 64 bits."""
+    """A C `long` or `off_t`: a signed word."""
 
     __slots__ = ()
     conversion = SIGNED_64
+    narrow = SIGNED_32
+
+    def show(self, task: Task, raw: int, result: int) -> str:
+        return str(signed(raw, 8 * task.abi.word))
+
+
+class Offset(Parameter):
+    """A `loff_t`: signed, 64 bits, of which 32-bit words take two, the lower first."""
+
+    __slots__ = ()
+    conversion = SIGNED_64
+    narrow = SIGNED_PAIR
+
+    def words(self, abi: Abi) -> int:
+        return 8 // abi.word
+
+    def join(self, words: list[int], bits: int) -> int:
+        return words[0] | words[1] << bits if bits == 32 else words[0]
 
     def show(self, task: Task, raw: int, result: int) -> str:
         return str(signed(raw, 64))
+
+
+class Position(Offset):
+    """A `loff_t` that always takes two words (preadv); with 64-bit words the second says nothing."""
+
+    __slots__ = ()
+
+    def words(self, abi: Abi) -> int:
+        return 2
 
 
 class Size(Parameter):

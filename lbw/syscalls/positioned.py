@@ -22,7 +22,7 @@ from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from lbw.abi.stat import S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK
 from lbw.syscalls.displays import InBuffer, Iovec, OutIovec
 from lbw.syscalls.flag_names import RWF_FLAGS
-from lbw.syscalls.parameters import Fd, Flags, Int, Long, OutBuffer, Size, signed
+from lbw.syscalls.parameters import Fd, Flags, Int, Offset, OutBuffer, Position, Size
 from lbw.syscalls.readwrite import for_reading, for_writing, read_nowhere, read_vector, write_vector
 from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import CHUNK, at_offset, load_iovec, pull_at, push_at
@@ -51,7 +51,7 @@ def positioned(task: Task, fd: int, offset: int, access: int) -> File:
     return file
 
 
-@syscall("pread64", Fd("fd"), OutBuffer("buf"), Size("count"), Long("offset"))
+@syscall("pread64", Fd("fd"), OutBuffer("buf"), Size("count"), Offset("offset"))
 def pread64(task: Task, fd: int, buf: int, count: int, offset: int) -> int | Awaitable[int]:
     """Read at `offset`; the file offset stays.  man 2 pread"""
     file = positioned(task, fd, offset, 1)
@@ -65,7 +65,7 @@ def pread64(task: Task, fd: int, buf: int, count: int, offset: int) -> int | Awa
         return read_nowhere(task, file, [(buf, count)], offset)
 
 
-@syscall("pwrite64", Fd("fd"), InBuffer("buf", 2), Size("count"), Long("offset"))
+@syscall("pwrite64", Fd("fd"), InBuffer("buf", 2), Size("count"), Offset("offset"))
 def pwrite64(task: Task, fd: int, buf: int, count: int, offset: int) -> int | Awaitable[int]:
     """Write at `offset`; the file offset stays.  man 2 pwrite"""
     file = positioned(task, fd, offset, 2)
@@ -75,21 +75,15 @@ def pwrite64(task: Task, fd: int, buf: int, count: int, offset: int) -> int | Aw
     return file.pwrite(task.memory.views(buf, count, False) if count else [], offset)
 
 
-def offset_of(task: Task, low: int, high: int) -> int:
-    """Return the offset that the calls with a `v` take in two registers; a 64-bit ABI needs only the first."""
-    return signed(low, 64) if task.abi.word == 8 else signed((high & 0xFFFFFFFF) << 32 | low & 0xFFFFFFFF, 64)
-
-
-@syscall("preadv", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"))
-def preadv(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int | Awaitable[int]:
+@syscall("preadv", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"), Position("pos"))
+def preadv(task: Task, fd: int, iov: int, count: int, offset: int) -> int | Awaitable[int]:
     """Read into several buffers at an offset.  man 2 preadv"""
-    return read_vector_at(task, fd, iov, count, offset_of(task, low, high), 0)
+    return read_vector_at(task, fd, iov, count, offset, 0)
 
 
-@syscall("pwritev", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"))
-def pwritev(task: Task, fd: int, iov: int, count: int, low: int, high: int) -> int | Awaitable[int]:
+@syscall("pwritev", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Position("pos"))
+def pwritev(task: Task, fd: int, iov: int, count: int, offset: int) -> int | Awaitable[int]:
     """Write from several buffers at an offset.  man 2 pwritev"""
-    offset = offset_of(task, low, high)
     file = seekable(positioned(task, fd, offset, 2))
     vector = load_iovec(task, iov, count)
     return at_offset(push_at, task, file, vector, offset) if any(length for _, length in vector) else 0
@@ -121,11 +115,10 @@ def check_flags(file: File, flags: int) -> None:
 
 
 @syscall(
-    "preadv2", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"), Flags("flags", RWF_FLAGS)
+    "preadv2", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"), Position("pos"), Flags("flags", RWF_FLAGS)
 )
-def preadv2(task: Task, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int | Awaitable[int]:
+def preadv2(task: Task, fd: int, iov: int, count: int, offset: int, flags: int) -> int | Awaitable[int]:
     """As preadv, with flags; offset -1 means the file offset.  EOPNOTSUPP: an unknown flag.  man 2 preadv2"""
-    offset = offset_of(task, low, high)
     if offset != -1:
         return read_vector_at(task, fd, iov, count, offset, flags)
     file = for_reading(task, fd)
@@ -135,14 +128,13 @@ def preadv2(task: Task, fd: int, iov: int, count: int, low: int, high: int, flag
     return read_vector(task, file, vector, bool(flags & RWF_NOWAIT))
 
 
-@syscall("pwritev2", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Size("pos_l"), Size("pos_h"), Flags("flags", RWF_FLAGS))
-def pwritev2(task: Task, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int | Awaitable[int]:
+@syscall("pwritev2", Fd("fd"), Iovec("iov", 2), Int("iovcnt"), Position("pos"), Flags("flags", RWF_FLAGS))
+def pwritev2(task: Task, fd: int, iov: int, count: int, offset: int, flags: int) -> int | Awaitable[int]:
     """As pwritev, with flags; offset -1 means the file offset.
 
     RWF_APPEND writes at the end for this once, RWF_NOAPPEND not there in spite of O_APPEND.  EOPNOTSUPP: an unknown
     flag.  man 2 pwritev2
     """
-    offset = offset_of(task, low, high)
     file = for_writing(task, fd) if offset == -1 else seekable(positioned(task, fd, offset, 2))
     vector = load_iovec(task, iov, count)
     if not any(length for _, length in vector):

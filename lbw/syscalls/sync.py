@@ -5,7 +5,7 @@ from __future__ import annotations
 from lbw.abi.errno import EBADF, EINVAL, ESPIPE, LinuxError
 from lbw.abi.stat import S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
 from lbw.syscalls.flag_names import FADVICE, SYNC_RANGE_FLAGS
-from lbw.syscalls.parameters import Choice, Fd, Flags, Long, Size
+from lbw.syscalls.parameters import Choice, Fd, Flags, Offset, Size
 from lbw.syscalls.start import only
 from lbw.syscalls.table import PARTIAL, syscall
 
@@ -42,7 +42,7 @@ def syncfs(task: Task, fd: int) -> int:
     return 0
 
 
-@syscall("sync_file_range", Fd("fd"), Long("offset"), Long("nbytes"), Flags("flags", SYNC_RANGE_FLAGS))
+@syscall("sync_file_range", Fd("fd"), Offset("offset"), Offset("nbytes"), Flags("flags", SYNC_RANGE_FLAGS))
 def sync_file_range(task: Task, fd: int, offset: int, length: int, flags: int) -> int:
     """Write a range of a file back. lbw writes the whole file.  ESPIPE: not a file, directory, device or link"""
     file = task.files.get(fd)
@@ -57,7 +57,7 @@ def sync_file_range(task: Task, fd: int, offset: int, length: int, flags: int) -
 
 
 @syscall(
-    "fadvise64", Fd("fd"), Long("offset"), Size("len"), Choice("advice", FADVICE), support=PARTIAL, note="no effect"
+    "fadvise64", Fd("fd"), Offset("offset"), Size("len"), Choice("advice", FADVICE), support=PARTIAL, note="no effect"
 )
 def fadvise64(task: Task, fd: int, offset: int, length: int, advice: int) -> int:
     """Announce how a file will be read. Advice changes nothing that a program can see.  man 2 posix_fadvise"""
@@ -69,7 +69,7 @@ def fadvise64(task: Task, fd: int, offset: int, length: int, advice: int) -> int
     return 0
 
 
-@syscall("readahead", Fd("fd"), Long("offset"), Size("count"), support=PARTIAL, note="no effect")
+@syscall("readahead", Fd("fd"), Offset("offset"), Size("count"), support=PARTIAL, note="no effect")
 def readahead(task: Task, fd: int, offset: int, count: int) -> int:
     """Announce that a range of a file will be read.  EBADF: not readable; EINVAL: not a file"""
     file = task.files.get(fd)

@@ -5,6 +5,11 @@ A handler is declared once, for all ABIs:
     @syscall("pipe2", Out("fds", INT_PAIR), Flags("flags", PIPE_FLAGS))
     def pipe2(task: Task, fds: int, flags: int) -> int: ...
 
+An ABI whose call of that name takes other arguments or layouts, or that has calls of its own, has a row of its own for
+it (`variant`), mostly with the same handler:
+
+    variant(I386, "fstat64", fstat, Fd("fd"), OutStruct("statbuf", show_stat64), fixed=(store_stat64,))
+
 The parameters convert the raw registers before the handler runs (sign extension, paths read from guest memory) and
 format them for strace. A handler returns an integer, or, when it has to wait, an awaitable of one: so a call that
 can block costs nothing extra while it does not (`return wait_for_input(task, file)` where `wait_for_input` is an
@@ -25,7 +30,7 @@ from lbw.syscalls.parameters import CONVERSIONS, Parameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from typing import Any, TypeVar
 
     from lbw.abi.x86_64 import Abi
@@ -42,17 +47,22 @@ FULL, PARTIAL = "full", "partial"
 #: The rows of all calls that lbw has, by name.
 ROWS: dict[str, Row] = {}
 
+#: The rows that an ABI has beside those, or in their place: by the name of the ABI, then by name.
+VARIANTS: dict[str, dict[str, Row]] = {}
+
 
 class Row:
     """One system call."""
 
-    __slots__ = ("entries", "handler", "name", "note", "parameters", "restart", "support")
+    __slots__ = ("entries", "fixed", "handler", "name", "note", "parameters", "restart", "support")
 
     def __init__(
-        self, name: str, parameters: tuple[Parameter, ...], handler: Handler, restart: int, support: str, note: str
-    ) -> None:
+        self, name: str, parameters: tuple[Parameter, ...], handler: Handler, restart: int, support: str, note: str,
+        fixed: tuple[Any, ...] = (),
+    ) -> None:  # fmt: skip
         self.name = name
         self.parameters = parameters
+        self.fixed = fixed  # what the handler gets behind the arguments
         self.handler = handler
         self.restart = restart
         self.support = support
@@ -63,17 +73,29 @@ class Row:
         """Return a function (task, registers) that converts the arguments of `abi` and calls the handler."""
         entry = self.entries.get(abi)
         if entry is None:
-            arguments = ", ".join(
-                parameter.conversion.format(f"r[{register}]")
-                for parameter, register in zip(self.parameters, abi.argument_registers, strict=False)
-            )
-            source = f"lambda task, r: handler(task, {arguments})"
-            entry = self.entries[abi] = eval(source, {"handler": self.handler, **CONVERSIONS})
+            arguments = [
+                parameter.expression(abi, registers) for parameter, registers in self._registers(abi)
+            ]  # fmt: skip
+            fixed = {f"fixed{index}": value for index, value in enumerate(self.fixed)}
+            source = f"lambda task, r: handler(task, {', '.join([*arguments, *fixed])})"
+            entry = self.entries[abi] = eval(source, {"handler": self.handler, **CONVERSIONS, **fixed})
         return entry
 
-    def arguments(self, abi: Abi, task: Task, registers: Registers) -> list[Any]:
-        """Return the raw argument registers, for strace and diagnostics."""
-        return [registers[number] for number in abi.argument_registers[: len(self.parameters)]]
+    def arguments(self, abi: Abi, task: Task, registers: Registers) -> list[int]:
+        """Return the raw arguments, for strace and diagnostics."""
+        mask = (1 << 8 * abi.word) - 1
+        return [
+            parameter.join([registers[number] & mask for number in numbers], 8 * abi.word)
+            for parameter, numbers in self._registers(abi)
+        ]
+
+    def _registers(self, abi: Abi) -> Iterator[tuple[Parameter, tuple[int, ...]]]:
+        """Yield each parameter with the numbers of the registers that hold it."""
+        position = 0
+        for parameter in self.parameters:
+            end = position + parameter.words(abi)
+            yield parameter, abi.argument_registers[position:end]
+            position = end
 
 
 def syscall(
@@ -87,3 +109,39 @@ def syscall(
         return handler
 
     return register
+
+
+def variant(
+    abi: Abi, name: str, handler: Handler, *parameters: Parameter, fixed: tuple[Any, ...] = (), of: str | None = None
+) -> None:
+    """Enter `name` into the table of `abi` alone, with a handler that has a row already; `of`: which, if several.
+
+    `fixed` are values that the handler gets behind its arguments. Without parameters those of the other row count.
+    """
+    rows = VARIANTS.setdefault(abi.name, {})
+    assert name not in rows, f"{name} has two rows"
+    known = ROWS[of] if of is not None else next(row for row in ROWS.values() if row.handler is handler)
+    rows[name] = Row(
+        name, parameters or known.parameters, handler, known.restart, known.support, known.note, fixed
+    )  # fmt: skip
+
+
+def own_call(
+    abi: Abi, name: str, *parameters: Parameter, restart: int = RESTART, support: str = FULL, note: str = ""
+) -> Callable[[H], H]:
+    """Enter the decorated function as `name` into the table of `abi` alone."""
+
+    def register(handler: H) -> H:
+        rows = VARIANTS.setdefault(abi.name, {})
+        assert name not in rows, f"{name} has two rows"
+        rows[name] = Row(name, parameters, handler, restart, support, note)
+        return handler
+
+    return register
+
+
+def rows_of(abi: Abi) -> dict[str, Row]:
+    """Return the rows of the calls that `abi` has, by name, of the modules that are loaded."""
+    return {
+        name: row for name, row in {**ROWS, **VARIANTS.get(abi.name, {})}.items() if name in abi.numbers
+    }  # fmt: skip

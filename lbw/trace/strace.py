@@ -21,7 +21,7 @@ from lbw.abi.errno import NAMES, LinuxError
 from lbw.errors import UsageError
 from lbw.signals.names import signal_name
 from lbw.signals.siginfo import CHILD, FAULT, KILL, RT, SigInfo, layout_of
-from lbw.syscalls.table import ROWS
+from lbw.syscalls.table import Row as TableRow
 from lbw.trace.errors import error_text
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lbw.syscalls.parameters import Parameter
 
 #: Calls whose result is an address.
-ADDRESSES = frozenset(("mmap", "brk", "mremap", "shmat"))
+ADDRESSES = frozenset(("mmap", "mmap2", "brk", "mremap", "shmat"))
 #: Calls that do not return.
 FINAL = frozenset(("exit", "exit_group"))
 #: What an interrupted call shows as, by restart rule.
@@ -80,11 +80,11 @@ class Strace:
 
     def enter(self, task: Task, row: Row, registers: Registers) -> Call:
         """Take down the arguments before the kernel changes anything."""
-        known = ROWS[row.name]
-        arguments = known.arguments(task.abi, task, registers)
+        assert isinstance(row, TableRow)
+        arguments = row.arguments(task.abi, task, registers)
         shown = [
             None if parameter.out else self.argument(task, parameter, raw, 0)
-            for parameter, raw in zip(known.parameters, arguments, strict=False)
+            for parameter, raw in zip(row.parameters, arguments, strict=True)
         ]
         call = Call(task, arguments, shown)
         if row.name in FINAL:
@@ -101,11 +101,11 @@ class Strace:
 
     def leave(self, task: Task, row: Row, token: object, result: int | None) -> None:
         """Show a call with its result; None: a signal interrupted it."""
-        assert isinstance(token, Call)
+        assert isinstance(token, Call) and isinstance(row, TableRow)
         if row.name in FINAL:
             return
         known = len(self.known(token)) if token.open else 0
-        parameters = ROWS[row.name].parameters
+        parameters = row.parameters
         after = []
         for index, (parameter, raw) in enumerate(zip(parameters, token.arguments, strict=False)):
             text = token.shown[index]
