@@ -22,8 +22,8 @@ RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, RI
 #: What `Context.modified` may say.
 UNMODIFIED, RESULT, ALL = range(3)
 
-#: Kinds of traps.
-SYSCALL, PAGE_FAULT, FAULT, PREEMPTED = range(4)
+#: Kinds of traps; the last two are `int 0x80` in compatibility mode and in 64-bit mode.
+SYSCALL, PAGE_FAULT, FAULT, PREEMPTED, INTERRUPT_32, INTERRUPT_64 = range(6)
 
 #: Page-fault error code bits (Intel SDM vol. 3, 4.7).
 PF_PRESENT, PF_WRITE, PF_USER, PF_RESERVED, PF_FETCH = 1, 2, 4, 8, 16
@@ -187,19 +187,39 @@ if TYPE_CHECKING:
         @gs_base.setter
         def gs_base(self, value: int) -> None: ...
 
+        @property
+        def bits(self) -> int:
+            """The mode of the code segment: 64, or 32 for compatibility mode."""
+
+        @property
+        def selectors(self) -> tuple[int, ...]:
+            """What the registers ES CS SS DS FS GS show."""
+
+        def enter_mode(self, bits: int) -> None:
+            """Load CS and SS with the flat segments of 64-bit or compatibility mode."""
+
+        def load_flat(self, register: int, selector: int) -> None:
+            """Load DS, ES, FS or GS, by its number, with USER_DS or with a null selector."""
+
+        def load_segment(self, register: int, selector: int, base: int, limit: int, access: int) -> None:
+            """Load a segment register with its hidden part: `access` is the upper word of the descriptor."""
+
         def read_fpu(self) -> bytes:
             """Return the x87 and SSE state as a 512-byte FXSAVE64 image (Intel SDM vol. 1, 10.5.1)."""
 
         def write_fpu(self, image: bytes) -> None:
             """Load a 512-byte FXSAVE64 image."""
 
-        def reset(self, entry: int, stack: int) -> None:
-            """State of a fresh program: registers zero, RIP and RSP as given, default FP control words, bases zero."""
+        def reset(self, entry: int, stack: int, bits: int = 64) -> None:
+            """State of a fresh program: registers zero, RIP and RSP as given, default FP control words, bases zero.
+
+            `bits`: 64, or 32 for compatibility mode.
+            """
 
     class Trap(Protocol):
         """Why the processor stopped. The engine reuses one object: read it before the next `wait`."""
 
-        kind: int  # SYSCALL, PAGE_FAULT, FAULT, PREEMPTED
+        kind: int  # SYSCALL, PAGE_FAULT, FAULT, PREEMPTED, INTERRUPT_32, INTERRUPT_64
         vector: int  # exception vector of a FAULT or PAGE_FAULT
         error_code: int
         address: int  # CR2 of a PAGE_FAULT
@@ -209,7 +229,7 @@ if TYPE_CHECKING:
 
         capacity: int  # how many contexts may run at once
         parked: bool  # programs do not get FS and GS bases of their own: each use of one traps
-        cell: Registers  # the words of the thread cell, `lbw.abi.thread_cell`
+        cell: memoryview[int]  # the words of the thread cell, `lbw.abi.thread_cell`
         originals: dict[int, int]  # frame of a patched copy -> the frame it was made of, which kernel accesses see
 
         def create_mmu(self) -> Mmu:

@@ -121,7 +121,10 @@ class Activation:
 class ScriptedContext:
     """The processor state of one task."""
 
-    __slots__ = ("_engine", "child", "flags", "fpu", "fs_base", "gs_base", "mmu", "modified", "registers", "stack")
+    __slots__ = (
+        "_engine", "bits", "child", "flags", "fpu", "fs_base", "gs_base", "mmu", "modified", "registers", "selectors",
+        "stack",
+    )  # fmt: skip
 
     def __init__(self, engine: ScriptedEngine, mmu: ScriptedMmu) -> None:
         self._engine = engine
@@ -132,6 +135,8 @@ class ScriptedContext:
         self.fs_base = 0
         self.gs_base = 0
         self.fpu = bytes(512)
+        self.bits = 64
+        self.selectors: tuple[int, ...] = (0, 0x33, 0x2B, 0, 0, 0)
         self.stack: list[Activation] = []
         self.child: Script | None = None
 
@@ -140,6 +145,7 @@ class ScriptedContext:
         copy = ScriptedContext(self._engine, self.mmu)
         copy.registers = self.registers[:]
         copy.flags, copy.fs_base, copy.gs_base, copy.fpu = self.flags, self.fs_base, self.gs_base, self.fpu
+        copy.bits, copy.selectors = self.bits, self.selectors
         if self.child is not None:
             copy.run(self.child)
         return copy
@@ -156,8 +162,21 @@ class ScriptedContext:
         """Set the floating-point state."""
         self.fpu = image
 
-    def reset(self, entry: int, stack: int) -> None:
+    def enter_mode(self, bits: int) -> None:
+        """Note the mode."""
+        self.bits = bits
+
+    def load_flat(self, register: int, selector: int) -> None:
+        """Note the selector."""
+        self.load_segment(register, selector, 0, 0, 0)
+
+    def load_segment(self, register: int, selector: int, base: int, limit: int, access: int) -> None:
+        """Note the selector; nothing else of a segment matters here."""
+        self.selectors = (*self.selectors[:register], selector, *self.selectors[register + 1 :])
+
+    def reset(self, entry: int, stack: int, bits: int = 64) -> None:
         """State of a fresh program: the one entered at `entry`."""
+        self.bits = bits
         self.registers = [0] * 17
         self.registers[RSP] = stack
         self.registers[RIP] = entry

@@ -21,6 +21,7 @@ from struct import Struct, pack_into
 from lbw.cpu.contracts import PAGE, PF
 from lbw.cpu.unicorn import library as uc
 from lbw.cpu.unicorn.hooks import Hooks, stop_between_blocks_only
+from lbw.cpu.unicorn.modes import USER32_CS, USER_CS, USER_DS, Modes
 from lbw.cpu.unicorn.page_bits import ACCESSED, DIRTY, NX, PRESENT, USER, WRITE
 from lbw.cpu.unicorn.parking import PARKED
 from lbw.errors import EngineError
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 KERNEL = 0xFFFF_8000_0000_0000
 GDT_OFFSET, STUB_OFFSET, STACK_OFFSET = 0x100, 0, 0x800
 
-#: Selectors, as Linux has them: __USER_CS, __USER_DS, __USER32_CS.
-USER_CS, USER_DS, USER32_CS = 0x33, 0x2B, 0x23
 GDT_ENTRIES = 16
 
 MSR_EFER = 0xC000_0080
@@ -87,14 +86,14 @@ class Processor:
         size = lib.context_size(handle)
         self.buffer = (ctypes.c_char * size).from_address(context.value or 0)
         self.kernel_frame = kernel_frame
-        self._enter_ring3(tables)
+        compatible = self._enter_ring3(tables)
         self.layout = self._calibrate(tables, size)
         #: The state at an `in` or `out` that ended the run, see `Hooks`.
         self.port_access: bytes | None = None
         self.hooks = Hooks(self)
         stop_between_blocks_only(self, kernel_frame + _FREE_OFFSET, _PROBE_CODE + _FREE_OFFSET)
-        #: A context in ring 3 with everything else zero.
-        self.template = self.save()
+        #: Contexts in ring 3 with everything else zero, in both modes.
+        self.modes = Modes(self.layout, self.save(), compatible)
 
     def close(self) -> None:
         """Close the Unicorn instance. Its buffers stay valid until nobody refers to them."""
@@ -117,7 +116,8 @@ class Processor:
         self.library.context_save(self.handle, self.live)
         return bytes(self.buffer.raw)
 
-    def _enter_ring3(self, tables: list[int]) -> None:
+    def _enter_ring3(self, tables: list[int]) -> bytes:
+        """Enter ring 3 in compatibility mode, then in 64-bit mode; return the state in the former."""
         words, view, kernel = self.ram.words, self.ram.view, self.kernel_frame
         root, directory_pointers, directory, table = tables
         self._map_kernel(root)
@@ -141,8 +141,6 @@ class Processor:
         view[kernel : kernel + 2] = b"\x48\xcf"  # iretq
         view[kernel + 0x40 : kernel + 0x42] = b"\xcd\x80"  # int 0x80
         view[kernel + 0x50 : kernel + 0x58] = b"\x8b\x04\x25" + (_PROBE_HOLE).to_bytes(4, "little") + b"\x90"
-        frame = (_PROBE_CODE + 0x40, USER_CS, 0x202, 0, USER_DS)
-        pack_into("<5Q", view, kernel + STACK_OFFSET, *frame)
 
         lib, handle = self.library, self.handle
         efer = (c_uint32 * 4)(MSR_EFER, 0, EFER, 0)  # uc_x86_msr: rid, padding, value
@@ -157,9 +155,18 @@ class Processor:
         self.write(uc.REG_FPTAG, 0xFFFF)
         self.write(uc.REG_MXCSR, 0x1F80)
         self.write(uc.GENERAL[4], KERNEL + STACK_OFFSET)
-        error = lib.emu_start(handle, KERNEL + STUB_OFFSET, 0, 0, 0)
-        if error != uc.EXCEPTION or self.read(uc.REG_RIP) != _PROBE_CODE + 0x42:
-            raise EngineError(f"unicorn {lib.version()} does not enter ring 3 (error {error})")
+        supervisor = self.save()
+        states = []
+        for selector in (USER32_CS, USER_CS):
+            frame = (_PROBE_CODE + 0x40, selector, 0x202, 0, USER_DS)
+            pack_into("<5Q", view, kernel + STACK_OFFSET, *frame)
+            ctypes.memmove(self.buffer, supervisor, len(supervisor))
+            lib.context_restore(handle, self.live)
+            error = lib.emu_start(handle, KERNEL + STUB_OFFSET, 0, 0, 0)
+            if error != uc.EXCEPTION or self.read(uc.REG_RIP) != _PROBE_CODE + 0x42:
+                raise EngineError(f"unicorn {lib.version()} does not enter ring 3 (error {error})")
+            states.append(self.save())
+        return states[0]
 
     def _map_kernel(self, root: int) -> None:
         """Build the supervisor half once; its top-level entry is copied into every address space."""

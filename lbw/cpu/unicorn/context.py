@@ -14,6 +14,7 @@ from struct import Struct, pack_into, unpack_from
 
 from lbw.cpu.contracts import ALL, RIP, RSP
 from lbw.cpu.unicorn import library as uc
+from lbw.cpu.unicorn.modes import SegmentRegisters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _QWORD = Struct("<Q")
 
 
-class UnicornContext:
+class UnicornContext(SegmentRegisters):
     """The state of one task: integer registers, segment bases, x87 and SSE."""
 
     __slots__ = ("_engine", "mmu", "modified", "own_registers", "parked_fs", "parked_gs", "registers", "storage")
@@ -51,9 +52,12 @@ class UnicornContext:
         copy.parked_fs, copy.parked_gs = self.parked_fs, self.parked_gs
         return copy
 
-    def reset(self, entry: int, stack: int) -> None:
-        """State of a fresh program: registers zero, RIP and RSP as given, default FP control words, bases zero."""
-        template = self._engine.processor.template
+    def reset(self, entry: int, stack: int, bits: int = 64) -> None:
+        """State of a fresh program: registers zero, RIP and RSP as given, default FP control words, bases zero.
+
+        `bits`: 64, or 32 for compatibility mode.
+        """
+        template = self._engine.processor.modes.templates[bits]
         if self._engine.loaded is self:
             ctypes.memmove(self._engine.processor.buffer, template, len(template))
             self._engine.unload()

@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import ctypes
 import time
-from ctypes import c_int, c_int32, c_uint64, c_void_p
+from ctypes import c_int, c_int32, c_uint32, c_uint64, c_void_p
 
 from lbw.cpu.contracts import (
     ALL,
     FAULT,
     GP,
+    INTERRUPT_32,
+    INTERRUPT_64,
     PAGE_FAULT,
     PF,
     PREEMPTED,
@@ -38,6 +40,7 @@ from lbw.cpu.contracts import (
 from lbw.cpu.unicorn import library as uc
 from lbw.cpu.unicorn.boot import Processor
 from lbw.cpu.unicorn.context import UnicornContext
+from lbw.cpu.unicorn.modes import CS64
 from lbw.cpu.unicorn.page_bits import FRAME, NX, USER
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.cpu.unicorn.parking import UpperHalf
@@ -100,6 +103,8 @@ class UnicornEngine:
         self.live_registers = self.live_bytes[layout.registers : layout.registers + 17 * 8].cast("Q")
         self._pending = c_int32.from_buffer(buffer, layout.old_exception)
         self._error_code = c_int32.from_buffer(buffer, layout.error_code)
+        self._by_interrupt = c_int32.from_buffer(buffer, layout.error_code + 4)  # exception_is_int follows it in QEMU
+        self._mode_flags = c_uint32.from_buffer(buffer, processor.modes.flags)
         self._cr2 = c_uint64.from_buffer(buffer, layout.cr2)
         self._cr3 = c_uint64.from_buffer(buffer, layout.cr2 + 8)
         base = ctypes.addressof(buffer) + layout.registers
@@ -171,8 +176,14 @@ class UnicornEngine:
             trap.kind = PREEMPTED
             return context, trap
         processor.library.context_save(processor.handle, processor.live)
-        context.modified = ALL  # clears the pending exception
         vector = self._pending.value
+        if vector < 0 and self._by_interrupt.value and error == uc.EXCEPTION:
+            rip = registers[RIP]
+            code = context.mmu.view(rip - 2, 2, False) if rip & 0xFFF >= 2 else None
+            if code == b"\xcd\x80":
+                trap.kind = INTERRUPT_64 if self._mode_flags.value & CS64 else INTERRUPT_32
+                return context, trap
+        context.modified = ALL  # clears the pending exception
         self._pending.value = -1
         if error == uc.EXCEPTION:
             if vector == PF:
