@@ -1,7 +1,8 @@
 """The i386 Linux ABI as data, as a 64-bit kernel gives it to 32-bit programs: numbers, argument registers, layouts.
 
 A `long` and a pointer have four bytes, and a 64-bit member is aligned to four. What a structure has in two versions
-(old 32-bit and "64") stands here with its old one; the layouts of the newer calls are in `lbw.syscalls.i386_layouts`.
+(old 32-bit and "64") stands here with its old one; the others are beside the calls that have them, in
+`lbw.syscalls.i386`.
 Linux arch/x86/include/asm/compat.h, include/linux/compat.h
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from struct import Struct
 
 from lbw.abi.numbers_i386 import NUMBERS
+from lbw.abi.words import Words
 from lbw.abi.x86_64 import Abi
 
 #: Segment bases of tasks are parked in this window, so nothing is ever mapped there.
@@ -24,18 +26,19 @@ I386.numbers = NUMBERS
 I386.argument_registers = (3, 1, 2, 6, 7, 5)  # EBX ECX EDX ESI EDI EBP
 I386.pointer = Struct("<I")
 I386.iovec = Struct("<II")
-I386.timespec = Struct("<ii")
-I386.timeval = Struct("<ii")
-I386.itimerval = Struct("<iiii")
+I386.timespec = Words(2)
+I386.timespec64 = Struct("<qI4x")  # the upper half of the nanoseconds is padding
+I386.timeval = Words(2)
+I386.itimerval = Words(4)
 I386.rlimit = Struct("<II")
-I386.rusage = Struct("<18i")
+I386.rusage = Words(18)
 # dev ino mode nlink uid gid rdev size blksize blocks atime,ns mtime,ns ctime,ns unused[2]
 I386.stat = Struct("<IIHHHHIIIIIIIIII8x")
 # type bsize blocks bfree bavail files ffree fsid[2] namelen frsize flags spare[4]
 I386.statfs = Struct("<iiIIIIIiiiii16x")
 # uptime loads[3] totalram freeram sharedram bufferram totalswap freeswap procs pad totalhigh freehigh mem_unit
 I386.sysinfo = Struct("<i3IIIIIIIHHIII8x")
-I386.tms = Struct("<4i")
+I386.tms = Words(4)
 I386.pollfd = Struct("<ihh")
 I386.sigaction = Struct("<IIIQ")
 I386.stack_t = Struct("<IiI")

@@ -39,6 +39,7 @@ class Abi:
         "sysinfo",
         "task_size",
         "timespec",
+        "timespec64",
         "timeval",
         "tms",
         "word",
@@ -53,6 +54,7 @@ class Abi:
     pointer: Struct
     iovec: Struct  # base, length
     timespec: Struct  # seconds, nanoseconds
+    timespec64: Struct  # as the *_time64 calls have it
     timeval: Struct  # seconds, microseconds
     itimerval: Struct  # interval s, us, value s, us
     rlimit: Struct  # soft, hard
@@ -82,7 +84,7 @@ X86_64.numbers = NUMBERS
 X86_64.argument_registers = (7, 6, 2, 10, 8, 9)  # RDI RSI RDX R10 R8 R9
 X86_64.pointer = Struct("<Q")
 X86_64.iovec = Struct("<QQ")
-X86_64.timespec = Struct("<qq")
+X86_64.timespec = X86_64.timespec64 = Struct("<qq")
 X86_64.timeval = Struct("<qq")
 X86_64.itimerval = Struct("<qqqq")
 X86_64.rlimit = Struct("<QQ")

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 
 from lbw.abi.errno import ENOENT, ENOTDIR, LinuxError
-from lbw.abi.fcntl import O_RDONLY, O_WRONLY
+from lbw.abi.fcntl import O_LARGEFILE, O_RDONLY, O_WRONLY
 from lbw.abi.x86_64 import X86_64
 from lbw.errors import UsageError
 from lbw.host.events import HostEvents, Ticker
@@ -60,7 +60,8 @@ class Session:
             vfs=tree.vfs, create_memory=board.create_memory, images=board.images, hardware=board.hardware,
             hostname=os.fsencode(machine.hostname), strict=machine.strict, observer=self.trace,
         )  # fmt: skip
-        self.kernel.install(X86_64, load_table(X86_64))
+        for abi in ABIS:
+            self.kernel.install(abi, load_table(abi))
         tree.mount_proc(KernelProcSource(self.kernel, tree.devices))
 
     def run(
@@ -116,7 +117,7 @@ class Session:
             elif wish == PIPE:
                 file = Feed(b"") if number == 0 else Capture()
             elif wish == DEVNULL:
-                file = open_file(ctx, b"/dev/null", O_WRONLY if number else O_RDONLY, 0)
+                file = open_file(ctx, b"/dev/null", O_LARGEFILE | (O_WRONLY if number else O_RDONLY), 0)
             elif wish == STDOUT and number == 2:
                 file = opened[1]
             elif wish >= 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbw.abi.errno import ENXIO, LinuxError
-from lbw.abi.fcntl import O_NOCTTY, O_RDWR
+from lbw.abi.fcntl import O_LARGEFILE, O_NOCTTY, O_RDWR
 from lbw.abi.stat import S_IFCHR
 from lbw.errors import HostError
 from lbw.host.stdio import TERMINAL, InheritedStream, occupy_standard
@@ -66,7 +66,7 @@ class StandardStreams:
         """Return the open file of a host descriptor, to be the guest's descriptor `number`."""
         try:
             if InheritedStream(fd).kind == TERMINAL and self.terminal is not None:
-                return open_file(self._ctx, TERMINAL_PATH, O_RDWR | O_NOCTTY, 0)
+                return open_file(self._ctx, TERMINAL_PATH, O_RDWR | O_NOCTTY | O_LARGEFILE, 0)
             return host_stream(fd, self._events)
         except OSError as error:
             raise HostError(f"standard stream {number} cannot be used: {error.strerror}") from None

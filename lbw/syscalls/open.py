@@ -77,12 +77,14 @@ def checked(flags: int) -> int:
 
 
 @syscall("openat", DirFd("dirfd"), Path("pathname"), Flags("flags", OPEN_FLAGS), Mode("mode"))
-def openat(task: Task, dirfd: int, path: bytes, flags: int, mode: int) -> int | Awaitable[int]:
-    """Open a file, relative to `dirfd`; return its descriptor.  man 2 open"""
+def openat(
+    task: Task, dirfd: int, path: bytes, flags: int, mode: int, always: int = O_LARGEFILE
+) -> int | Awaitable[int]:
+    """Open a file, relative to `dirfd`, with the flags `always` too; return its descriptor.  man 2 open"""
     if flags & ~ORDINARY:
         flags = checked(flags)
     at = None if dirfd == AT_FDCWD else start(task, dirfd, path)
-    file = open_file(task.fs, path, flags | O_LARGEFILE, mode & 0o7777, at)
+    file = open_file(task.fs, path, flags | always, mode & 0o7777, at)
     if file.queue is not None and isinstance(file, PipeEnd) and file.opening is not None:
         return wait_for_peer(task, file, flags)
     return install(task, file, flags)
@@ -111,9 +113,9 @@ async def wait_for_peer(task: Task, end: PipeEnd, flags: int) -> int:
 
 
 @syscall("open", Path("pathname"), Flags("flags", OPEN_FLAGS), Mode("mode"))
-def open_(task: Task, path: bytes, flags: int, mode: int) -> int | Awaitable[int]:
+def open_(task: Task, path: bytes, flags: int, mode: int, always: int = O_LARGEFILE) -> int | Awaitable[int]:
     """Open a file; return its descriptor.  man 2 open"""
-    return openat(task, AT_FDCWD, path, flags, mode)
+    return openat(task, AT_FDCWD, path, flags, mode, always)
 
 
 @syscall("creat", Path("pathname"), Mode("mode"))

@@ -31,9 +31,15 @@ from lbw.vfs import operations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lbw.kernel.task import Task
     from lbw.vfs.inode import Stat
     from lbw.vfs.location import Location
+
+    #: Writes attributes as some struct stat; returns 0.
+    Store = Callable[[Task, int, Stat], int]
+    About = tuple[int, int, int, int, int, int, int, int, int]
 
 #: struct statx: mask blksize attributes nlink uid gid mode ino size blocks attributes_mask, four times (seconds, ns),
 #: rdev and dev (major, minor), mnt_id, dio alignments.
@@ -58,32 +64,34 @@ def store_stat(task: Task, address: int, stat: Stat) -> int:
 
 
 @syscall("stat", Path("pathname"), OutStruct("statbuf", show_stat))
-def stat_(task: Task, path: bytes, statbuf: int) -> int:
+def stat_(task: Task, path: bytes, statbuf: int, store: Store = store_stat) -> int:
     """Return the attributes of a file.  man 2 stat"""
-    return store_stat(task, statbuf, operations.stat(task.fs, path))
+    return store(task, statbuf, operations.stat(task.fs, path))
 
 
 @syscall("lstat", Path("pathname"), OutStruct("statbuf", show_stat))
-def lstat(task: Task, path: bytes, statbuf: int) -> int:
+def lstat(task: Task, path: bytes, statbuf: int, store: Store = store_stat) -> int:
     """Return the attributes of a file, or of the symbolic link itself.  man 2 lstat"""
-    return store_stat(task, statbuf, operations.stat(task.fs, path, None, False))
+    return store(task, statbuf, operations.stat(task.fs, path, None, False))
 
 
 @syscall("fstat", Fd("fd"), OutStruct("statbuf", show_stat))
-def fstat(task: Task, fd: int, statbuf: int) -> int:
+def fstat(task: Task, fd: int, statbuf: int, store: Store = store_stat) -> int:
     """Return the attributes of an open file.  man 2 fstat"""
-    return store_stat(task, statbuf, task.files.get_any(fd).inode.stat())
+    return store(task, statbuf, task.files.get_any(fd).inode.stat())
 
 
 @syscall(
     "newfstatat", DirFd("dirfd"), Path("pathname"), OutStruct("statbuf", show_stat), Flags("flags", AT_FLAGS)
 )  # fmt: skip
-def newfstatat(task: Task, dirfd: int, path: bytes, statbuf: int, flags: int) -> int:
+def newfstatat(
+    task: Task, dirfd: int, path: bytes, statbuf: int, flags: int, store: Store = store_stat
+) -> int:  # fmt: skip
     """Return the attributes of a file, relative to `dirfd`; with AT_EMPTY_PATH of `dirfd` itself.  man 2 fstatat"""
     only(flags, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)
     if not path and flags & AT_EMPTY_PATH and dirfd != AT_FDCWD:
-        return store_stat(task, statbuf, task.files.get_any(dirfd).inode.stat())
-    return store_stat(task, statbuf, stat_at(task, dirfd, path, flags))
+        return store(task, statbuf, task.files.get_any(dirfd).inode.stat())
+    return store(task, statbuf, stat_at(task, dirfd, path, flags))
 
 
 def stat_at(task: Task, dirfd: int, path: bytes, flags: int) -> Stat:
@@ -166,7 +174,7 @@ def faccessat2(task: Task, dirfd: int, path: bytes, mode: int, flags: int) -> in
     return 0
 
 
-def store_statfs(task: Task, address: int, about: tuple[int, int, int, int, int, int, int, int, int]) -> int:
+def store_statfs(task: Task, address: int, about: About) -> int:
     """Write struct statfs from what `operations.statfs` returns; return 0."""
     magic, size, blocks, free, files, free_files, longest, flags, dev = about
     layout = task.abi.statfs
@@ -178,16 +186,16 @@ def store_statfs(task: Task, address: int, about: tuple[int, int, int, int, int,
 
 
 @syscall("statfs", Path("pathname"), Out("buf"))
-def statfs(task: Task, path: bytes, buffer: int) -> int:
+def statfs(task: Task, path: bytes, buffer: int, store: Callable[[Task, int, About], int] = store_statfs) -> int:
     """Return sizes and type of the file system that holds a file.  man 2 statfs"""
-    return store_statfs(task, buffer, operations.statfs(task.fs, operations.resolve(task.fs, path)))
+    return store(task, buffer, operations.statfs(task.fs, operations.resolve(task.fs, path)))
 
 
 @syscall("fstatfs", Fd("fd"), Out("buf"))
-def fstatfs(task: Task, fd: int, buffer: int) -> int:
+def fstatfs(task: Task, fd: int, buffer: int, store: Callable[[Task, int, About], int] = store_statfs) -> int:
     """Return sizes and type of the file system that holds an open file.  man 2 fstatfs"""
     file = task.files.get_any(fd)
     if file.location is not None:
-        return store_statfs(task, buffer, operations.statfs(task.fs, file.location))
+        return store(task, buffer, operations.statfs(task.fs, file.location))
     fs = file.inode.fs  # a pipe or the like, on a file system that is mounted nowhere
-    return store_statfs(task, buffer, (fs.magic, *fs.statfs(), NAME_MAX, ST_VALID, fs.dev))
+    return store(task, buffer, (fs.magic, *fs.statfs(), NAME_MAX, ST_VALID, fs.dev))

@@ -14,13 +14,14 @@ The views of guest memory are taken again after each wait: pages may have gone m
 from __future__ import annotations
 
 from lbw.abi.errno import EAGAIN, EFBIG, EINVAL, EPIPE, LinuxError
-from lbw.abi.fcntl import O_APPEND
+from lbw.abi.fcntl import O_APPEND, O_LARGEFILE
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from lbw.abi.signal import SI_USER, SIGPIPE, SIGXFSZ
 from lbw.abi.stat import S_IFMT, S_IFREG
 from lbw.kernel.signal_send import send_signal
 from lbw.kernel.task import Interrupted
 from lbw.signals.siginfo import SigInfo
+from lbw.vfs.opening import MAX_SMALL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -260,17 +261,22 @@ async def wait_and_push(task: Task, file: File, iov: Iov, total: int, done: int)
 def room_below_limit(task: Task, file: File, offset: int | None, count: int) -> int:
     """Return how many of `count` bytes RLIMIT_FSIZE allows to be written at `offset` (None: at the file offset).
 
-    EFBIG, and SIGXFSZ: none at all.  man 2 setrlimit
+    EFBIG, and SIGXFSZ: none at all; EFBIG alone: beyond 2 GB without O_LARGEFILE.  man 2 setrlimit, open
     """
     count = min(count, MAX_COUNT)
     limit = task.process.limits.soft(RLIMIT_FSIZE)
-    if limit == RLIM_INFINITY or not count or file.inode.mode & S_IFMT != S_IFREG:
+    large = file.flags & O_LARGEFILE
+    if (limit == RLIM_INFINITY and large) or not count or file.inode.mode & S_IFMT != S_IFREG:
         return count
     if offset is None:
         offset = file.inode.stat().size if file.flags & O_APPEND else file.offset
     if offset >= limit:
         send_self(task, SIGXFSZ)
         raise LinuxError(EFBIG)
+    if not large:
+        limit = min(limit, MAX_SMALL)
+        if offset >= limit:
+            raise LinuxError(EFBIG)
     return min(count, limit - offset)
 
 

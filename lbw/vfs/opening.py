@@ -10,6 +10,7 @@ from lbw.abi.errno import (
     ELOOP,
     ENAMETOOLONG,
     ENOTDIR,
+    EOVERFLOW,
     EPERM,
     EROFS,
     ESTALE,
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 _WANTED = (READ, WRITE, READ | WRITE, READ | WRITE)
 #: Flags that say how to open, and are not kept.
 _ONCE = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC
+#: The largest file that may be opened without O_LARGEFILE, bytes: what a signed 32-bit offset can name.
+MAX_SMALL = 0x7FFF_FFFF
 
 
 def open_file(ctx: FsContext, path: bytes, flags: int, mode: int, at: Location | None = None) -> File:
@@ -106,13 +109,15 @@ def open_location(ctx: FsContext, location: Location, flags: int) -> File:
         raise LinuxError(EPERM)
     if kind != S_IFREG and kind != S_IFDIR:
         # O_NOCTTY is for the terminal's driver, and not kept either.
-        file = ctx.vfs.open_special(ctx, location, flags & ~_ONCE | flags & O_NOCTTY | O_LARGEFILE)
+        file = ctx.vfs.open_special(ctx, location, flags & ~_ONCE | flags & O_NOCTTY)
         file.flags &= ~O_NOCTTY
         file.location = location
         return file
     if wanted & WRITE:
         ctx.vfs.require_writable(inode)
-    kept = flags & ~_ONCE | O_LARGEFILE
+    if not flags & O_LARGEFILE and kind == S_IFREG and inode.stat().size > MAX_SMALL:
+        raise LinuxError(EOVERFLOW)
+    kept = flags & ~_ONCE
     if flags & O_TRUNC:
         strip_privileges(credentials, inode)
         file = inode.open_truncated(kept)
@@ -144,7 +149,7 @@ def _open_creating(ctx: FsContext, path: bytes, flags: int, mode: int, at: Locat
     parent = directory.inode
     require(ctx.credentials, parent, WRITE | SEARCH)
     mode, uid, gid = new_owner(ctx.credentials, parent, S_IFREG | mode & 0o7777 & ~ctx.umask)
-    kept = flags & ~_ONCE | O_LARGEFILE
+    kept = flags & ~_ONCE
     try:
         inode, file = parent.create_open(name, mode, uid, gid, kept)
     except LinuxError as error:
@@ -170,7 +175,7 @@ def _open_tmpfile(ctx: FsContext, path: bytes, flags: int, mode: int, at: Locati
     require(ctx.credentials, directory.inode, WRITE | SEARCH)
     mode, uid, gid = new_owner(ctx.credentials, directory.inode, S_IFREG | mode & 0o7777 & ~ctx.umask)
     inode = directory.inode.tmpfile(mode, uid, gid)
-    file = inode.open(flags & ~(_ONCE | O_DIRECTORY) | O_LARGEFILE)
+    file = inode.open(flags & ~(_ONCE | O_DIRECTORY))
     file.flags |= O_DIRECTORY  # F_GETFL tells it
     number = inode.recent().ino
     file.location = Location(directory.mount, inode, directory, b"#%d" % number)

@@ -8,7 +8,7 @@ import sys
 import pytest
 from pseudo_world import FakeMemory, World, read_all
 
-from lbw.abi.fcntl import O_RDONLY
+from lbw.abi.fcntl import O_LARGEFILE, O_RDONLY
 from lbw.abi.mman import MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE
 from lbw.abi.resource import RLIM_INFINITY
 from lbw.mm.vma import Vma
@@ -190,7 +190,7 @@ def test_cpuinfo_is_what_the_processor_answers() -> None:
 
 @on_linux
 def test_fdinfo_is_the_hosts(world: World) -> None:
-    file = open_file(world.ctx, b"/dev/zero", os.O_RDWR | os.O_NONBLOCK, 0)
+    file = open_file(world.ctx, b"/dev/zero", os.O_RDWR | os.O_NONBLOCK | O_LARGEFILE, 0)
     fd = world.me.files.install(file, close_on_exec=True)
     native = os.open("/dev/zero", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

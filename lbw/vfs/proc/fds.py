@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbw.abi.errno import ENOENT, LinuxError
-from lbw.abi.fcntl import O_CLOEXEC, O_LARGEFILE
+from lbw.abi.fcntl import O_CLOEXEC
 from lbw.abi.stat import S_IFLNK, S_IFREG, S_IRUSR, S_IWUSR, S_IXUSR
 from lbw.vfs.inode import Inode, Stat
 from lbw.vfs.location import Location
@@ -133,7 +133,5 @@ def fdinfo(file: File, close_on_exec: bool) -> bytes:
     """Return /proc/PID/fdinfo/N."""
     location = file.location
     flags = file.flags & ~O_CLOEXEC | (O_CLOEXEC if close_on_exec else 0)
-    if location is not None:
-        flags |= O_LARGEFILE  # every 64-bit open has it
     mount = location.mount.id if location is not None else 0
     return b"pos:\t%d\nflags:\t0%o\nmnt_id:\t%d\nino:\t%d\n" % (file.offset, flags, mount, file.inode.stat().ino)

@@ -8,7 +8,7 @@ file` goes on where the guest stopped, so plain read, write and lseek are used. 
 from __future__ import annotations
 
 from lbw.abi.errno import EACCES, EAGAIN, EBADF, EINVAL, ESPIPE, LinuxError
-from lbw.abi.fcntl import O_ACCMODE, O_APPEND, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET
+from lbw.abi.fcntl import O_ACCMODE, O_APPEND, O_LARGEFILE, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET
 from lbw.abi.ioctl import FIONREAD
 from lbw.abi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from lbw.host.events import READABLE, WRITABLE
@@ -247,7 +247,7 @@ def host_stream(fd: int, events: HostEvents) -> HostStream:
     """Return the open file of inherited descriptor `fd`, with its access mode.  OSError: it is not open"""
     stream = InheritedStream(fd)
     readable, writable, append = stream.access()
-    mode = O_RDWR if readable and writable else O_WRONLY if writable else O_RDONLY
+    mode = O_LARGEFILE | (O_RDWR if readable and writable else O_WRONLY if writable else O_RDONLY)
     return HostStream(StreamInode(stream, events), mode | (O_APPEND if append else 0))
 
 
