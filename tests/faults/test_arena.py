@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ def test_fragments_fill_a_page_before_the_next_one_is_taken():
     assert len(arena.pages) == -(-300 // (PAGE // 40))
     assert max(arena.pages) - min(arena.pages) == len(arena.pages) - 1
     ordered = sorted(places)
-    assert all(first + 40 <= second for first, second in zip(ordered, ordered[1:], strict=False))
+    assert all(first + 40 <= second for first, second in pairwise(ordered))
 
 
 def test_what_was_written_is_there_and_int3_around_it():

@@ -70,7 +70,9 @@ def test_five_bytes_reach_everything():
     assert list(windows(0x800_0000, 7, b"", 32)) == [(b"", 0x1_0000, 0xFFFF_E000)]
 
 
-@pytest.mark.parametrize(("length", "known", "paddings"), [(4, 1, {0}), (4, 4, {0, 1, 2, 3}), (2, 2, set()), (2, 3, {0})])
+@pytest.mark.parametrize(
+    ("length", "known", "paddings"), [(4, 1, {0}), (4, 4, {0, 1, 2, 3}), (2, 2, set()), (2, 3, {0})]
+)
 def test_unknown_followers_offer_no_window(length, known, paddings):
     """At the end of a mapping fewer bytes are known."""
     found = windows(0x4000_0000, length, bytes(known), 64)
