@@ -118,4 +118,4 @@ def test_lengths_are_those_of_a_disassembler(code, bits, two):
     if found is not None and found[2] not in ("ud0", "ud1", "montmul") and not found[2].startswith(("x", "rep x")):
         assert instruction_length(code, 0, bits) == found[1]
     assert instruction_length(bytes([0x66] * 15) + code, 0, bits) == 0  # too long
-    assert LEGACY_PREFIXES >= {0x64, 0x66, 0xF0}
+    assert {0x64, 0x66, 0xF0} <= LEGACY_PREFIXES
