@@ -128,7 +128,7 @@ def make_task(task: Task, arguments: CloneArguments) -> Task:
     context = task.context.clone()
     context.mmu = memory.mmu
     child = Task(
-        kernel, tid, process, task.abi, context, memory,
+        kernel, tid, process, task.program_abi, context, memory,
         task.files.acquire() if flags & CLONE_FILES else task.files.fork(),
         task.fs if flags & CLONE_FS else task.fs.fork(),
         task.signals.fork(keep_altstack=flags & (CLONE_VM | CLONE_VFORK) != CLONE_VM),

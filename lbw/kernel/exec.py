@@ -59,9 +59,9 @@ def execute(
     leave_memory(task)
     context = task.context
     task.memory = memory
-    task.abi = program.abi
+    task.abi = task.program_abi = program.abi
     context.mmu = memory.mmu
-    context.reset(loaded.entry, loaded.stack_pointer)
+    context.reset(loaded.entry, loaded.stack_pointer, 8 * program.abi.word)
     context.modified = ALL
     task.attention |= RELOAD
 

@@ -11,6 +11,7 @@ from lbw.kernel.dispatch import SyscallTable
 from lbw.kernel.futex import Futexes
 from lbw.kernel.pids import PidAllocator
 from lbw.kernel.scheduler import Scheduler
+from lbw.kernel.tables import SyscallTables
 from lbw.kernel.timers import Timers
 
 TYPE_CHECKING = False
@@ -97,7 +98,7 @@ class Kernel:
         self.observer = observer
         self._report = report
         self.counters = Counters()
-        self.tables: dict[Abi, SyscallTable] = {}
+        self.tables = SyscallTables(observer)
         self.futexes = Futexes()
         self.pids = PidAllocator()
         self.signal_accounts: dict[int, QueueAccount] = {}  # queued signals, by real user id

@@ -42,8 +42,9 @@ def settle(task: Task, handler_flags: int | None) -> None:
         again = rule == RESTART and handler_flags & SA_RESTART and task.restart_call is None
         task.restart_call = None
         number = task.call if again else -1
+    task.abi = task.program_abi
     if number < 0:
-        registers[RAX] = -EINTR & WORD
+        registers[RAX] = -EINTR & (WORD if task.context.bits == 64 else WORD >> 32)
     else:
         registers[RAX] = number
         registers[RIP] = (registers[RIP] - 2) & WORD  # `syscall` and `int 0x80` are two bytes long

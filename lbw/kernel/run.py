@@ -10,9 +10,11 @@ from __future__ import annotations
 from itertools import count
 
 from lbw.abi.errno import LinuxError
-from lbw.cpu.contracts import FAULT, PAGE_FAULT, RAX, RESULT, SYSCALL
+from lbw.cpu.contracts import FAULT, PAGE_FAULT, PREEMPTED, RAX, RESULT
 from lbw.kernel.dispatch import begin_call, continue_call, handler_failed, unknown_call
+from lbw.kernel.fault_path import leave_fragment, page_fault_is_ours
 from lbw.kernel.fault_signals import processor_fault, segmentation_fault
+from lbw.kernel.gates import foreign_call, own_gate, return_to_guest
 from lbw.kernel.oom import out_of_memory
 from lbw.kernel.restart import settle
 from lbw.kernel.signal_delivery import deliver_signals
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
     from lbw.kernel.kernel import Kernel
     from lbw.kernel.task import Task
-
-WORD = 1 << 64
 
 #: No host sleeps longer at a time, ns; some cannot.
 LONGEST_SLEEP = 3600 * 10**9
@@ -84,14 +84,16 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                     return
             context = task.context
             memory_fault = task.memory.fault
+            fragments = task.memory.hidden.pages
             table = kernel.tables[task.abi]
             entries, calls = table.entries, table.calls
             size = len(entries)
+            own, word = own_gate(task.abi), 1 << 8 * task.abi.word
             for traps in count(traps + 1):  # noqa: B007, B020  counts for free what `charge` wants to know
                 resume(context)
                 _, trap = wait()
                 kind = trap.kind
-                if kind == SYSCALL:
+                if kind == own:
                     registers = context.registers
                     number = registers[RAX]
                     try:
@@ -106,7 +108,7 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                         result = handler_failed(task, number, error)
                     if type(result) is int:
                         # Not `registers`: a handler may have moved them (execve, rt_sigreturn).
-                        context.registers[RAX] = result if result >= 0 else result + WORD
+                        context.registers[RAX] = result if result >= 0 else result + word
                         if not context.modified:
                             context.modified = RESULT
                     else:
@@ -117,17 +119,23 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                             return  # it waits
                 elif kind == PAGE_FAULT:
                     counters.page_faults += 1
+                    inside = context.registers[RIP] >> 12 in fragments
+                    if inside:
+                        leave_fragment(task)
                     try:
                         memory_fault(trap.address, trap.error_code)
                     except SegmentationFault as fault:
-                        segmentation_fault(task, fault, trap)
+                        if inside or not page_fault_is_ours(task, trap):
+                            segmentation_fault(task, fault, trap)
                     except LinuxError:
                         out_of_memory(task)
                 elif kind == FAULT:
                     counters.faults += 1
                     processor_fault(task, trap)
-                else:
+                elif kind == PREEMPTED:
                     counters.preemptions += 1
+                    if context.registers[RIP] >> 12 in fragments:
+                        leave_fragment(task)
                     kernel.tick()
                     if kernel.stopping:
                         return
@@ -135,19 +143,13 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                         task.involuntary_switches += 1
                         kernel.scheduler.ready(task)
                         return
+                elif not foreign_call(task, trap):
+                    return
                 if task.attention:
                     break
     finally:
         kernel.scheduler.busy = False
         charge(kernel, task, traps)
-
-
-def return_to_guest(task: Task, result: int) -> None:
-    """Store the result of a call that waited."""
-    context = task.context
-    context.registers[RAX] = result if result >= 0 else result + WORD
-    if not context.modified:
-        context.modified = RESULT
 
 
 def attend(task: Task) -> bool:

@@ -74,8 +74,8 @@ class Task:
     __slots__ = (
         "abi", "attention", "call", "clear_child_tid", "comm", "context", "coroutine", "fatal_only", "files", "fs",
         "interrupted", "involuntary_switches", "kernel", "memory", "outcome", "parent_death_signal", "process",
-        "restart_call", "robust_list", "signals", "slice_start", "start_time", "state", "system_time", "tid",
-        "user_time", "vfork_queue", "voluntary_switches",
+        "program_abi", "restart_call", "robust_list", "signals", "slice_start", "start_time", "state", "system_time",
+        "tid", "tls", "user_time", "vfork_queue", "voluntary_switches",
     )  # fmt: skip
 
     def __init__(
@@ -85,7 +85,8 @@ class Task:
         self.kernel = kernel
         self.tid = tid
         self.process = process
-        self.abi = abi
+        self.abi = abi  # of the system call under way; else, and nearly always, the program's
+        self.program_abi = abi
         self.context = context
         self.memory = memory
         self.files = files
@@ -102,6 +103,7 @@ class Task:
         self.outcome = PENDING
         self.fatal_only = False
         # Registered by the guest
+        self.tls = (0, 0, 0)  # descriptors of the GDT entries for TLS (lbw.kernel.tls)
         self.clear_child_tid = 0  # address, 0: none
         self.robust_list = 0  # address of struct robust_list_head
         self.parent_death_signal = 0

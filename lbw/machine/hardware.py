@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from lbw.abi.i386 import I386
 from lbw.abi.x86_64 import X86_64
 from lbw.cpu.unicorn.engine import UnicornEngine
 from lbw.host.dirs import cache_dir
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lbw.abi.x86_64 import Abi
 
 #: ABIs that programs may have.
-ABIS = (X86_64,)
+ABIS = (X86_64, I386)
 
 
 class Board:
@@ -37,7 +38,7 @@ class Board:
         self.engine = UnicornEngine(self.ram, self.frames)
         self.homes = HomeAddresses()
         self.images = Images(ABIS, ImageStore(os.path.join(cache_dir(), "images")))
-        self.hardware = Hardware()
+        self.hardware = Hardware(self.engine.identity)
 
     def create_memory(self, abi: Abi) -> AddressSpace:
         """Return an empty address space.  LinuxError(ENOMEM)"""

@@ -16,6 +16,7 @@ from lbw.kernel.kernel import Kernel
 from lbw.kernel.proc_source import KernelProcSource
 from lbw.kernel.start import start_program
 from lbw.machine import DEFAULT_PATH, Result
+from lbw.machine.hardware import ABIS
 from lbw.machine.streams import DEVNULL, PIPE, STDOUT, Capture, Feed
 from lbw.machine.users import User, find_user
 from lbw.syscalls.loading import load_table
@@ -61,7 +62,7 @@ class Session:
             hostname=os.fsencode(machine.hostname), strict=machine.strict, observer=self.trace,
         )  # fmt: skip
         for abi in ABIS:
-            self.kernel.install(abi, load_table(abi))
+            self.kernel.tables.offer(abi, load_table)
         tree.mount_proc(KernelProcSource(self.kernel, tree.devices))
 
     def run(
