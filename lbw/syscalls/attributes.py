@@ -27,6 +27,8 @@ from lbw.vfs import operations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from struct import Struct
+
     from lbw.kernel.task import Task
     from lbw.vfs.inode import Inode
 
@@ -151,14 +153,17 @@ def touch(task: Task, dirfd: int, path: bytes | None, flags: int = 0) -> int:
 @syscall(
     "utimensat", DirFd("dirfd"), OptionalPath("pathname"), Timespec("times", 2), Flags("flags", AT_FLAGS)
 )  # fmt: skip
-def utimensat(task: Task, dirfd: int, path: bytes | None, times: int, flags: int) -> int:
+def utimensat(
+    task: Task, dirfd: int, path: bytes | None, times: int, flags: int, layout: Struct | None = None
+) -> int:  # fmt: skip
     """Set access and modification time; UTIME_NOW, UTIME_OMIT; NULL times mean now.  man 2 utimensat"""
     if not times:
         return touch(task, dirfd, path, flags)
+    layout = layout or task.abi.timespec
     chosen: list[int | None] = []
     all_now = valid = True
     for index in range(2):
-        seconds, part = task.memory.load(times + index * task.abi.timespec.size, task.abi.timespec)
+        seconds, part = task.memory.load(times + index * layout.size, layout)
         all_now = all_now and part == UTIME_NOW
         if part == UTIME_OMIT:
             chosen.append(None)

@@ -49,28 +49,29 @@ TIME_ERROR, STA_UNSYNC = 5, 0x40
 
 
 @syscall("clock_gettime", Choice("clockid", CLOCKS), OutTimespec("tp"))
-def clock_gettime(task: Task, clockid: int, tp: int) -> int:
+def clock_gettime(task: Task, clockid: int, tp: int, layout: Struct | None = None) -> int:
     """Store the time of a clock.  man 2 clock_gettime: EINVAL"""
     now = read_clock(task, clockid)
-    task.memory.store(tp, task.abi.timespec, now // SECOND, now % SECOND)
+    task.memory.store(tp, layout or task.abi.timespec, now // SECOND, now % SECOND)
     return 0
 
 
 @syscall("clock_getres", Choice("clockid", CLOCKS), OutTimespec("res"))
-def clock_getres(task: Task, clockid: int, res: int) -> int:
+def clock_getres(task: Task, clockid: int, res: int, layout: Struct | None = None) -> int:
     """Store the resolution of a clock.  man 2 clock_getres: EINVAL"""
     read_clock(task, clockid)
     if res:
-        task.memory.store(res, task.abi.timespec, 0, COARSE_RESOLUTION if clockid in COARSE else 1)
+        resolution = COARSE_RESOLUTION if clockid in COARSE else 1
+        task.memory.store(res, layout or task.abi.timespec, 0, resolution)
     return 0
 
 
 @syscall("clock_settime", Choice("clockid", CLOCKS), Timespec("tp"))
-def clock_settime(task: Task, clockid: int, tp: int) -> int:
+def clock_settime(task: Task, clockid: int, tp: int, layout: Struct | None = None) -> int:
     """Refuse to set a clock.  man 2 clock_settime: EINVAL, EPERM"""
     if clockid not in SETTABLE and clockid >= 0:
         raise LinuxError(EINVAL)
-    seconds, nanoseconds = task.memory.load(tp, task.abi.timespec)
+    seconds, nanoseconds = task.memory.load(tp, layout or task.abi.timespec)
     if seconds < 0 or not 0 <= nanoseconds < SECOND:
         raise LinuxError(EINVAL)
     raise LinuxError(EPERM)
@@ -107,26 +108,26 @@ def time(task: Task, tloc: int) -> int:
 
 
 @syscall("adjtimex", Pointer("buf"), support=PARTIAL, note="tells only; adjusting is EPERM")
-def adjtimex(task: Task, buf: int) -> int:
+def adjtimex(task: Task, buf: int, layout: Struct = TIMEX) -> int:
     """Tell that the clock is not synchronised by us.  man 2 adjtimex: EPERM"""
-    return tell_adjustment(task, buf)
+    return tell_adjustment(task, buf, layout)
 
 
 @syscall("clock_adjtime", Choice("clockid", CLOCKS), Pointer("buf"), support=PARTIAL, note="tells only; see adjtimex")
-def clock_adjtime(task: Task, clockid: int, buf: int) -> int:
+def clock_adjtime(task: Task, clockid: int, buf: int, layout: Struct = TIMEX) -> int:
     """As adjtimex, for CLOCK_REALTIME.  man 2 clock_adjtime: EINVAL, EOPNOTSUPP"""
     if clockid != CLOCK_REALTIME:
         raise LinuxError(EOPNOTSUPP if clockid in CLOCKS else EINVAL)
-    return tell_adjustment(task, buf)
+    return tell_adjustment(task, buf, layout)
 
 
-def tell_adjustment(task: Task, buf: int) -> int:
+def tell_adjustment(task: Task, buf: int, layout: Struct) -> int:
     """Store a struct timex for an unadjusted clock.  EPERM: asked to adjust"""
     if task.memory.read_u32(buf):
         raise LinuxError(EPERM)
     now = task.kernel.clock.realtime()
     task.memory.store(
-        buf, TIMEX, 0, 0, 0, 16_000_000, 16_000_000, STA_UNSYNC, 2, 1, 32_768_000,
+        buf, layout, 0, 0, 0, 16_000_000, 16_000_000, STA_UNSYNC, 2, 1, 32_768_000,
         now // SECOND, now % SECOND // 1000, 10_000, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     )  # fmt: skip
     return TIME_ERROR

@@ -30,7 +30,7 @@ from lbw.syscalls.table import PARTIAL, syscall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from lbw.kernel.task import Task
     from lbw.vfs.file import File
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: What F_SETFL may change.
 SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | 0o20000  # the last is O_ASYNC
+
+NO_OTHERS: dict[int, Command | None] = {}
 
 #: struct f_owner_ex: type, pid.
 OWNER_EX = Struct("<ii")
@@ -70,10 +72,15 @@ def dup3(task: Task, fd: int, new: int, flags: int) -> int:
     "fcntl", Fd("fd"), Choice("cmd", FCNTL_COMMANDS), Hex("arg"),
     support=PARTIAL, note="no leases, no directory notification, no seals; F_SETSIG and O_ASYNC send nothing",
 )  # fmt: skip
-def fcntl(task: Task, fd: int, command: int, argument: int) -> int | Awaitable[int]:
-    """Duplicate, flags, locks, owner, pipe size.  EINVAL: an unknown command.  man 2 fcntl"""
+def fcntl(
+    task: Task, fd: int, command: int, argument: int, others: Mapping[int, Command | None] = NO_OTHERS
+) -> int | Awaitable[int]:
+    """Duplicate, flags, locks, owner, pipe size.  EINVAL: an unknown command.  man 2 fcntl
+
+    `others` are commands that go before the usual ones: those with structures of another layout; None: not there.
+    """
     file = task.files.get_any(fd)
-    action = COMMANDS.get(command)
+    action = others[command] if command in others else COMMANDS.get(command)
     if file.flags & O_PATH and command not in PATH_COMMANDS:
         raise LinuxError(EBADF)
     if action is None:

@@ -43,17 +43,19 @@ class Shown(Pointer):
 
 
 class Timespec(Shown):
-    """A struct timespec (or timeval) that the call reads; `count` of them form an array."""
+    """A struct timespec (or timeval) that the call reads; `count` of them form an array; `wide`: of a *_time64 call."""
 
-    __slots__ = ("count", "micro")
+    __slots__ = ("count", "micro", "wide")
 
-    def __init__(self, name: str, count: int = 1, micro: bool = False) -> None:
+    def __init__(self, name: str, count: int = 1, micro: bool = False, wide: bool = False) -> None:
         super().__init__(name)
         self.count = count
         self.micro = micro
+        self.wide = wide
 
     def target(self, task: Task, address: int, result: int) -> str:
-        layout = task.abi.timeval if self.micro else task.abi.timespec
+        abi = task.abi
+        layout = abi.timeval if self.micro else abi.timespec64 if self.wide else abi.timespec
         fraction = "tv_usec" if self.micro else "tv_nsec"
         special = {} if self.micro else {(1 << 30) - 1: "UTIME_NOW", (1 << 30) - 2: "UTIME_OMIT"}
         shown = []

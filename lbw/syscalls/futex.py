@@ -24,6 +24,7 @@ from lbw.syscalls.table import PARTIAL, syscall
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from struct import Struct
 
     from lbw.kernel.task import Task
 
@@ -49,8 +50,9 @@ def count_of(value: int) -> int:
     UInt("val3"), support=PARTIAL, note="no priority inheritance (ENOSYS)",
 )  # fmt: skip
 def futex(
-    task: Task, uaddr: int, futex_op: int, val: int, timeout: int, uaddr2: int, val3: int
-) -> int | Awaitable[int]:
+    task: Task, uaddr: int, futex_op: int, val: int, timeout: int, uaddr2: int, val3: int,
+    layout: Struct | None = None,
+) -> int | Awaitable[int]:  # fmt: skip
     """Wait for a word of memory to change, or wake those who wait.
 
     EAGAIN: the word is not what was expected; ETIMEDOUT; EINTR; EFAULT; EINVAL; ENOSYS: PI operations.  man 2 futex
@@ -66,7 +68,7 @@ def futex(
     if operation in (FUTEX_WAIT, FUTEX_WAIT_BITSET):
         deadline = None
         if timeout:
-            deadline = futex_deadline(task, timeout, operation == FUTEX_WAIT_BITSET, realtime)
+            deadline = futex_deadline(task, timeout, operation == FUTEX_WAIT_BITSET, realtime, layout)
         return futex_wait(
             task, uaddr, val, private, val3 if operation == FUTEX_WAIT_BITSET else FUTEX_BITSET_MATCH_ANY, deadline
         )
@@ -92,9 +94,9 @@ def futex(
     raise LinuxError(ENOSYS)
 
 
-def futex_deadline(task: Task, address: int, absolute: bool, realtime: bool) -> int:
+def futex_deadline(task: Task, address: int, absolute: bool, realtime: bool, layout: Struct | None = None) -> int:
     """Return the deadline that a timespec gives, in monotonic ns.  EFAULT, EINVAL"""
-    time = duration_at(task, address)
+    time = duration_at(task, address, layout)
     clock = task.kernel.clock
     if not absolute:
         return clock.monotonic() + time

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from struct import Struct
 
-from lbw.abi.errno import EAGAIN, EINVAL, ENOLCK, LinuxError
+from lbw.abi.errno import EAGAIN, EINVAL, ENOLCK, EOVERFLOW, LinuxError
 from lbw.abi.fcntl import F_UNLCK, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN
 from lbw.syscalls.flag_names import FLOCK_OPERATIONS
 from lbw.syscalls.parameters import Fd, Flags
 from lbw.syscalls.table import syscall
+from lbw.syscalls.transfer import MAX_OFFSET
 from lbw.vfs.locks import LockManager, RecordLock, lock_range
 
 TYPE_CHECKING = False
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 FLOCK = Struct("<hh4xqqi4x")
 
 
-def record_lock(task: Task, file: File, data: bytes, description: bool) -> RecordLock:
+def record_lock(task: Task, file: File, address: int, description: bool, layout: Struct) -> RecordLock:
     """Return the request that a struct flock makes.  EINVAL: an OFD lock with a pid"""
-    kind, whence, start, length, pid = FLOCK.unpack(data)
+    kind, whence, start, length, pid = task.memory.load(address, layout)
     if description and pid:
         raise LinuxError(EINVAL)
     first, last = lock_range(file, whence, start, length)
@@ -38,12 +39,12 @@ def record_lock(task: Task, file: File, data: bytes, description: bool) -> Recor
     return RecordLock(task.files, task.process.pid, kind, first, last)
 
 
-def lock_command(description: bool, wait: bool) -> Command:
+def lock_command(description: bool, wait: bool, layout: Struct = FLOCK) -> Command:
     """Return F_SETLK, F_SETLKW or their OFD forms."""
 
     def set_lock(task: Task, fd: int, file: File, address: int) -> int | Awaitable[int]:
         """Set or drop a record lock.  EAGAIN, EDEADLK, EBADF"""
-        request = record_lock(task, file, task.memory.read(address, FLOCK.size), description)
+        request = record_lock(task, file, address, description, layout)
         manager = lock_manager(task)
         try:
             manager.lock(file, request)
@@ -74,17 +75,19 @@ async def wait_for_lock(task: Task, file: File, request: RecordLock) -> int:
         file.release()
 
 
-def test_command(description: bool) -> Command:
-    """Return F_GETLK or F_OFD_GETLK."""
+def test_command(description: bool, layout: Struct = FLOCK, furthest: int = MAX_OFFSET) -> Command:
+    """Return F_GETLK or F_OFD_GETLK, for a layout whose offsets go as far as `furthest`."""
 
     def test_lock(task: Task, fd: int, file: File, address: int) -> int:
-        """Tell whether a lock could be had, or who holds one that is in the way."""
-        data = task.memory.read(address, FLOCK.size)
-        held = lock_manager(task).test(file, record_lock(task, file, data, description))
+        """Tell whether a lock could be had, or who holds one that is in the way.  EOVERFLOW: too far away to tell"""
+        held = lock_manager(task).test(file, record_lock(task, file, address, description, layout))
         if held is None:
             task.memory.write(address, F_UNLCK.to_bytes(2, "little"))
         else:
-            task.memory.write(address, FLOCK.pack(held.kind, 0, held.first, held.length, held.pid))
+            if held.first > furthest:
+                raise LinuxError(EOVERFLOW)
+            length = min(held.length, furthest)
+            task.memory.store(address, layout, held.kind, 0, held.first, length, held.pid)
         return 0
 
     return test_lock

@@ -24,6 +24,7 @@ from lbw.syscalls.table import NO_HANDLER, syscall
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
+    from struct import Struct
     from typing import Any
 
     from lbw.kernel.task import Task
@@ -150,9 +151,11 @@ def read_mask(task: Task, address: int, size: int) -> int | None:
 @syscall(
     "ppoll", PollFds("fds"), UInt("nfds"), Timespec("tmo_p"), SigSet("sigmask"), Size("sigsetsize"), restart=NO_HANDLER
 )
-def ppoll(task: Task, fds: int, count: int, timeout: int, sigmask: int, size: int) -> int | Awaitable[int]:
+def ppoll(
+    task: Task, fds: int, count: int, timeout: int, sigmask: int, size: int, layout: Struct | None = None
+) -> int | Awaitable[int]:
     """As poll, under a signal mask; the time that is left is stored.  man 2 ppoll"""
-    limit = Limit(task, timeout, False)
+    limit = Limit(task, timeout, layout or task.abi.timespec)
     mask = read_mask(task, sigmask, size)
     watched = load_pollfds(task, fds, count)
     ready, _ = scan(task, watched)
@@ -172,23 +175,22 @@ def ppoll(task: Task, fds: int, count: int, timeout: int, sigmask: int, size: in
 class Limit:
     """The timeout of ppoll, select and pselect6: a structure that the call updates with the time left."""
 
-    __slots__ = ("address", "deadline", "micro", "nanoseconds", "task")
+    __slots__ = ("address", "deadline", "layout", "micro", "nanoseconds", "task")
 
-    def __init__(self, task: Task, address: int, micro: bool) -> None:
-        """Read the structure at `address`, 0: no limit.  EINVAL: negative or not normal"""
+    def __init__(self, task: Task, address: int, layout: Struct, micro: bool = False) -> None:
+        """Read the timespec, or timeval (`micro`), at `address`, 0: no limit.  EINVAL: negative or not normal"""
         self.task = task
         self.address = address
+        self.layout = layout
         self.micro = micro
         self.nanoseconds: int | None = None
         self.deadline: int | None = None
         if address:
+            seconds, part = task.memory.load(address, layout)
             if micro:
-                seconds, part = task.memory.load(address, task.abi.timeval)
                 part *= 1000  # more than a second of microseconds is allowed
-            else:
-                seconds, part = task.memory.load(address, task.abi.timespec)
-                if part >= SECOND:
-                    raise LinuxError(EINVAL)
+            elif part >= SECOND:
+                raise LinuxError(EINVAL)
             if seconds < 0 or part < 0:
                 raise LinuxError(EINVAL)
             self.nanoseconds = seconds * SECOND + part
@@ -199,13 +201,9 @@ class Limit:
         if self.address and self.nanoseconds:
             assert self.deadline is not None
             left = max(0, self.deadline - self.task.kernel.clock.monotonic())
-            abi = self.task.abi
             seconds, part = divmod(left, SECOND)
             try:
-                if self.micro:
-                    self.task.memory.store(self.address, abi.timeval, seconds, part // 1000)
-                else:
-                    self.task.memory.store(self.address, abi.timespec, seconds, part)
+                self.task.memory.store(self.address, self.layout, seconds, part // 1000 if self.micro else part)
             except LinuxError:
                 pass
         return result

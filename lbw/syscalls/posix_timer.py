@@ -64,26 +64,28 @@ def timer_create(task: Task, clockid: int, sevp: int, timerid: int) -> int:
     InStruct("new_value", show_itimerspec),
     OutStruct("old_value", show_itimerspec),
 )
-def timer_settime(task: Task, timerid: int, flags: int, new_value: int, old_value: int) -> int:
+def timer_settime(
+    task: Task, timerid: int, flags: int, new_value: int, old_value: int, layout: Struct | None = None
+) -> int:  # fmt: skip
     """Arm a timer, or disarm it with a value of zero.  EINVAL: the timer, nanoseconds.  man 2 timer_settime"""
     if not new_value:
         raise LinuxError(EINVAL)
-    layout = task.abi.timespec
+    layout = layout or task.abi.timespec
     interval = _time(*task.memory.load(new_value, layout))
     value = _time(*task.memory.load(new_value + layout.size, layout))
     timer = find_timer(task.process, timerid)
     old = (timer.interval, timer.remaining)
     timer.set(value, interval, bool(flags & TIMER_ABSTIME))
     if old_value:
-        _store(task, old_value, *old)
+        _store(task, old_value, *old, layout)
     return 0
 
 
 @syscall("timer_gettime", Int("timerid"), OutStruct("curr_value", show_itimerspec))
-def timer_gettime(task: Task, timerid: int, curr_value: int) -> int:
+def timer_gettime(task: Task, timerid: int, curr_value: int, layout: Struct | None = None) -> int:
     """Store interval and remaining time of a timer.  man 2 timer_gettime"""
     timer = find_timer(task.process, timerid)
-    _store(task, curr_value, timer.interval, timer.remaining)
+    _store(task, curr_value, timer.interval, timer.remaining, layout or task.abi.timespec)
     return 0
 
 
@@ -107,7 +109,6 @@ def _time(seconds: int, nanoseconds: int) -> int:
     return int(seconds * _BILLION + nanoseconds)
 
 
-def _store(task: Task, address: int, interval: int, left: int) -> None:
-    layout = task.abi.timespec
+def _store(task: Task, address: int, interval: int, left: int, layout: Struct) -> None:
     task.memory.store(address, layout, *divmod(interval, _BILLION))
     task.memory.store(address + layout.size, layout, *divmod(left, _BILLION))

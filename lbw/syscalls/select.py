@@ -23,6 +23,7 @@ from lbw.syscalls.table import NO_HANDLER, syscall
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from struct import Struct
 
     from lbw.kernel.task import Task
 
@@ -95,7 +96,7 @@ def select_until(task: Task, sets: Sets, limit: Limit, mask: int | None) -> int 
 )  # fmt: skip
 def select(task: Task, count: int, readfds: int, writefds: int, exceptfds: int, timeout: int) -> int | Awaitable[int]:
     """Wait until a descriptor is ready; the sets and the time left are stored.  man 2 select"""
-    limit = Limit(task, timeout, True)
+    limit = Limit(task, timeout, task.abi.timeval, True)
     return select_until(task, Sets(task, count, readfds, writefds, exceptfds), limit, None)
 
 
@@ -104,12 +105,13 @@ def select(task: Task, count: int, readfds: int, writefds: int, exceptfds: int, 
     Pointer("sigmask"), restart=NO_HANDLER,
 )  # fmt: skip
 def pselect6(
-    task: Task, count: int, readfds: int, writefds: int, exceptfds: int, timeout: int, sigmask: int
-) -> int | Awaitable[int]:
+    task: Task, count: int, readfds: int, writefds: int, exceptfds: int, timeout: int, sigmask: int,
+    layout: Struct | None = None,
+) -> int | Awaitable[int]:  # fmt: skip
     """As select, under a signal mask: `sigmask` is the address of its address and size.  man 2 pselect"""
     mask = None
     if sigmask:
         memory = task.memory
         mask = read_mask(task, memory.read_pointer(sigmask), memory.read_pointer(sigmask + task.abi.word))
-    limit = Limit(task, timeout, False)
+    limit = Limit(task, timeout, layout or task.abi.timespec)
     return select_until(task, Sets(task, count, readfds, writefds, exceptfds), limit, mask)

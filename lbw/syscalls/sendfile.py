@@ -6,15 +6,17 @@ loses nothing; only `splice` out of a pipe has to take the bytes first, and then
 
 from __future__ import annotations
 
-from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EISDIR, EPIPE, ESPIPE, EXDEV, LinuxError
+from struct import Struct
+
+from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EISDIR, EOVERFLOW, EPIPE, ESPIPE, EXDEV, LinuxError
 from lbw.abi.fcntl import O_APPEND, O_NONBLOCK
 from lbw.abi.stat import S_IFBLK, S_IFDIR, S_IFMT, S_IFREG
 from lbw.kernel.task import Interrupted
 from lbw.syscalls.flag_names import SPLICE_FLAGS
-from lbw.syscalls.parameters import Fd, Flags, Pointer, Size, signed
+from lbw.syscalls.parameters import Fd, Flags, Pointer, Size
 from lbw.syscalls.start import only
 from lbw.syscalls.table import PARTIAL, syscall
-from lbw.syscalls.transfer import MAX_COUNT, room_below_limit, send_sigpipe
+from lbw.syscalls.transfer import MAX_COUNT, MAX_OFFSET, room_below_limit, send_sigpipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,20 +26,23 @@ if TYPE_CHECKING:
     from lbw.vfs.file import File
 
 BUFFER = 1 << 17
+#: An offset in memory (loff_t).
+OFFSET = Struct("<q")
 SPLICE_F_NONBLOCK = 2
 
 
 class Cursor:
     """Where one side of a copy stands: at an offset in guest memory, or at the file offset."""
 
-    __slots__ = ("address", "file", "offset", "task")
+    __slots__ = ("address", "file", "layout", "offset", "task")
 
-    def __init__(self, task: Task, file: File, address: int) -> None:
+    def __init__(self, task: Task, file: File, address: int, layout: Struct = OFFSET) -> None:
         """Read the offset at `address` (0: use the file offset).  EFAULT; EINVAL: negative"""
         self.task = task
         self.file = file
         self.address = address
-        self.offset = signed(task.memory.read_u64(address), 64) if address else file.offset
+        self.layout = layout
+        self.offset = task.memory.load(address, layout)[0] if address else file.offset
         if self.offset < 0:
             raise LinuxError(EINVAL)
 
@@ -48,7 +53,7 @@ class Cursor:
     def settle(self) -> None:
         """Store the offset where it came from."""
         if self.address:
-            self.task.memory.write_u64(self.address, self.offset)
+            self.task.memory.store(self.address, self.layout, self.offset)
         else:
             self.file.offset = self.offset
 
@@ -64,18 +69,23 @@ def put(task: Task, file: File, data: memoryview) -> int:
 
 
 @syscall("sendfile", Fd("out_fd"), Fd("in_fd"), Pointer("offset"), Size("count"))
-def sendfile(task: Task, out_fd: int, in_fd: int, offset: int, count: int) -> int | Awaitable[int]:
-    """Copy from a regular file to any file.  EINVAL: the input is something else, or the output appends"""
+def sendfile(
+    task: Task, out_fd: int, in_fd: int, offset: int, count: int, layout: Struct = OFFSET, furthest: int = MAX_OFFSET
+) -> int | Awaitable[int]:
+    """Copy from a regular file to any file, up to the offset `furthest`.
+
+    EINVAL: the input is something else, or the output appends; EOVERFLOW: it stands behind `furthest`
+    """
     from lbw.vfs.pipe import PipeEnd
 
     if offset:
-        task.memory.read_u64(offset)  # EFAULT even for a bad descriptor
+        task.memory.read(offset, layout.size)  # EFAULT even for a bad descriptor
     source = task.files.get(in_fd)
     if source.flags & 1:
         raise LinuxError(EBADF)
     if offset and isinstance(source, PipeEnd):
         raise LinuxError(ESPIPE)
-    cursor = Cursor(task, source, offset)
+    cursor = Cursor(task, source, offset, layout)
     target = task.files.get(out_fd)
     if not target.flags + 1 & 2:
         raise LinuxError(EBADF)
@@ -86,6 +96,10 @@ def sendfile(task: Task, out_fd: int, in_fd: int, offset: int, count: int) -> in
     if source.inode.mode & S_IFMT not in (S_IFREG, S_IFBLK):
         raise LinuxError(EINVAL)
     count = room_below_limit(task, target, None, min(count, MAX_COUNT))
+    if cursor.offset + count > furthest:
+        if cursor.offset >= furthest:
+            raise LinuxError(EOVERFLOW)
+        count = furthest - cursor.offset
     done, more = send_some(task, cursor, target, count, 0)
     if not more:
         cursor.settle()

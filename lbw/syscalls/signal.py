@@ -152,7 +152,9 @@ async def _wait_for_signal(task: Task) -> int:
     Size("sigsetsize"),
     restart=NEVER,
 )
-def rt_sigtimedwait(task: Task, set: int, info: int, timeout: int, sigsetsize: int) -> int | Coroutine[Any, Any, int]:
+def rt_sigtimedwait(
+    task: Task, set: int, info: int, timeout: int, sigsetsize: int, layout: Struct | None = None
+) -> int | Coroutine[Any, Any, int]:
     """Take a pending signal of `set`, which the caller should have blocked, waiting for it if need be.
 
     EAGAIN: none came in time. EINTR: another signal's handler ran.  man 2 sigtimedwait
@@ -162,7 +164,7 @@ def rt_sigtimedwait(task: Task, set: int, info: int, timeout: int, sigsetsize: i
     wanted &= ~UNBLOCKABLE
     deadline = None
     if timeout:
-        seconds, nanoseconds = task.memory.load(timeout, task.abi.timespec)
+        seconds, nanoseconds = task.memory.load(timeout, layout or task.abi.timespec)
         if seconds < 0 or not 0 <= nanoseconds < _BILLION:
             raise LinuxError(EINVAL)
         deadline = task.kernel.clock.monotonic() + seconds * _BILLION + nanoseconds

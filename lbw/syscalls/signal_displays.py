@@ -56,9 +56,9 @@ def show_itimerval(task: Task, address: int) -> str:
     )
 
 
-def show_itimerspec(task: Task, address: int) -> str:
-    """Return a struct itimerspec."""
-    layout = task.abi.timespec
+def show_itimerspec(task: Task, address: int, wide: bool = False) -> str:
+    """Return a struct itimerspec; `wide`: of a *_time64 call."""
+    layout = task.abi.timespec64 if wide else task.abi.timespec
     seconds, nanoseconds = task.memory.load(address, layout)
     left, left_nanoseconds = task.memory.load(address + layout.size, layout)
     return (

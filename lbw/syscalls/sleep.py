@@ -23,6 +23,7 @@ from lbw.syscalls.table import NO_HANDLER, syscall
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from struct import Struct
 
     from lbw.kernel.task import Task
 
@@ -39,9 +40,9 @@ SECOND = 1_000_000_000
 FOREVER = 1 << 62
 
 
-def duration_at(task: Task, address: int) -> int:
+def duration_at(task: Task, address: int, layout: Struct | None = None) -> int:
     """Return the timespec at `address` in ns.  EFAULT; EINVAL: negative, or a second and more of nanoseconds"""
-    seconds, nanoseconds = task.memory.load(address, task.abi.timespec)
+    seconds, nanoseconds = task.memory.load(address, layout or task.abi.timespec)
     if seconds < 0 or not 0 <= nanoseconds < SECOND:
         raise LinuxError(EINVAL)
     return min(int(seconds) * SECOND + int(nanoseconds), FOREVER)
@@ -57,7 +58,9 @@ def nanosleep(task: Task, req: int, rem: int) -> Awaitable[int]:
 @syscall("clock_nanosleep", Choice("clockid", CLOCKS), Flags("flags", {TIMER_ABSTIME: "TIMER_ABSTIME"}),
          Timespec("request"),
          Out("remain"), restart=NO_HANDLER)  # fmt: skip
-def clock_nanosleep(task: Task, clockid: int, flags: int, request: int, remain: int) -> Awaitable[int]:
+def clock_nanosleep(
+    task: Task, clockid: int, flags: int, request: int, remain: int, layout: Struct | None = None
+) -> Awaitable[int]:
     """Sleep for a time, or until one, by some clock.
 
     EINTR; EINVAL: no such clock; EOPNOTSUPP: a clock that only tells time.
@@ -66,21 +69,21 @@ def clock_nanosleep(task: Task, clockid: int, flags: int, request: int, remain: 
     clock = task.kernel.clock
     absolute = bool(flags & TIMER_ABSTIME)
     if clockid == CLOCK_PROCESS_CPUTIME_ID:
-        time = duration_at(task, request)
+        time = duration_at(task, request, layout)
         return sleep_cpu_time(task, time if absolute else process_time(task) + time)
     if clockid not in SLEEPABLE:
         known = clockid in MONOTONIC_CLOCKS or clockid in REALTIME_CLOCKS or clockid in CPU_CLOCKS
         raise LinuxError(EOPNOTSUPP if known else EINVAL)
     if clockid in ALARMS and not task.credentials.capable(CAP_WAKE_ALARM):
         raise LinuxError(EPERM)
-    time = duration_at(task, request)
+    time = duration_at(task, request, layout)
     now = clock.monotonic()
     if not absolute:
-        return sleep_until(task, now + time, remain)
+        return sleep_until(task, now + time, remain, layout)
     return sleep_absolute(task, now + time - clock.realtime() if clockid in REALTIME_CLOCKS else time)
 
 
-async def sleep_until(task: Task, deadline: int, remaining: int) -> int:
+async def sleep_until(task: Task, deadline: int, remaining: int, layout: Struct | None = None) -> int:
     """Sleep until `deadline` (monotonic ns); if interrupted, store what is left at `remaining` (0: nowhere)."""
     try:
         while await task.wait(deadline=deadline):
@@ -88,8 +91,8 @@ async def sleep_until(task: Task, deadline: int, remaining: int) -> int:
     except Interrupted:
         if remaining:
             left = max(0, deadline - task.kernel.clock.monotonic())
-            task.memory.store(remaining, task.abi.timespec, *divmod(left, SECOND))
-        task.restart_call = lambda: sleep_until(task, deadline, remaining)
+            task.memory.store(remaining, layout or task.abi.timespec, *divmod(left, SECOND))
+        task.restart_call = lambda: sleep_until(task, deadline, remaining, layout)
         raise
     return 0
 
