@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lbw.machine import Bind
 
 #: Options that take the next word as their value.
-VALUED = {"--root", "-w", "--workdir", "-e", "--env", "-u", "--user", "-b", "--bind", "--memory", "--hostname"}
+VALUED = {"--root", "-w", "--workdir", "-e", "--env", "-u", "--user", "-b", "--bind", "--memory", "--hostname", "--segments"}
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -36,6 +36,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--strace-to", dest="strace", help=argparse.SUPPRESS)
     add("--stats", action="store_true", help="tell at the end what happened")
     add("--strict", action="store_true", help="stop at the first unknown system call, with a register dump")
+    add("--segments", metavar="MODE", default="patch",
+        help="thread-local memory: patch (default), fault (trap each time), base (no fault path)")  # fmt: skip
     add("--hostname", metavar="NAME", help="host name of the guest (default: lbw)")
     add("program", metavar="PROGRAM", nargs="?")
     add("arguments", metavar="ARGS", nargs="...", help="arguments of the program")
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         root = default_root()
     machine = Machine(
         root, binds=binds, overlay=args.overlay, memory=memory, strace=args.strace, strict=args.strict,
-        hostname=args.hostname,
+        hostname=args.hostname, segments=args.segments,
     )  # fmt: skip
     try:
         result = machine.run(

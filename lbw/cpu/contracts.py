@@ -230,6 +230,7 @@ if TYPE_CHECKING:
         capacity: int  # how many contexts may run at once
         parked: bool  # programs do not get FS and GS bases of their own: each use of one traps
         cell: memoryview[int]  # the words of the thread cell, `lbw.abi.thread_cell`
+        cell_frame: int  # its physical address
         originals: dict[int, int]  # frame of a patched copy -> the frame it was made of, which kernel accesses see
 
         def create_mmu(self) -> Mmu:
@@ -255,6 +256,9 @@ if TYPE_CHECKING:
 
         def share_code(self, address: int, frame: int) -> None:
             """Show `frame` as code at `address`, in the upper half, in every address space.  LinuxError(ENOMEM)"""
+
+        def unshare_code(self, address: int) -> None:
+            """Take it away again."""
 
         def flush_code(self) -> None:
             """Forget all translations."""

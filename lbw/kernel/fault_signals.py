@@ -36,6 +36,7 @@ from lbw.abi.signal import (
     TRAP_TRACE,
 )
 from lbw.cpu.contracts import AC, ALL, BP, DB, DE, DF, GP, MF, NP, OF, PF, PF_PRESENT, PF_USER, RIP, SS, TS, UD, XM
+from lbw.kernel.fault_path import fault_is_ours
 from lbw.kernel.signal_send import force_signal
 from lbw.signals.siginfo import SigInfo
 
@@ -59,6 +60,8 @@ _TRAPS = frozenset({DB, BP, OF})
 
 def processor_fault(task: Task, trap: Trap) -> None:
     """Send the signal for a FAULT trap of `task`; a spurious floating-point exception sends none."""
+    if fault_is_ours(task, trap):
+        return
     vector = trap.vector
     error_code = trap.error_code if vector in _WITH_ERROR_CODE else 0
     if vector not in _GATES and _behind_interrupt(task, vector):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lbw.abi.x86_64 import Abi
     from lbw.cpu.contracts import Engine
+    from lbw.faults.path import FaultPath
     from lbw.kernel.dispatch import Observer, Row
     from lbw.kernel.fds import FileTable
     from lbw.kernel.process import Process
@@ -78,7 +79,7 @@ class Kernel:
         create_memory: Callable[[Abi], AddressSpace] | None = None, images: Images | None = None,
         hardware: Hardware | None = None,
         hostname: bytes = b"lbw", strict: bool = False, report: Callable[[str], None] | None = None,
-        observer: Observer | None = None, max_tasks: int = MAX_TASKS,
+        observer: Observer | None = None, max_tasks: int = MAX_TASKS, faults: FaultPath | None = None,
     ) -> None:  # fmt: skip
         self.engine = engine
         self.events = events
@@ -94,6 +95,7 @@ class Kernel:
         self._hardware = hardware
         self.hostname = hostname
         self.domainname = b"(none)"
+        self.faults = faults
         self.strict = strict
         self.observer = observer
         self._report = report

@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import count
 
 from lbw.abi.errno import LinuxError
-from lbw.cpu.contracts import FAULT, PAGE_FAULT, PREEMPTED, RAX, RESULT
+from lbw.cpu.contracts import FAULT, PAGE_FAULT, PREEMPTED, RAX, RESULT, RIP
 from lbw.kernel.dispatch import begin_call, continue_call, handler_failed, unknown_call
 from lbw.kernel.fault_path import leave_fragment, page_fault_is_ours
 from lbw.kernel.fault_signals import processor_fault, segmentation_fault

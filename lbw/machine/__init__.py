@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 DEFAULT_MEMORY = 4 << 30
 MINIMUM_MEMORY = 16 << 20
 
+#: What `segments` may be; see `lbw.faults.path`.
+SEGMENTS = ("patch", "fault", "base")
+
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 __all__ = ["Bind", "Machine", "Result", "PIPE", "STDOUT", "DEVNULL"]
@@ -62,13 +65,14 @@ class Machine:
     def __init__(
         self, root: str | os.PathLike[str] | None = None, *, binds: Sequence[Bind] = (), overlay: bool = False,
         memory: int | None = None, hostname: str | None = None, strace: str | None = None, strict: bool = False,
+        segments: str = "patch",
     ) -> None:  # fmt: skip
         """Prepare a machine; nothing runs yet.
 
         `root`: a directory with a Linux system in it; None: the default Debian root, built if there is none. "/" on a
         Linux host implies `overlay`, which throws all changes away. `memory`: bytes of guest memory. `strace`: a host
         file that gets the trace of system calls, "-" for standard error. `strict`: an unknown system call ends the
-        run.
+        run. `segments`: how programs reach thread-local memory: "patch", "fault" or "base" (docs/fault-path.md).
 
         RootError, UsageError, HostError, EngineError
         """
@@ -87,6 +91,9 @@ class Machine:
             raise UsageError(f"a host name has at most 64 bytes: {self.hostname!r}")
         self.strace = strace
         self.strict = strict
+        if segments not in SEGMENTS:
+            raise UsageError(f"--segments is one of {', '.join(SEGMENTS)}, not {segments!r}")
+        self.segments = segments
         self._board: Board | None = None
         self._tree: Tree | None = None
         self._stats = ""
@@ -144,7 +151,7 @@ class Machine:
         if self._board is None:
             from lbw.machine.hardware import Board
 
-            self._board = Board(self.memory)
+            self._board = Board(self.memory, self.segments)
         return self._board
 
     @property

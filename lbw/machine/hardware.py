@@ -7,6 +7,8 @@ import os
 from lbw.abi.i386 import I386
 from lbw.abi.x86_64 import X86_64
 from lbw.cpu.unicorn.engine import UnicornEngine
+from lbw.faults.path import BASE, PATCH, FaultPath
+from lbw.faults.template_store import TemplateStore
 from lbw.host.dirs import cache_dir
 from lbw.host.memory import GRANULE, Ram
 from lbw.loader.images import Images
@@ -28,26 +30,29 @@ ABIS = (X86_64, I386)
 class Board:
     """Memory, processor, page cache."""
 
-    def __init__(self, memory: int) -> None:
-        """Make a board with `memory` bytes.  HostError, EngineError"""
+    def __init__(self, memory: int, segments: str = PATCH) -> None:
+        """Make a board with `memory` bytes and the fault path in mode `segments`.  HostError, EngineError"""
         size = (memory + GRANULE - 1) & -GRANULE
         self.ram = Ram(size)
         self.frames = Frames(self.ram)
         self.page_cache = PageCache(self.frames, size // 2)
         self.frames.reclaim = self._reclaim
-        self.engine = UnicornEngine(self.ram, self.frames)
+        self.engine = UnicornEngine(self.ram, self.frames, parked=segments != BASE)
+        self.templates = TemplateStore(os.path.join(cache_dir(), "fragments"))
+        self.faults = FaultPath(self.engine, self.frames, ABIS, segments, self.templates)
         self.homes = HomeAddresses()
         self.images = Images(ABIS, ImageStore(os.path.join(cache_dir(), "images")))
         self.hardware = Hardware(self.engine.identity)
 
     def create_memory(self, abi: Abi) -> AddressSpace:
         """Return an empty address space.  LinuxError(ENOMEM)"""
-        return AddressSpace(self.engine.create_mmu(), self.frames, self.homes, abi)
+        return AddressSpace(self.engine.create_mmu(), self.frames, self.homes, abi, self.faults.hidden[abi])
 
     def _reclaim(self) -> bool:
         return self.page_cache.shrink(self.page_cache.granules // 2)
 
     def close(self) -> None:
         """Give the memory back to the host."""
+        self.templates.close()
         self.engine.close()
         self.ram.close()

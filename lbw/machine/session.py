@@ -60,6 +60,7 @@ class Session:
             board.engine, self.events, ticker=self.ticker, frames=board.frames, page_cache=board.page_cache,
             vfs=tree.vfs, create_memory=board.create_memory, images=board.images, hardware=board.hardware,
             hostname=os.fsencode(machine.hostname), strict=machine.strict, observer=self.trace,
+            faults=board.faults,
         )  # fmt: skip
         for abi in ABIS:
             self.kernel.tables.offer(abi, load_table)

@@ -55,8 +55,8 @@ class AddressSpace(UserMemory):
 
     __slots__ = (
         "abi", "arg_end", "arg_start", "auxv", "brk_end", "crowded", "data_limit", "env_end", "env_start", "executable",
-        "faults", "frames", "hidden", "homes", "mmu", "pointer", "size_limit", "stack_limit", "start_brk", "start_stack",
-        "total", "users", "vmas",
+        "faults", "frames", "hidden", "homes", "mmu", "pointer", "size_limit", "stack_limit", "start_brk",
+        "start_stack", "total", "users", "vmas",
     )  # fmt: skip
 
     def __init__(

@@ -18,32 +18,36 @@ if TYPE_CHECKING:
 class HiddenPages:
     """The hidden pages of an ABI, and who jumps to them. All by page number, address >> 12."""
 
-    __slots__ = ("cell", "jumpers", "needs", "pages", "zones")
+    __slots__ = ("cell", "cell_frame", "jumpers", "needs", "pages", "zones")
 
     def __init__(self, zones: tuple[tuple[int, int], ...] = ()) -> None:
         self.zones = zones
         self.pages: dict[int, int] = {}  # -> physical address
         self.needs: dict[int, set[int]] = {}  # text page -> hidden pages that its patches jump to
         self.jumpers: dict[int, set[int]] = {}  # the other way round
-        self.cell = -1  # the one page that is writable, and not executable
+        self.cell = -1  # the page of the thread cell, which is writable and not executable; -1: none
+        self.cell_frame = 0
 
     def link(self, text: int, hidden: int) -> None:
         """Note that a patch in page `text` jumps to page `hidden`."""
         self.needs.setdefault(text, set()).add(hidden)
         self.jumpers.setdefault(hidden, set()).add(text)
 
+    def unlink(self, hidden: int) -> None:
+        """Forget page `hidden`, which nothing jumps to any more."""
+        for text in self.jumpers.pop(hidden, ()):
+            self.needs[text].discard(hidden)
+
 
 def reveal(space: AddressSpace, address: int, error_code: int) -> bool:
     """Make the hidden page at `address`, where nothing is mapped, present; False: there is none."""
     hidden = space.hidden
     page = address >> 12
-    frame = hidden.pages.get(page)
-    if frame is None:
-        return False
     if page == hidden.cell:
-        space.mmu.reveal(address, frame, True)
+        space.mmu.reveal(address, hidden.cell_frame, True)
         return True
-    if not error_code & PF_FETCH:
+    frame = hidden.pages.get(page)
+    if frame is None or not error_code & PF_FETCH:
         return False
     space.mmu.reveal(address, frame, False)
     return True

@@ -19,6 +19,7 @@ import ctypes
 import time
 from ctypes import c_int, c_int32, c_uint32, c_uint64, c_void_p
 
+from lbw.abi.cpuid import Identity
 from lbw.cpu.contracts import (
     ALL,
     FAULT,
@@ -81,11 +82,14 @@ class UnicornEngine:
         self.parked = parked
         kernel = frames.allocate_granule()
         scratch = [frames.allocate() for _ in range(4)]
-        self.processor = processor = Processor(ram, code_cache, kernel, scratch, parked)
+        #: What the processor says about itself.
+        self.identity = Identity(fsgsbase=not parked)
+        self.processor = processor = Processor(ram, code_cache, kernel, scratch, self.identity, parked)
         for frame in scratch:
             frames.drop(frame)
         self.upper = UpperHalf(frames)
         self.cell = self.upper.words
+        self.cell_frame = self.upper.cell
         self.layout = layout = processor.layout
         self.loaded: UnicornContext | None = None
         self.active: PageTables | None = None  # whose CR3 is loaded
@@ -336,6 +340,11 @@ class UnicornEngine:
     def share_code(self, address: int, frame: int) -> None:
         """Show `frame` as code at `address`, in the upper half, in every address space.  LinuxError(ENOMEM)"""
         self.upper.map(address, frame)
+
+    def unshare_code(self, address: int) -> None:
+        """Take a page of the upper half away."""
+        self.upper.unmap(address)
+        self.flush_pending = True
 
     def withdraw(self, address: int) -> None:
         """Take a revealed page away from all address spaces."""

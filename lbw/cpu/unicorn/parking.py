@@ -41,14 +41,21 @@ class UpperHalf:
 
     def map(self, address: int, frame: int, *, writable: bool = False) -> None:
         """Map `frame` at `address`, writable or executable.  LinuxError(ENOMEM)"""
+        rights = WRITE | NX if writable else 0
+        self._tables[self._leaf(address)] = frame | PRESENT | USER | ACCESSED | DIRTY | rights
+
+    def unmap(self, address: int) -> None:
+        """Take the page at `address` away."""
+        self._tables[self._leaf(address)] = 0
+
+    def _leaf(self, address: int) -> int:
         words, table = self._tables, self._root
         for shift in (30, 21):
             at = (table >> 3) + (address >> shift & 511)
             if not words[at]:
                 words[at] = self._frames.allocate() | _LINK
             table = words[at] & FRAME
-        rights = WRITE | NX if writable else 0
-        words[(table >> 3) + (address >> 12 & 511)] = frame | PRESENT | USER | ACCESSED | DIRTY | rights
+        return (table >> 3) + (address >> 12 & 511)
 
     def set_bases(self, fs: int, gs: int) -> None:
         """Write the bases of the task that runs next into the thread cell."""

@@ -1,0 +1,153 @@
+"""Text copies: pages of files with patches in them, shared by all processes that have the page at that address.
+
+A patch is right for one address only, so a copy belongs to (page number of the address, page number in the file). Only
+private, executable, not writable mappings show it, and only where nothing is mapped over the fragments that its patches
+jump to (`lbw.mm.hidden`). Everything else, reads by the kernel included, sees the page as it is in the file.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.mman import PROT_EXEC, PROT_WRITE
+from lbw.cpu.contracts import PAGE
+from lbw.faults.punning import JUMP_LENGTH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lbw.cpu.contracts import Engine
+    from lbw.mm.address_space import AddressSpace
+    from lbw.mm.frames import Frames
+    from lbw.mm.page_cache import CachedFile
+
+
+#: Bytes that may stand before a jump.
+_PREFIXES_32 = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65))
+_PREFIXES_64 = _PREFIXES_32 | frozenset(range(0x40, 0x50))
+
+
+class TextPage:
+    """A page of code that may be patched, in one address space."""
+
+    __slots__ = ("address", "file", "key", "original")
+
+    def __init__(self, address: int, file: CachedFile, page: int, original: int) -> None:
+        self.address = address
+        self.file = file
+        self.key = (address >> 12, page)
+        self.original = original  # frame
+
+
+class TextCopies:
+    """All copies of a machine."""
+
+    def __init__(self, engine: Engine, frames: Frames) -> None:
+        self._engine = engine
+        self._frames = frames
+        #: (file, page number of the address, page number in the file) -> addresses of bytes that punned jumps use.
+        self._locked: dict[tuple[CachedFile, int, int], set[int]] = {}
+        self._followed: dict[CachedFile, list[Callable[[], None]]] = {}
+
+    def page(self, space: AddressSpace, address: int) -> TextPage | None:
+        """Return the page at `address` if it may be patched: unchanged code of a file, not writable."""
+        vma = space.vmas.find(address)
+        if vma is None or vma.shared or vma.backing is None or vma.prot & (PROT_EXEC | PROT_WRITE) != PROT_EXEC:
+            return None
+        start = address & -PAGE
+        page = vma.offset + start - vma.start >> 12
+        frame = vma.backing.frame(page)
+        if frame is None or not space.mmu.shows(address, frame):
+            return None
+        if space.crowded and not space.mmu.permits(address >> 12):  # type: ignore[misc]  # crowded: it is there
+            return None
+        return TextPage(start, vma.backing, page, frame)  # type: ignore[arg-type]  # private mappings are of files
+
+    def bytes_around(self, page: TextPage) -> tuple[int, bytes]:
+        """Return the original bytes of the page and of its neighbours that are in memory, and their address."""
+        number = page.key[1]
+        view = self._frames.view
+        first = max(number - 1, 0)
+        run = page.file.cached_run(first, number + 2 - first)
+        parts = [bytes(view[frame : frame + PAGE]) for frame in run if frame]
+        if number and not run[0]:
+            first = number
+        return page.address + (first - number) * PAGE, b"".join(parts)
+
+    def locked(self, page: TextPage, address: int, length: int, bits: int) -> int | None:
+        """Return how many bytes from `address` on must stay as they are, because a punned jump in front uses them.
+
+        They are prefixes that a jump may have. None: they are not, or bytes farther behind are used too.
+        """
+        locked = self._locked.get((page.file, *page.key))
+        if not locked:
+            return 0
+        kept = 0
+        while kept < length and address + kept in locked:
+            kept += 1
+        if locked.intersection(range(address + kept, address + min(length, kept + JUMP_LENGTH))):
+            return None
+        frame = page.original + address - page.address
+        prefixes = bytes(self._frames.view[frame : frame + kept])
+        allowed = _PREFIXES_64 if bits == 64 else _PREFIXES_32
+        return kept if allowed.issuperset(prefixes) else None
+
+    def following(self, page: TextPage, address: int) -> bytes:
+        """Return four bytes from `address` on as they are with all patches; fewer where they may yet change."""
+        copy = page.file.patched.get(page.key, page.original)
+        at = address - page.address
+        own = bytes(self._frames.view[copy + at : copy + min(at + 4, PAGE)])
+        if len(own) == 4:
+            return own
+        run = page.file.cached_run(page.key[1] + 1, 1)
+        if not run or not run[0]:
+            return own
+        missing = 4 - len(own)
+        rest = bytes(self._frames.view[run[0] : run[0] + missing])
+        copy = page.file.patched.get((page.key[0] + 1, page.key[1] + 1), run[0])
+        return own + rest if self._frames.view[copy : copy + missing] == rest else own
+
+    def write(self, space: AddressSpace, page: TextPage, address: int, data: bytes, used: int) -> None:
+        """Write a jump, which lies within `page`, at `address`; it has `used` bytes, those that follow `data` included.
+
+        LinuxError(ENOMEM)
+        """
+        engine, frames = self._engine, self._frames
+        patched = page.file.patched
+        copy = patched.get(page.key)
+        fresh = copy is None
+        if copy is None:
+            copy = patched[page.key] = frames.allocate_copy(page.original)
+            engine.originals[copy] = page.original
+        at = copy + address - page.address
+        frames.view[at : at + len(data)] = data
+        engine.exchange(page.address, page.original, copy)
+        if not fresh:
+            engine.forget_code(space.mmu, address, len(data))
+        number, source = page.key
+        for byte in range(address + len(data), address + used):
+            over = (byte >> 12) - number
+            self._locked.setdefault((page.file, number + over, source + over), set()).add(byte)
+
+    def show(self, page: TextPage) -> None:
+        """Show the copy of a page wherever it may be shown."""
+        self._engine.exchange(page.address, page.original, page.file.patched[page.key])
+
+    def follow(self, page: TextPage, gone: Callable[[], None]) -> None:
+        """Call `gone` when the file's pages are dropped."""
+        file = page.file
+        if file not in self._followed:
+            self._followed[file] = []
+            file.forgotten = lambda: self._forget(file)
+        self._followed[file].append(gone)
+
+    def _forget(self, file: CachedFile) -> None:
+        frames = self._frames
+        for gone in self._followed.pop(file, ()):
+            gone()
+        for copy in file.patched.values():
+            self._engine.originals.pop(copy, None)
+            frames.code.add(copy)
+            frames.drop(copy)
+        file.patched.clear()
+        for key in [key for key in self._locked if key[0] is file]:
+            del self._locked[key]

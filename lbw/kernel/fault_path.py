@@ -1,0 +1,95 @@
+"""The fault path, as the run loop meets it: traps at sites, traps inside fragments, instructions the processor lacks.
+
+`lbw.faults` understands and translates; here is what belongs to tasks: which trap is looked at, and single steps.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import LinuxError
+from lbw.abi.i386 import PARKED_HIGH, PARKED_LOW
+from lbw.cpu.contracts import DB, FAULT, GP, PAGE_FAULT, PREEMPTED, RIP, UD
+from lbw.mm.faults import SegmentationFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.cpu.contracts import Trap
+    from lbw.kernel.task import Task
+
+_TRACE_FLAG = 0x100
+
+
+def leave_fragment(task: Task) -> None:
+    """Bring a task whose RIP is in a page of fragments to where its program is."""
+    faults = task.kernel.faults
+    if faults is not None:
+        faults.leave(task.context, bits(task))
+
+
+def bits(task: Task) -> int:
+    """Return the mode of the code that the task runs, 64 or 32."""
+    return task.context.bits
+
+
+def fault_is_ours(task: Task, trap: Trap) -> bool:
+    """Serve a FAULT trap that the program is not to know of; False: it is the program's own."""
+    faults = task.kernel.faults
+    if faults is None:
+        return False
+    vector = trap.vector
+    if task.context.registers[RIP] >> 12 in task.memory.hidden.pages:
+        if vector == DB:  # a program that steps itself: it sees the step when the whole instruction is done
+            return True
+        faults.leave(task.context, bits(task))
+    elif vector == GP and faults.parked and bits(task) == 64:
+        return _segment_access(task, trap)
+    return False
+
+
+def page_fault_is_ours(task: Task, trap: Trap) -> bool:
+    """Serve a page fault in the window where 32-bit segment bases are parked, which is not met in a fragment."""
+    faults = task.kernel.faults
+    if faults is None or not faults.parked or not PARKED_LOW <= trap.address < PARKED_HIGH or bits(task) != 32:
+        return False
+    return _segment_access(task, trap)
+
+
+def _segment_access(task: Task, trap: Trap) -> bool:
+    """Lead the task on behind a site. False: the program must be told of `trap`, which may be another one by now."""
+    faults = task.kernel.faults
+    assert faults is not None
+    site = faults.trapped(task.context, task.memory, bits(task))
+    if site is None:
+        return False
+    if site.fragment:
+        return True
+    return _step(task, trap)
+
+
+def _step(task: Task, trap: Trap) -> bool:
+    """Run one instruction under the true bases."""
+    engine, context = task.kernel.engine, task.context
+    stepping = context.flags & _TRACE_FLAG
+    while True:
+        stopped = engine.step(context)
+        if stopped.kind == PREEMPTED:
+            return True  # again later
+        if stopped.kind == FAULT and stopped.vector == DB:
+            return not stepping
+        if stopped.kind == PAGE_FAULT:
+            try:
+                task.memory.fault(stopped.address, stopped.error_code)
+            except SegmentationFault as fault:
+                from lbw.kernel.fault_signals import segmentation_fault
+
+                segmentation_fault(task, fault, stopped)
+                return True
+            except LinuxError:
+                from lbw.kernel.oom import out_of_memory
+
+                out_of_memory(task)
+                return True
+            continue
+        return False
+
+
+assert UD
