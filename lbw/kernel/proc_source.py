@@ -14,6 +14,7 @@ from lbw.vfs.proc.source import MachineStatus, TaskStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.abi.cpuid import Identity
     from lbw.kernel.fds import FileTable
     from lbw.kernel.kernel import Kernel
     from lbw.kernel.process import Process
@@ -171,6 +172,10 @@ class KernelProcSource:
     def current(self) -> View | None:
         task = self._kernel.current
         return View(task.process, task) if task is not None else None
+
+    @property
+    def identity(self) -> Identity:
+        return self._kernel.hardware.identity
 
     def pids(self) -> list[int]:
         return sorted(self._kernel.processes)

@@ -47,6 +47,7 @@ from lbw.loader.stack import build_stack, check_strings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.abi.cpuid import Identity
     from lbw.loader.program import Program
     from lbw.mm.address_space import AddressSpace
     from lbw.mm.page_cache import CachedFile, PageCache
@@ -60,13 +61,14 @@ PAGE_SIZE = 4096
 
 
 class Hardware:
-    """What programs are told about the processor; the defaults are those of the Unicorn machine."""
+    """What programs are told about the processor."""
 
-    __slots__ = ("hwcap", "hwcap2", "signal_stack")
+    __slots__ = ("hwcap", "hwcap2", "identity", "signal_stack")
 
-    def __init__(self, hwcap: int = 0x078BFBFD, hwcap2: int = 0x2, signal_stack: int = 2048) -> None:
-        self.hwcap = hwcap  # CPUID.1:EDX
-        self.hwcap2 = hwcap2  # bit 1: the FSGSBASE instructions may be used
+    def __init__(self, identity: Identity, signal_stack: int = 2048) -> None:
+        self.identity = identity
+        self.hwcap = identity.hwcap
+        self.hwcap2 = identity.hwcap2
         self.signal_stack = signal_stack  # bytes that a signal frame takes (AT_MINSIGSTKSZ)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from struct import pack
 
+from lbw.abi.cpuid import Identity
 from lbw.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE
 from lbw.abi.signal import SA_RESTORER
 from lbw.abi.x86_64 import X86_64
@@ -91,7 +92,7 @@ class Guest:
             self.engine, self.events, clock=self.clock, frames=self.frames, vfs=self.vfs,
             page_cache=PageCache(self.frames, memory // 4), report=self.reports.append,
             create_memory=lambda abi: AddressSpace(self.engine.create_mmu(), self.frames, homes, abi),
-            images=Images((X86_64,)), hardware=Hardware(), max_tasks=max_tasks, **options,
+            images=Images((X86_64,)), hardware=Hardware(Identity(fsgsbase=True)), max_tasks=max_tasks, **options,
         )  # fmt: skip
         self.kernel.install(X86_64, TABLE)
         self.log = []

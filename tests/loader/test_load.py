@@ -6,6 +6,7 @@ import pytest
 from elf_files import BASE, CODE, EHDR, PHDR, dynamic, elf, phdr, program
 
 from lbw.abi.auxv import AT_BASE, AT_ENTRY, AT_PHDR, AT_PHNUM, AT_SECURE, AT_UID
+from lbw.abi.cpuid import Identity
 from lbw.abi.errno import (
     E2BIG,
     EACCES,
@@ -59,7 +60,7 @@ class World:
         space = self.bench.space()
         loaded = load_program(
             space, program, list(envp), self.ctx.credentials, secure=secure, page_cache=self.bench.page_cache,
-            hardware=Hardware(), stack_limit=stack_limit, random=RANDOM,
+            hardware=Hardware(Identity(fsgsbase=True)), stack_limit=stack_limit, random=RANDOM,
         )  # fmt: skip
         return space, loaded
 

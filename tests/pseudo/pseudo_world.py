@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lbw.abi.cpuid import Identity
 from lbw.abi.resource import RLIM_INFINITY
 from lbw.kernel.fds import FileTable
 from lbw.vfs.context import FsContext
@@ -85,6 +86,7 @@ class FakeSource:
         self.views: dict[int, FakeView] = {}
         self.current: FakeView | None = None
         self.devices = DeviceTable()
+        self.identity = Identity(fsgsbase=True)
         self.figures = MachineStatus()
         self.hostname, self.domainname = b"guest", b"(none)"
 

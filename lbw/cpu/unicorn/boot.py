@@ -21,6 +21,7 @@ from struct import Struct, pack_into
 from lbw.cpu.contracts import PAGE, PF
 from lbw.cpu.unicorn import library as uc
 from lbw.cpu.unicorn.hooks import Hooks, stop_between_blocks_only
+from lbw.cpu.unicorn.identity import introduce
 from lbw.cpu.unicorn.modes import USER32_CS, USER_CS, USER_DS, Modes
 from lbw.cpu.unicorn.page_bits import ACCESSED, DIRTY, NX, PRESENT, USER, WRITE
 from lbw.cpu.unicorn.parking import PARKED
@@ -28,6 +29,7 @@ from lbw.errors import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.abi.cpuid import Identity
     from lbw.host.memory import Ram
 
 #: Linear address of the supervisor page: GDT and the way into ring 3.
@@ -38,7 +40,7 @@ GDT_ENTRIES = 16
 
 MSR_EFER = 0xC000_0080
 EFER = 1 << 0 | 1 << 8 | 1 << 10 | 1 << 11  # SCE LME LMA NXE
-CR4 = 1 << 5 | 1 << 9 | 1 << 10  # PAE OSFXSR OSXMMEXCPT
+CR4 = 1 << 5 | 1 << 8 | 1 << 9 | 1 << 10  # PAE PCE (Unicorn takes it the other way round: no rdpmc) OSFXSR OSXMMEXCPT
 CR4_FSGSBASE = 1 << 16
 CR0 = 1 << 31 | 1 << 16 | 1 << 5 | 1 << 4 | 1 << 1 | 1  # PG WP NE ET MP PE
 
@@ -65,7 +67,9 @@ class Layout:
 class Processor:
     """A booted Unicorn instance: the handle, the live context buffer and its layout."""
 
-    def __init__(self, ram: Ram, code_cache: int, kernel_frame: int, tables: list[int], parked: bool) -> None:
+    def __init__(
+        self, ram: Ram, code_cache: int, kernel_frame: int, tables: list[int], identity: Identity, parked: bool
+    ) -> None:  # fmt: skip
         """Boot. `kernel_frame` and `tables` (four frames, given back to the caller) are zeroed frames of `ram`.
 
         `parked`: programs do not get FS and GS bases of their own, see `lbw.cpu.unicorn.parking`.
@@ -86,6 +90,7 @@ class Processor:
         size = lib.context_size(handle)
         self.buffer = (ctypes.c_char * size).from_address(context.value or 0)
         self.kernel_frame = kernel_frame
+        introduce(self, identity)
         compatible = self._enter_ring3(tables)
         self.layout = self._calibrate(tables, size)
         #: The state at an `in` or `out` that ended the run, see `Hooks`.

@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from lbw.abi.cpuid import Identity
     from lbw.mm.address_space import AddressSpace
     from lbw.vfs.context import FsContext
     from lbw.vfs.credentials import Credentials
@@ -104,6 +105,10 @@ if TYPE_CHECKING:
         @property
         def devices(self) -> DeviceTable:
             """The device drivers."""
+
+        @property
+        def identity(self) -> Identity:
+            """What the processor says about itself."""
 
         def pids(self) -> list[int]:
             """Return the numbers of all processes."""

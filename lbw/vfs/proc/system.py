@@ -120,7 +120,7 @@ def vmstat(source: ProcSource) -> bytes:
 
 TEXTS: dict[bytes, Callable[[ProcSource], bytes]] = {
     b"cmdline": kernel_command_line,
-    b"cpuinfo": lambda source: cpuinfo(),
+    b"cpuinfo": lambda source: cpuinfo(source.identity),
     b"devices": devices,
     b"filesystems": file_systems,
     b"loadavg": loadavg,
