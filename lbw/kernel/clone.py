@@ -39,6 +39,7 @@ from lbw.abi.signal import NSIG
 from lbw.cpu.contracts import ALL, RAX, RSP
 from lbw.kernel.process import Process
 from lbw.kernel.task import Task
+from lbw.kernel.tls import install, thread_area
 from lbw.signals.pending import PendingSignals
 from lbw.waiting import WaitQueue
 
@@ -85,6 +86,8 @@ def check(task: Task, arguments: CloneArguments) -> None:
         raise LinuxError(EINVAL)
     if flags & CLONE_SETTLS and arguments.tls >= task.abi.task_size:
         raise LinuxError(EPERM)
+    if flags & CLONE_SETTLS and task.abi.word == 4:
+        thread_area(task.memory, arguments.tls)
 
 
 def check_limits(task: Task) -> None:
@@ -138,8 +141,12 @@ def make_task(task: Task, arguments: CloneArguments) -> Task:
     if arguments.stack:
         context.registers[RSP] = arguments.stack
     context.modified = ALL
+    child.tls = task.tls
     if flags & CLONE_SETTLS:
-        context.fs_base = arguments.tls
+        if task.abi.word == 8:
+            context.fs_base = arguments.tls
+        else:
+            install(child, thread_area(task.memory, arguments.tls))
     if flags & CLONE_CHILD_CLEARTID:
         child.clear_child_tid = arguments.child_tid
     if flags & CLONE_PARENT_SETTID:

@@ -60,6 +60,7 @@ def execute(
     context = task.context
     task.memory = memory
     task.abi = task.program_abi = program.abi
+    task.tls = (0, 0, 0)
     context.mmu = memory.mmu
     context.reset(loaded.entry, loaded.stack_pointer, 8 * program.abi.word)
     context.modified = ALL

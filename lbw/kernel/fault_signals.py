@@ -37,6 +37,7 @@ from lbw.abi.signal import (
 )
 from lbw.cpu.contracts import AC, ALL, BP, DB, DE, DF, GP, MF, NP, OF, PF, PF_PRESENT, PF_USER, RIP, SS, TS, UD, XM
 from lbw.kernel.fault_path import fault_is_ours
+from lbw.kernel.segment_loads import load_trapped
 from lbw.kernel.signal_send import force_signal
 from lbw.signals.siginfo import SigInfo
 
@@ -64,6 +65,8 @@ def processor_fault(task: Task, trap: Trap) -> None:
         return
     vector = trap.vector
     error_code = trap.error_code if vector in _WITH_ERROR_CODE else 0
+    if vector == GP and error_code and load_trapped(task, error_code):
+        return
     if vector not in _GATES and _behind_interrupt(task, vector):
         task.context.registers[RIP] -= 2
         task.context.modified = ALL

@@ -55,7 +55,7 @@ class AddressSpace(UserMemory):
 
     __slots__ = (
         "abi", "arg_end", "arg_start", "auxv", "brk_end", "crowded", "data_limit", "env_end", "env_start", "executable",
-        "faults", "frames", "hidden", "homes", "mmu", "pointer", "size_limit", "stack_limit", "start_brk",
+        "faults", "frames", "hidden", "homes", "ldt", "mmu", "pointer", "size_limit", "stack_limit", "start_brk",
         "start_stack", "total", "users", "vmas",
     )  # fmt: skip
 
@@ -81,6 +81,7 @@ class AddressSpace(UserMemory):
         self.arg_start = self.arg_end = self.env_start = self.env_end = 0
         self.auxv = b""
         self.executable: object = None
+        self.ldt: tuple[int, ...] = ()  # descriptors of the local descriptor table, for lbw.kernel.tls
 
     def find(self, address: int) -> Vma | None:
         """Return the VMA that contains `address`."""
@@ -298,7 +299,7 @@ class AddressSpace(UserMemory):
         child.start_brk, child.brk_end, child.start_stack = self.start_brk, self.brk_end, self.start_stack
         child.arg_start, child.arg_end = self.arg_start, self.arg_end
         child.env_start, child.env_end = self.env_start, self.env_end
-        child.auxv, child.executable = self.auxv, self.executable
+        child.auxv, child.executable, child.ldt = self.auxv, self.executable, self.ldt
         return child
 
     def release(self) -> None:

@@ -30,6 +30,8 @@ class FakeContext:
         self.flags = 0x202
         self.fpu = bytes(512)
         self.mmu = SimpleNamespace(resident=0)
+        self.bits = 64
+        self.selectors = (0, 0x33, 0x2B, 0, 0, 0)
 
     def read_fpu(self) -> bytes:
         return self.fpu

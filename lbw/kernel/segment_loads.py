@@ -1,0 +1,125 @@
+"""Loads of TLS and LDT selectors, which trap because the processor's own tables never hold them.
+
+`mov gs, ax` and its kin raise #GP with the selector as error code. Here the instruction is understood, the hidden part
+of the register is written by hand, and the program goes on behind it. The form that every i386 program uses once, a
+move from a register, is decoded without capstone, whose import takes longer than most programs.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.errno import LinuxError
+from lbw.cpu.contracts import ALL, RIP, RSP
+from lbw.kernel.tls import DS, ES, FS, GS, SS, load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.cpu.contracts import Context
+    from lbw.kernel.task import Task
+
+_LOW = 0xFFFF_FFFF
+_WORD = (1 << 64) - 1
+
+#: Opcodes that take a selector from the stack, or from behind a pointer in memory.
+_POPS = {b"\x0f\xa1": FS, b"\x0f\xa9": GS, b"\x1f": DS, b"\x07": ES, b"\x17": SS}
+_POINTERS = {b"\x0f\xb4": FS, b"\x0f\xb5": GS, b"\x0f\xb2": SS, b"\xc5": DS, b"\xc4": ES}
+_PREFIXES = b"\x66\x67\x26\x2e\x36\x3e\x64\x65\xf2\xf3\xf0"
+
+
+def load_trapped(task: Task, error_code: int) -> bool:
+    """Do the segment load that RIP is at, if it is one of the selector `error_code` and its descriptor allows it."""
+    if not error_code & 4 and not 12 <= error_code >> 3 <= 14:
+        return False
+    context = task.context
+    try:
+        code = _code(task, context.registers[RIP])
+        return _load(task, code, context.bits)
+    except LinuxError:
+        return False
+
+
+def _code(task: Task, address: int) -> bytes:
+    return b"".join(bytes(view) for view in task.memory.views(address, 15, False))
+
+
+def _load(task: Task, code: bytes, bits: int) -> bool:
+    context = task.context
+    at = 0
+    while code[at] in _PREFIXES:
+        at += 1
+    rex = 0
+    if bits == 64 and code[at] & 0xF0 == 0x40:
+        rex = code[at]
+        at += 1
+    opcode = code[at : at + 2] if code[at] == 0x0F else code[at : at + 1]
+    at += len(opcode)
+    if opcode == b"\x8e":
+        modrm = code[at]
+        register = modrm >> 3 & 7
+        if modrm >= 0xC0:
+            selector = context.registers[modrm & 7 | (8 if rex & 1 else 0)] & 0xFFFF
+            return load(task, register, selector) and _step_over(context, at + 1, bits)
+        address, length = _operand(task, code, bits)
+        return load(task, register, task.memory.read_u16(address)) and _step_over(context, length, bits)
+    if opcode in _POPS:
+        stack = context.registers[RSP]
+        size = 2 if 0x66 in code[: at - len(opcode)] else bits // 8
+        if not load(task, _POPS[opcode], task.memory.read_u16(stack)):
+            return False
+        context.registers[RSP] = (stack + size) & (_WORD if bits == 64 else _LOW)
+        return _step_over(context, at, bits)
+    if opcode in _POINTERS and code[at] < 0xC0:
+        address, length = _operand(task, code, bits)
+        size = 8 if rex & 8 else 2 if 0x66 in code[: at - len(opcode)] else 4
+        offset = int.from_bytes(task.memory.read(address, size), "little")
+        if not load(task, _POINTERS[opcode], task.memory.read_u16((address + size) & _WORD)):
+            return False
+        number = code[at] >> 3 & 7 | (8 if rex & 4 else 0)
+        registers = context.registers
+        registers[number] = registers[number] & ~0xFFFF | offset if size == 2 else offset
+        return _step_over(context, length, bits)
+    return False
+
+
+def _step_over(context: Context, length: int, bits: int) -> bool:
+    registers = context.registers
+    registers[RIP] = (registers[RIP] + length) & (_WORD if bits == 64 else _LOW)
+    context.modified = ALL
+    return True
+
+
+def _operand(task: Task, code: bytes, bits: int) -> tuple[int, int]:
+    """Return the linear address of the memory operand, and the length of the instruction."""
+    from capstone import CS_ARCH_X86, CS_MODE_32, CS_MODE_64, Cs  # type: ignore[import-untyped]
+    from capstone.x86 import X86_OP_MEM, X86_REG_FS, X86_REG_GS  # type: ignore[import-untyped]
+
+    context = task.context
+    decoder = Cs(CS_ARCH_X86, CS_MODE_64 if bits == 64 else CS_MODE_32)
+    decoder.detail = True
+    instruction = next(decoder.disasm(code, context.registers[RIP]))
+    memory = next(operand.mem for operand in instruction.operands if operand.type == X86_OP_MEM)
+    address: int = memory.disp
+    for register, scale in ((memory.base, 1), (memory.index, memory.scale)):
+        if register:
+            address += _value(context, decoder.reg_name(register), instruction.size) * scale
+    if instruction.addr_size == 4:
+        address &= _LOW
+    if memory.segment == X86_REG_FS:
+        address += context.fs_base
+    elif memory.segment == X86_REG_GS:
+        address += context.gs_base
+    return address & (_WORD if bits == 64 else _LOW), instruction.size
+
+
+_NAMES = ("ax", "cx", "dx", "bx", "sp", "bp", "si", "di")
+
+
+def _value(context: Context, name: str, size: int) -> int:
+    """Return the value of an address register."""
+    registers = context.registers
+    if name[-2:] == "ip":
+        return registers[RIP] + size
+    if name[-2:] in _NAMES:
+        value = registers[_NAMES.index(name[-2:])]
+        return value if name[0] == "r" else value & _LOW if name[0] == "e" else value & 0xFFFF
+    value = registers[int(name.strip("rd"))]
+    return value & _LOW if name[-1] == "d" else value
