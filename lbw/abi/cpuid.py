@@ -1,6 +1,6 @@
 """The guest's processor as CPUID describes it: the one source for the instruction, /proc/cpuinfo, AT_HWCAP, AT_HWCAP2.
 
-What is said here works; docs/instructions.md has a line for every group of instructions. It is x86-64-v2 and a few more.
+What is said here works; docs/instructions.md has a line for every group of instructions. It is x86-64-v2 and some more.
 Left out on purpose, though the translator has them:
 
 - BMI1, BMI2, LZCNT: it computes BLSI's carry and BZHI beyond the operand's width wrongly. (TZCNT and LZCNT then run as
@@ -35,8 +35,8 @@ FEATURE_NAMES = {
     "80000001.ecx": "lahf_lm cmp_legacy svm extapic cr8_legacy abm sse4a misalignsse 3dnowprefetch osvw ibs xop skinit "
                     "wdt - lwp fma4 tce - nodeid_msr - tbm topoext perfctr_core perfctr_nb - bpext ptsc perfctr_llc "
                     "mwaitx - -",
-    "7.ebx": "fsgsbase tsc_adjust sgx bmi1 hle avx2 - smep bmi2 erms invpcid rtm cqm - mpx rdt_a avx512f avx512dq rdseed "
-             "adx smap avx512ifma - clflushopt clwb intel_pt avx512pf avx512er avx512cd sha_ni avx512bw avx512vl",
+    "7.ebx": "fsgsbase tsc_adjust sgx bmi1 hle avx2 - smep bmi2 erms invpcid rtm cqm - mpx rdt_a avx512f avx512dq "
+             "rdseed adx smap avx512ifma - clflushopt clwb intel_pt avx512pf avx512er avx512cd sha_ni avx512bw avx512vl",
     "7.ecx": "avx512vbmi umip pku ospke waitpkg avx512_vbmi2 - gfni vaes vpclmulqdq avx512_vnni avx512_bitalg tme "
              "avx512_vpopcntdq - la57 - - - - - - rdpid - - cldemote - movdiri movdir64b enqcmd - -",
 }  # fmt: skip

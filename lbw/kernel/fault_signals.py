@@ -63,6 +63,11 @@ def processor_fault(task: Task, trap: Trap) -> None:
     """Send the signal for a FAULT trap of `task`; a spurious floating-point exception sends none."""
     if fault_is_ours(task, trap):
         return
+    if trap.vector == UD:
+        from lbw.kernel.illegal import emulated
+
+        if emulated(task, trap):
+            return
     vector = trap.vector
     error_code = trap.error_code if vector in _WITH_ERROR_CODE else 0
     if vector == GP and error_code and load_trapped(task, error_code):

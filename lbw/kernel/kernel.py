@@ -59,12 +59,13 @@ MAX_TASKS = 4096
 class Counters:
     """What happened so far. Calls by number are counted in the syscall tables."""
 
-    __slots__ = ("execs", "faults", "forks", "page_faults", "preemptions", "switches")
+    __slots__ = ("emulated", "execs", "faults", "forks", "page_faults", "preemptions", "switches")
 
     def __init__(self) -> None:
         self.switches = 0
         self.page_faults = 0
         self.faults = 0  # other processor exceptions
+        self.emulated = 0  # instructions
         self.preemptions = 0
         self.forks = 0
         self.execs = 0

@@ -20,6 +20,7 @@ def summary(kernel: Kernel) -> str:
         ("system calls", total),
         ("page faults", counters.page_faults),
         ("other exceptions", counters.faults),
+        ("emulated instructions", counters.emulated),
         ("preemptions", counters.preemptions),
         ("task switches", counters.switches),
         ("forks", counters.forks),

@@ -73,7 +73,7 @@ def _find_registers(processor: Processor, peek: Peek) -> int:
     for offset in offsets:
         if offset + 8 > len(struct):
             continue
-        pointer = unpack_from("<Q", struct, offset)[0]
+        pointer = int(unpack_from("<Q", struct, offset)[0])
         if pointer < 0x10000 or pointer >> 47 or pointer & 7 or pointer in tried:
             continue
         tried.add(pointer)
