@@ -55,7 +55,7 @@ def deliver_signals(task: Task) -> None:
                 return
             continue
         if action.flags & SA_RESETHAND:
-            process.actions[info.signo] = Action(SIG_DFL, action.flags, action.restorer, action.mask)
+            process.actions[info.signo] = Action(SIG_DFL, action.flags, action.restorer, action.mask, action.abi)
         enter_handler(task, action, info)
     recalculate(task)
 
@@ -65,7 +65,7 @@ def enter_handler(task: Task, action: Action, info: SigInfo) -> None:
     signals = task.signals
     settle(task, action.flags)
     try:
-        FRAMES[task.abi.name].build(task.context, task.memory, signals, action, info)
+        FRAMES[action.abi].build(task.context, task.memory, signals, action, info)
     except LinuxError:
         if info.signo == SIGSEGV:
             force_default(task, SIGSEGV)

@@ -13,13 +13,16 @@ from lbw.signals.sigset import IGNORED_BY_DEFAULT
 class Action:
     """The disposition of one signal. Never changed once in a table, so that copies may share it."""
 
-    __slots__ = ("flags", "handler", "mask", "restorer")
+    __slots__ = ("abi", "flags", "handler", "mask", "restorer")
 
-    def __init__(self, handler: int = SIG_DFL, flags: int = 0, restorer: int = 0, mask: int = 0) -> None:
+    def __init__(
+        self, handler: int = SIG_DFL, flags: int = 0, restorer: int = 0, mask: int = 0, abi: str = "x86_64"
+    ) -> None:  # fmt: skip
         self.handler = handler  # guest address, SIG_DFL or SIG_IGN
         self.flags = flags  # SA_*
         self.restorer = restorer  # guest address of the code that calls rt_sigreturn
         self.mask = mask  # blocked while the handler runs
+        self.abi = abi  # name of the ABI whose sigaction installed it: its frames enter the handler
 
 
 DEFAULT = Action()

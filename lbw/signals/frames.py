@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from lbw.signals.frames_i386 import FramesI386
 from lbw.signals.frames_x86_64 import FramesX86_64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from lbw.cpu.contracts import Context
     from lbw.signals.actions import Action
     from lbw.signals.siginfo import SigInfo
     from lbw.signals.task_signals import TaskSignals
+
+    #: Load a segment register, by its number, with a selector, or with none if that cannot be loaded.
+    Selectors = Callable[[int, int], None]
 
     class FrameMemory(Protocol):
         """What frames need of guest memory; both raise LinuxError(EFAULT)."""
@@ -30,9 +35,11 @@ if TYPE_CHECKING:
         ) -> None:
             """Push a frame and enter the handler.  LinuxError(EFAULT)"""
 
-        def restore(self, context: Context, memory: FrameMemory, signals: TaskSignals) -> int:
+        def restore(
+            self, context: Context, memory: FrameMemory, signals: TaskSignals, selectors: Selectors
+        ) -> int:
             """Undo a frame; return the mask to restore.  LinuxError(EFAULT)"""
 
 
 #: By `Abi.name`.
-FRAMES: dict[str, SignalFrames] = {"x86_64": FramesX86_64()}
+FRAMES: dict[str, SignalFrames] = {"x86_64": FramesX86_64(), "i386": FramesI386()}

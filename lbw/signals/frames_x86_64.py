@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.cpu.contracts import Context
     from lbw.signals.actions import Action
-    from lbw.signals.frames import FrameMemory
+    from lbw.signals.frames import FrameMemory, Selectors
     from lbw.signals.siginfo import SigInfo
     from lbw.signals.task_signals import TaskSignals
 
@@ -41,12 +41,13 @@ _INFO = _FRAME.size  # offset of siginfo
 FRAME_SIZE = _INFO + 128
 
 UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS = 2, 4
-USER_CS, USER_SS = 0x33, 0x2B
+USER_CS, USER_SS, USER32_CS = 0x33, 0x2B, 0x23
+_CS, _SS = 1, 2  # numbers of segment registers
 
 #: Flags that a program may set in a frame: AC OF DF TF SF ZF AF PF CF RF.
 RESTORABLE_FLAGS = 0x0005_0DD5
 #: Cleared for a handler: RF DF TF.
-_CLEARED_FLAGS = 0x0001_0500
+CLEARED_FLAGS = 0x0001_0500
 
 _WORD = 2**64 - 1
 #: Bits of MXCSR that exist; the others raise #GP in FXRSTOR.
@@ -70,7 +71,7 @@ class FramesX86_64:
         # These two may move the registers, so they come first.
         flags = context.flags
         fpu = context.read_fpu()
-        registers = context.registers
+        registers, selectors = context.registers, context.selectors
         altstack = signals.altstack
         stack = registers[RSP]
         on_altstack = altstack.active(stack)
@@ -103,10 +104,10 @@ class FramesX86_64:
             registers[RSP],
             registers[RIP],
             flags,
-            USER_CS,
+            selectors[_CS],
             0,
             0,
-            USER_SS,
+            selectors[_SS],
             signals.error_code,
             signals.trap_number,
             saved_mask,
@@ -121,7 +122,9 @@ class FramesX86_64:
 
         if altstack.flags & SS_AUTODISARM:
             altstack.reset()
-        context.flags = flags & ~_CLEARED_FLAGS
+        context.flags = flags & ~CLEARED_FLAGS
+        if context.bits != 64:
+            context.enter_mode(64)
         registers = context.registers
         registers[RDI] = info.signo
         registers[RSI] = frame + _INFO
@@ -132,7 +135,7 @@ class FramesX86_64:
         context.modified = ALL
 
     @staticmethod
-    def restore(context: Context, memory: FrameMemory, signals: TaskSignals) -> int:
+    def restore(context: Context, memory: FrameMemory, signals: TaskSignals, _: Selectors | None = None) -> int:
         """Undo the frame below the stack pointer (its return address is popped already) and return the mask to restore.
 
         LinuxError(EFAULT): the frame is unreadable or makes no sense; the caller owes the task a SIGSEGV.
@@ -141,8 +144,8 @@ class FramesX86_64:
         general = words[6:24]
         code_segment, stack_segment = words[24] | 3, words[27]
         fpstate, mask = words[32], words[33]
-        # Any other code segment would mean 32-bit code, or end in a fault of IRET.
-        if code_segment != USER_CS or (words[1] & UC_STRICT_RESTORE_SS and stack_segment | 3 != USER_SS):
+        # Any other code segment would end in a fault of IRET, or lies in the LDT.
+        if code_segment not in (USER_CS, USER32_CS) or (words[1] & UC_STRICT_RESTORE_SS and stack_segment | 3 != USER_SS):
             raise LinuxError(EFAULT)
         try:  # Before RSP is restored: a handler that runs on its stack keeps it, and a senseless one is not an error.
             signals.altstack.replace(words[3], words[5], words[4], context.registers[RSP])
@@ -154,9 +157,12 @@ class FramesX86_64:
             image[24:28] = control.to_bytes(4, "little")
             context.write_fpu(bytes(image))
         else:
-            context.write_fpu(_INITIAL_FPU)
+            context.write_fpu(INITIAL_FPU)
 
         context.flags = context.flags & ~RESTORABLE_FLAGS | general[17] & RESTORABLE_FLAGS
+        bits = 64 if code_segment == USER_CS else 32
+        if bits != context.bits:
+            context.enter_mode(bits)
         registers = context.registers
         for number in range(8):
             registers[R8 + number] = general[number]
@@ -182,6 +188,6 @@ def _initial_fpu() -> bytes:
     return bytes(image)
 
 
-_INITIAL_FPU = _initial_fpu()
+INITIAL_FPU = _initial_fpu()
 
 assert _FRAME.size == 312

@@ -63,8 +63,8 @@ class SigInfo:
     """One occurrence of a signal."""
 
     __slots__ = (
-        "address", "band", "code", "errno", "fd", "overrun", "pid", "raw", "signo", "status", "stime", "timer", "uid",
-        "utime", "value",
+        "address", "band", "code", "errno", "fd", "overrun", "pid", "raw", "raw_word", "signo", "status", "stime",
+        "timer", "uid", "utime", "value",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +85,7 @@ class SigInfo:
         band: int = 0,
         fd: int = 0,
         raw: bytes | None = None,
+        raw_word: int = 8,
     ) -> None:
         self.signo = signo
         self.code = code
@@ -100,7 +101,8 @@ class SigInfo:
         self.overrun = overrun
         self.band = band  # POLL_* events
         self.fd = fd
-        self.raw = raw  # the 128 bytes as rt_sigqueueinfo got them; they win over everything else
+        self.raw = raw  # the 128 bytes as rt_sigqueueinfo got them; they win over everything else ...
+        self.raw_word = raw_word  # ... for an ABI with words of as many bytes
 
     def __repr__(self) -> str:
         from lbw.signals.names import signal_name
@@ -136,7 +138,7 @@ _AUDIT_ARCH = {8: 0xC000003E, 4: 0x40000003}
 
 def pack(info: SigInfo, word: int) -> bytes:
     """Return the 128 bytes of `siginfo_t` for an ABI with `word`-byte words, padding zero."""
-    if info.raw is not None:
+    if info.raw is not None and info.raw_word == word:
         return info.raw
     layout = layout_of(info.signo, info.code)
     rest = _LAYOUTS[word][layout]
@@ -167,4 +169,4 @@ def unpack(data: bytes, signo: int, word: int) -> SigInfo:
     _, errno, code = common.unpack_from(data)
     pid, uid, value = _LAYOUTS[word][RT].unpack_from(data, common.size)
     raw = signo.to_bytes(4, "little") + data[4:SIZE]
-    return SigInfo(signo, code, errno=errno, pid=pid, uid=uid, value=value, raw=raw)
+    return SigInfo(signo, code, errno=errno, pid=pid, uid=uid, value=value, raw=raw, raw_word=word)

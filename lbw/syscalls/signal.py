@@ -1,8 +1,8 @@
 """Signal actions, masks and waits.
 
-man 2 sigaction, sigprocmask, sigpending, sigsuspend, sigtimedwait, sigaltstack, sigreturn
+man 2 sigaction, sigprocmask, sigpending, sigsuspend, sigtimedwait, sigaltstack
 
-Sending is in `kill.py`, interval timers are in `itimer.py`.
+Sending is in `kill.py`, the way back from handlers in `sigreturn.py`, interval timers are in `itimer.py`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from lbw.abi.signal import (
     SIG_UNBLOCK,
     SIGSEGV,
 )
-from lbw.cpu.contracts import RAX, RSP
+from lbw.cpu.contracts import RSP
 from lbw.kernel.signal_delivery import dequeue
-from lbw.kernel.signal_send import force_signal, kernel_info, recalculate, set_blocked, set_temporary_mask
+from lbw.kernel.signal_send import recalculate, set_blocked, set_temporary_mask
 from lbw.kernel.task import Interrupted
 from lbw.signals.actions import Action
-from lbw.signals.frames import FRAMES
 from lbw.signals.siginfo import pack
 from lbw.signals.sigset import FULL, UNBLOCKABLE, bit
 from lbw.syscalls.displays import InStruct, OutSigSet, OutStruct, SigSet, Timespec
@@ -74,23 +73,31 @@ def rt_sigaction(task: Task, signum: int, act: int, oldact: int, sigsetsize: int
     """
     _check_size(sigsetsize)
     layout = task.abi.sigaction
-    new = task.memory.load(act, layout) if act else None
+    new = None
+    if act:
+        handler, flags, restorer, mask = task.memory.load(act, layout)
+        new = Action(handler, flags & KNOWN_FLAGS, restorer, mask & ~UNBLOCKABLE, task.abi.name)
+    old = exchange_action(task, signum, new)
+    if oldact:
+        task.memory.store(oldact, layout, old.handler, old.flags, old.restorer, old.mask)
+    return 0
+
+
+def exchange_action(task: Task, signum: int, new: Action | None) -> Action:
+    """Have `new` be what the process does with a signal, unless it is None; return what it did.  EINVAL"""
     if not 1 <= signum <= NSIG or (new is not None and UNBLOCKABLE & bit(signum)):
         raise LinuxError(EINVAL)
     process = task.process
     actions = process.actions
     old = actions[signum]
     if new is not None:
-        handler, flags, restorer, mask = new
-        actions[signum] = Action(handler, flags & KNOWN_FLAGS, restorer, mask & ~UNBLOCKABLE)
+        actions[signum] = new
         if actions.ignores(signum):  # POSIX 3.3.1.3: what is pending is forgotten, blocked or not
             process.pending.discard(bit(signum))
             for thread in process.threads:
                 thread.signals.pending.discard(bit(signum))
                 recalculate(thread)
-    if oldact:
-        task.memory.store(oldact, layout, old.handler, old.flags, old.restorer, old.mask)
-    return 0
+    return old
 
 
 @syscall("rt_sigprocmask", Choice("how", HOW), SigSet("set"), OutSigSet("oldset"), Size("sigsetsize"))
@@ -206,18 +213,6 @@ def _take(task: Task, wanted: int, info: int) -> int:
     if info:
         task.memory.write(info, pack(taken, task.abi.word))
     return taken.signo
-
-
-@syscall("rt_sigreturn")
-def rt_sigreturn(task: Task) -> int:
-    """Leave a signal handler: everything is again as its frame says. A bad frame is a SIGSEGV.  man 2 sigreturn"""
-    try:
-        mask = FRAMES[task.abi.name].restore(task.context, task.memory, task.signals)
-    except LinuxError:
-        force_signal(task, kernel_info(SIGSEGV))
-        return 0
-    set_blocked(task, mask)
-    return signed(task.context.registers[RAX], 64)
 
 
 @syscall("sigaltstack", InStruct("ss", show_stack), OutStruct("old_ss", show_stack))

@@ -97,6 +97,7 @@ class FakeKernel:
         self.tasks: dict[int, Task] = {}
         self.signal_accounts: dict[int, Any] = {}
         self.current: Task | None = None
+        self.faults = None
         self.observer = None
         self.session = Session(1)
         self.init = self.process(1, None, ProcessGroup(1, self.session))

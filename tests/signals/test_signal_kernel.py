@@ -61,10 +61,10 @@ from lbw.syscalls.signal import (
     rt_sigaction,
     rt_sigpending,
     rt_sigprocmask,
-    rt_sigreturn,
     rt_sigsuspend,
     rt_sigtimedwait,
 )
+from lbw.syscalls.sigreturn import rt_sigreturn
 
 HANDLER = 0x401000
 USER_CODE = 0x400123
