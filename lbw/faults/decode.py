@@ -73,7 +73,7 @@ class Instruction:
 
     def load(self) -> bool:
         """Tell whether the register `register` is a destination that is overwritten as a whole and not read."""
-        if not self.properties & LOAD or self.vex or (self.operand16 and not self.rex & 8):
+        if not self.properties & LOAD or self.vex or self.operand16:
             return False
         if self.map == 1 and self.opcode in LOAD_WITH_REPEAT:
             return self.repeat != 0

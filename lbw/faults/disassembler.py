@@ -46,11 +46,15 @@ def _name_registers() -> None:
 
 
 def name_of(i: Instruction, code: bytes) -> str | None:
-    """Return the mnemonic of `i`, which was decoded from `code`; None: capstone sees something else there."""
+    """Return the mnemonic of `i`, which was decoded from `code`.
+
+    Empty: capstone sees no instruction there; None: it sees another one.
+    """
     for instruction in disassembler(i.bits).disasm(code[: i.length], 0, 1):
         if instruction.size == i.length and _agrees(i, instruction):
             return str(instruction.mnemonic)
-    return None
+        return None
+    return ""
 
 
 def _agrees(i: Instruction, instruction: CsInsn) -> bool:

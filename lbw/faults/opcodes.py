@@ -51,7 +51,7 @@ def _two_bytes() -> bytes:
     )  # fmt: skip
     for first, end in ranges:
         table[first:end] = bytes((MODRM,)) * (end - first)
-    for opcode in (0xA3, 0xA5, 0xB3, 0xC3, 0xC7):
+    for opcode in (0xA3, 0xA5, 0xAD, 0xB3, 0xC3, 0xC7):
         table[opcode] = MODRM
     for opcode in (0x70, 0xA4, 0xAC, 0xBA, 0xC2, 0xC4, 0xC6):
         table[opcode] = MODRM | IMM8

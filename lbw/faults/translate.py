@@ -44,7 +44,13 @@ def translate(code: bytes, bits: int) -> Template | None:
     if i is None:
         return None
     name = name_of(i, code)
-    if name is None:
+    if name == "":  # capstone does not know all orders of prefixes: ask it about a usual one
+        usual = bytes((0x60 + i.segment,)) + (
+            unchanged(i) if i.addressing == IMPLICIT else original(i, RBX, None, 0, 0x12)
+        )
+        again = decode(usual, bits)
+        name = again and name_of(again, usual)
+    if not name:
         return None
     if i.addressing == IMPLICIT:
         return _implied(i, name)
@@ -128,15 +134,16 @@ def _address(
 
 def _moves_its_address(i: Instruction) -> bool:
     """Tell whether the instruction computes its address in a way that the borrowed registers would not follow."""
-    if i.map == 1 and i.opcode in BIT_STRINGS:
+    if i.map == 1 and i.opcode in BIT_STRINGS and i.address_size != i.bits:
         return True  # the bit number is added within the address size
     return i.map == 0 and i.opcode == 0x8F and RSP in (i.base, i.index)
 
 
 def _free(i: Instruction) -> list[int]:
     """Return the registers that may be borrowed, best first: neither named nor implied by the instruction."""
-    used = {i.base, i.index, i.vvvv, i.register - 4 if i.high_bytes else i.register}
-    used |= _implied_registers(i)
+    used = {i.base, i.index, i.vvvv} | _implied_registers(i)
+    if i.map != 3 or i.opcode >= 0xF0:  # there it is a vector
+        used.add(i.register - 4 if i.high_bytes else i.register)
     low = i.bits == 32 or i.high_bytes or i.vex
     return [register for register in (_LOW if low else _WIDE) if register not in used]
 
