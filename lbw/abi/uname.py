@@ -6,3 +6,8 @@ Programs compare the release with what they need: glibc of Debian 12 asks for 3.
 SYSNAME = b"Linux"
 RELEASE = b"6.1.0-lbw"
 VERSION = b"#1 PREEMPT lbw"
+MACHINE = b"x86_64"
+MACHINE_32 = b"i686"
+
+#: The low byte of a personality is a kind of program; that of PER_LINUX32 is told that the machine is a 32-bit one.
+PER_MASK, PER_LINUX32 = 0xFF, 0x08

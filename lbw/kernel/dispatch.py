@@ -70,7 +70,7 @@ class SyscallTable:
         self.abi = abi
         self.rows = rows
         self.calls = [0] * len(rows)
-        self.reported: set[int] = set()  # unknown numbers that were named already
+        self.reported: set[str] = set()  # unknown calls that were named already
         self.entries: list[Entry] = [unknown_call] * len(rows)
         for number, row in enumerate(rows):
             if row is not None:
@@ -98,18 +98,25 @@ class SyscallTable:
 
 def unknown_call(task: Task, registers: Registers) -> int:
     """Name an unknown call once and answer ENOSYS; with `strict`, stop everything.  StrictStop"""
+    number = registers[RAX]
+    name = task.kernel.tables[task.abi].name(number)
+    arguments = [registers[register] for register in task.abi.argument_registers]
+    report_unknown(task, f"{number} {name}", arguments)
+    return -ENOSYS
+
+
+def report_unknown(task: Task, name: str, arguments: Sequence[int]) -> None:
+    """Name an unknown call, once for each `name`; with `strict`, stop everything.  StrictStop"""
     kernel = task.kernel
     table = kernel.tables[task.abi]
-    number = registers[RAX]
-    if kernel.strict or number not in table.reported:
-        table.reported.add(number)
-        arguments = ", ".join(f"{registers[register]:#x}" for register in task.abi.argument_registers)
+    if kernel.strict or name not in table.reported:
+        table.reported.add(name)
+        shown = ", ".join(map(hex, arguments))
         program = task.comm.decode(errors="replace")
-        text = f"{program}[{task.process.pid}]: unknown system call {number} {table.name(number)}({arguments})"
+        text = f"{program}[{task.process.pid}]: unknown system call {name}({shown})"
         if kernel.strict:
             raise StrictStop(f"{text}\n{register_dump(task)}")
         kernel.report(text)
-    return -ENOSYS
 
 
 _NAMES = tuple("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15 rip".split())  # noqa: SIM905 (readable)

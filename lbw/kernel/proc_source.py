@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import exp
 
-from lbw.abi.uname import RELEASE, SYSNAME, VERSION
+from lbw.abi.uname import MACHINE, RELEASE, SYSNAME, VERSION
 from lbw.cpu.contracts import GRANULE, PAGE
 from lbw.kernel.limits import DISPLAY, Limits
 from lbw.kernel.task import READY
@@ -191,9 +191,7 @@ class KernelProcSource:
 
     def uname(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
         kernel = self._kernel
-        task = kernel.current
-        machine = task.abi.machine.encode() if task is not None else b"x86_64"
-        return SYSNAME, kernel.hostname, RELEASE, VERSION, machine, kernel.domainname
+        return SYSNAME, kernel.hostname, RELEASE, VERSION, MACHINE, kernel.domainname
 
     def set_hostname(self, name: bytes) -> None:
         self._kernel.hostname = name

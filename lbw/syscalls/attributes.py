@@ -13,6 +13,7 @@ from lbw.abi.fcntl import (
     FALLOC_FL_PUNCH_HOLE,
     FALLOC_FL_UNSHARE_RANGE,
     FALLOC_FL_ZERO_RANGE,
+    O_LARGEFILE,
 )
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from lbw.abi.signal import SIGXFSZ
@@ -24,6 +25,7 @@ from lbw.syscalls.start import only, place
 from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import MAX_OFFSET, send_self
 from lbw.vfs import operations
+from lbw.vfs.opening import MAX_SMALL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -237,11 +239,13 @@ def truncate(task: Task, path: bytes, length: int) -> int:
 
 @syscall("ftruncate", Fd("fd"), Long("length"))
 def ftruncate(task: Task, fd: int, length: int) -> int:
-    """Set the size of an open file.  EINVAL: not a regular file, not open for writing, or negative.  man 2 ftruncate"""
+    """Set the size of an open file.  EINVAL: no regular file, not writable, negative, above 2 GB of a small one"""
     if length < 0:
         raise LinuxError(EINVAL)
     file = task.files.get(fd)
     if file.inode.mode & S_IFMT != S_IFREG or not file.flags + 1 & 2:
+        raise LinuxError(EINVAL)
+    if length > MAX_SMALL and not file.flags & O_LARGEFILE:
         raise LinuxError(EINVAL)
     check_size(task, file.inode, length)
     file.inode.truncate(length)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from lbw.abi.errno import EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ERANGE, LinuxError
+from lbw.abi.errno import EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EOVERFLOW, EPERM, ERANGE, LinuxError
 from lbw.abi.fcntl import AT_FDCWD
 from lbw.abi.fs import PATH_MAX
 from lbw.abi.stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK
@@ -77,12 +77,14 @@ def getdents64(task: Task, fd: int, dirp: int, count: int) -> int:
 
 @syscall("getdents", Fd("fd"), Dirents("dirp"), UInt("count"))
 def getdents(task: Task, fd: int, dirp: int, count: int) -> int:
-    """Read directory entries in the old format, with the type in a record's last byte.  man 2 getdents"""
+    """Read directory entries in the old format, with the type in a record's last byte.  EOVERFLOW: an inode number"""
     word = task.abi.word
 
     def dirent(name: bytes, ino: int, position: int, kind: int) -> bytes:
+        if ino >> 8 * word:
+            raise LinuxError(EOVERFLOW)
         length = (2 * word + 2 + len(name) + 2 + word - 1) & -word
-        head = ino.to_bytes(8, "little")[:word] + position.to_bytes(word, "little") + length.to_bytes(2, "little")
+        head = ino.to_bytes(word, "little") + position.to_bytes(word, "little") + length.to_bytes(2, "little")
         return (head + name).ljust(length - 1, b"\0") + bytes((kind,))
 
     return read_entries(task, fd, dirp, count, dirent)

@@ -17,7 +17,11 @@ def show_mode(mode: int) -> str:
 def show_stat(task: Task, address: int) -> str:
     """Return a struct stat in strace's short form."""
     values = task.memory.load(address, task.abi.stat)
-    mode, rdev, size = values[3], values[7], values[8]
+    return show_attributes(values[3], values[7], values[8])
+
+
+def show_attributes(mode: int, rdev: int, size: int) -> str:
+    """Return what strace shows of a struct stat."""
     if mode & 0o170000 in (0o20000, 0o60000):
         return f"{{st_mode={show_mode(mode)}, st_rdev=makedev({rdev >> 8 & 0xFFF:#x}, {rdev & 0xFF:#x}), ...}}"
     return f"{{st_mode={show_mode(mode)}, st_size={size}, ...}}"

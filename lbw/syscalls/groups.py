@@ -101,7 +101,11 @@ def setgroups(task: Task, size: int, address: int) -> int:
     if not 0 <= size <= NGROUPS_MAX:
         raise LinuxError(EINVAL)
     data = task.memory.read(address, size * ID.size) if size else b""
-    groups = [group for (group,) in ID.iter_unpack(data)]
+    return replace_groups(task, [group for (group,) in ID.iter_unpack(data)])
+
+
+def replace_groups(task: Task, groups: list[int]) -> int:
+    """Make `groups` the supplementary groups; return 0.  EINVAL: -1 is no group"""
     if KEEP in groups:
         raise LinuxError(EINVAL)
     new = task.credentials.copy()

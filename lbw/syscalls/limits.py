@@ -77,10 +77,10 @@ def set_limit(task: Task, target: Task, resource: int, soft: int, hard: int) -> 
 
 
 @syscall("getrlimit", Choice("resource", RESOURCES), OutLimit("rlim"))
-def getrlimit(task: Task, resource: int, rlim: int) -> int:
-    """Store a limit of the process.  man 2 getrlimit: EINVAL"""
+def getrlimit(task: Task, resource: int, rlim: int, top: int | None = None) -> int:
+    """Store a limit of the process, as `top` if it is higher (None: the highest word).  man 2 getrlimit: EINVAL"""
     layout = task.abi.rlimit
-    top = (1 << 8 * task.abi.word) - 1
+    top = top or (1 << 8 * task.abi.word) - 1
     soft, hard = task.process.limits.get(resource)
     task.memory.store(rlim, layout, min(soft, top), min(hard, top))
     return 0

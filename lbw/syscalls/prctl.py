@@ -149,7 +149,7 @@ def get_thp_disable(task: Task, *arguments: int) -> int:
 
 
 def get_tid_address(task: Task, address: int, *_: int) -> int:
-    task.memory.write_pointer(address, task.clear_child_tid)
+    task.memory.write_u64(address, task.clear_child_tid)  # whatever the word of the caller
     return 0
 
 

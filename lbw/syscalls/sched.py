@@ -35,6 +35,8 @@ POLICIES = {
     SCHED_IDLE: "SCHED_IDLE", SCHED_DEADLINE: "SCHED_DEADLINE",
 }  # fmt: skip
 REAL_TIME = (SCHED_FIFO, SCHED_RR)
+#: Bytes of the kernel's own set of processors.
+CPU_MASK_SIZE = 8
 #: struct sched_param
 PARAM = Struct("<i")
 KEPT = "kept and inherited, without effect on scheduling"
@@ -78,6 +80,12 @@ def may_schedule(task: Task, process: Process) -> bool:
     return who.euid in (leader.credentials.ruid, leader.credentials.euid)
 
 
+def may_be_nice(task: Task, nice: int, process: Process | None = None) -> bool:
+    """Whether `task` may lower the nice value of `process` (or its own) to `nice`."""
+    limits = (process or task.process).limits
+    return 20 - nice <= limits.soft(RLIMIT_NICE) or task.credentials.capable(CAP_SYS_NICE)
+
+
 @syscall("getpriority", Choice("which", PRIORITY_KINDS), Int("who"))
 def getpriority(task: Task, which: int, who: int) -> int:
     """Return 20 minus the lowest nice value, so that the result is never negative.  man 2 getpriority: EINVAL, ESRCH"""
@@ -92,11 +100,7 @@ def setpriority(task: Task, which: int, who: int, prio: int) -> int:
     for process in targets(task, which, who):
         if not may_schedule(task, process):
             error = EPERM
-        elif (
-            nice < process.nice
-            and not task.credentials.capable(CAP_SYS_NICE)
-            and 20 - nice > process.limits.soft(RLIMIT_NICE)
-        ):
+        elif nice < process.nice and not may_be_nice(task, nice, process):
             error = EACCES
         else:
             process.nice = nice
@@ -175,13 +179,13 @@ def sched_get_priority_min(task: Task, policy: int) -> int:
 @syscall("sched_getaffinity", Pid("pid"), Size("cpusetsize"), Out("mask"))
 def sched_getaffinity(task: Task, pid: int, size: int, mask: int) -> int:
     """Store the set of processors, which has one member; return its size in bytes.  man 2 sched_getaffinity: EINVAL"""
-    word = task.abi.word
     size &= 0xFFFFFFFF
-    if not size or size % word:
+    if not size or size % task.abi.word:
         raise LinuxError(EINVAL)
     thread_of(task, max(pid, 0))
-    task.memory.write(mask, (1).to_bytes(word, "little"))
-    return word
+    stored = min(size, CPU_MASK_SIZE)
+    task.memory.write(mask, (1).to_bytes(stored, "little"))
+    return stored
 
 
 @syscall("sched_setaffinity", Pid("pid"), Size("cpusetsize"), In("mask"))

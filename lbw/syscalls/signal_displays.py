@@ -23,6 +23,11 @@ _HANDLERS = {SIG_DFL: "SIG_DFL", SIG_IGN: "SIG_IGN"}
 def show_sigaction(task: Task, address: int) -> str:
     """Return a struct sigaction as the kernel has it."""
     handler, flags, restorer, mask = task.memory.load(address, task.abi.sigaction)
+    return show_action(handler, flags, restorer, mask)
+
+
+def show_action(handler: int, flags: int, restorer: int, mask: int) -> str:
+    """Return the parts of a struct sigaction."""
     shown = f"{{sa_handler={_HANDLERS.get(handler) or hex(handler)}, sa_mask={show_sigset(mask)}"
     shown += f", sa_flags={show_bits(flags & 0xFFFF_FFFF, ACTION_FLAGS)}"
     if flags & signal.SA_RESTORER:

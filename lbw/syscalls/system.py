@@ -8,7 +8,7 @@ from struct import Struct
 from lbw.abi.capability import CAP_SYS_ADMIN
 from lbw.abi.errno import EINVAL, EPERM, LinuxError
 from lbw.abi.fs import GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM
-from lbw.abi.uname import RELEASE, SYSNAME, VERSION
+from lbw.abi.uname import MACHINE, MACHINE_32, PER_LINUX32, PER_MASK, RELEASE, SYSNAME, VERSION
 from lbw.syscalls.displays import InBuffer
 from lbw.syscalls.parameters import Choice, Flags, Hex, Int, Out, OutBuffer, Size
 from lbw.syscalls.table import PARTIAL, syscall
@@ -37,10 +37,15 @@ PERSONALITY_QUERY = 0xFFFFFFFF
 @syscall("uname", Out("buf"))
 def uname(task: Task, buf: int) -> int:
     """Store the names of the system.  man 2 uname"""
-    kernel = task.kernel
-    names = (SYSNAME, kernel.hostname, RELEASE, VERSION, task.abi.machine.encode(), kernel.domainname)
-    task.memory.store(buf, UTSNAME, *names)
+    task.memory.store(buf, UTSNAME, *names_of_system(task))
     return 0
+
+
+def names_of_system(task: Task) -> tuple[bytes, ...]:
+    """Return system, host, release, version, machine and domain; the machine is what the personality makes of it."""
+    kernel = task.kernel
+    machine = MACHINE_32 if task.process.personality & PER_MASK == PER_LINUX32 else MACHINE
+    return SYSNAME, kernel.hostname, RELEASE, VERSION, machine, kernel.domainname
 
 
 def read_name(task: Task, name: int, length: int) -> bytes:
@@ -72,7 +77,9 @@ def sysinfo(task: Task, info: int) -> int:
     kernel = task.kernel
     uptime = (kernel.clock.monotonic() - kernel.clock.boot) // SECOND
     total, free = kernel.frames.limit * PAGE_SIZE, kernel.frames.available * PAGE_SIZE
-    task.memory.store(info, task.abi.sysinfo, uptime, 0, 0, 0, total, free, 0, 0, 0, 0, len(kernel.tasks), 0, 0, 0, 1)
+    unit = 1 if total >> 8 * task.abi.word == 0 else PAGE_SIZE
+    memory = (total // unit, free // unit, 0, 0, 0, 0)
+    task.memory.store(info, task.abi.sysinfo, uptime, 0, 0, 0, *memory, len(kernel.tasks), 0, 0, 0, unit)
     return 0
 
 

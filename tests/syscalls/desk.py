@@ -62,6 +62,9 @@ class Memory:
     def write_u32(self, address: int, value: int) -> None:
         self.write(address, value.to_bytes(4, "little"))
 
+    def write_u64(self, address: int, value: int) -> None:
+        self.write(address, value.to_bytes(8, "little"))
+
     def write_pointer(self, address: int, value: int) -> None:
         self.write(address, value.to_bytes(8, "little"))
 
