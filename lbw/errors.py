@@ -4,6 +4,7 @@
      ├── UsageError                125  an option or argument that makes no sense
      ├── HostError                 125  the host lacks something or refused something
      ├── EngineError               125  the processor cannot be started, or its calibration failed
+     ├── RewriteError              125  a file that `lbw rewrite` cannot rewrite
      ├── RootError                 125  the root is missing, unreadable or not a root
      │    └── ChrootError          125  building, listing or removing a root failed
      ├── NotExecutableError        126  the program is there and cannot be executed
@@ -31,6 +32,10 @@ class HostError(LbwError):
 
 class EngineError(LbwError):
     """The processor could not be started or did not calibrate."""
+
+
+class RewriteError(LbwError):
+    """A file cannot be rewritten: no ELF file, for another machine, damaged, or rewritten already."""
 
 
 class RootError(LbwError):

@@ -1,0 +1,215 @@
+"""An ELF file as `lbw rewrite` sees it: headers, code by virtual address, and where functions are said to be.
+
+pyelftools reads; what is changed is written with the structures below.  System V ABI, chapters 4 and 5
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from struct import Struct, iter_unpack
+
+from lbw.errors import RewriteError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_PHDR = 1, 2, 4, 6
+PF_X = 1
+ET_EXEC, ET_DYN = 2, 3
+_MACHINES = {62: 64, 3: 32}
+
+EHDR = {64: Struct("<16sHHIQQQIHHHHHH"), 32: Struct("<16sHHIIIIIHHHHHH")}
+PHDR = {64: Struct("<IIQQQQQQ"), 32: Struct("<IIIIIIII")}
+_SYMBOL = {64: "<IBBHQQ", 32: "<IIIBBH"}
+_STT_FUNC, _STT_GNU_IFUNC = 2, 10
+
+
+class Segment:
+    """A program header."""
+
+    __slots__ = ("align", "filesz", "flags", "memsz", "offset", "paddr", "type", "vaddr")
+
+    def __init__(
+        self, type: int, flags: int, offset: int, vaddr: int, paddr: int, filesz: int, memsz: int, align: int
+    ) -> None:
+        self.type = type
+        self.flags = flags
+        self.offset = offset
+        self.vaddr = vaddr
+        self.paddr = paddr
+        self.filesz = filesz
+        self.memsz = memsz
+        self.align = align
+
+    def pack(self, bits: int) -> bytes:
+        """Return the entry of the program header table."""
+        rest = (self.offset, self.vaddr, self.paddr, self.filesz, self.memsz)
+        if bits == 64:
+            return PHDR[64].pack(self.type, self.flags, *rest, self.align)
+        return PHDR[32].pack(self.type, *rest, self.flags, self.align)
+
+
+class Code:
+    """An executable segment."""
+
+    __slots__ = ("address", "bytes", "end")
+
+    def __init__(self, address: int, code: bytes) -> None:
+        self.address = address
+        self.bytes = code
+        self.end = address + len(code)
+
+
+class ElfImage:
+    """A program or a shared library for x86-64 or i386."""
+
+    __slots__ = ("_elf", "bits", "data", "entry", "header", "segments", "type")
+
+    def __init__(self, data: bytes) -> None:
+        """Read the headers.  RewriteError: it is no such file"""
+        if data[:4] != b"\x7fELF":
+            raise RewriteError("not an ELF file")
+        if len(data) < 52 or data[4] not in (1, 2) or data[5] != 1:
+            raise RewriteError("not a little-endian ELF file of 32 or 64 bits")
+        self.data = data
+        self.bits = bits = 64 if data[4] == 2 else 32
+        if len(data) < EHDR[bits].size:
+            raise RewriteError("it is cut short")
+        self.header = EHDR[bits].unpack_from(data)
+        _, self.type, machine, _, self.entry, phoff, *_ = self.header
+        if _MACHINES.get(machine) != bits:
+            raise RewriteError("it is not built for x86-64 or i386")
+        if self.type not in (ET_EXEC, ET_DYN):
+            raise RewriteError("neither a program nor a shared library: link it first")
+        size, count = self.header[9:11]
+        if size != PHDR[bits].size or not count or phoff + count * size > len(data):
+            raise RewriteError("it has damaged program headers")
+        self.segments = []
+        for fields in PHDR[bits].iter_unpack(data[phoff : phoff + count * size]):
+            if bits == 64:
+                self.segments.append(Segment(*fields))
+            else:
+                kind, offset, vaddr, paddr, filesz, memsz, flags, align = fields
+                self.segments.append(Segment(kind, flags, offset, vaddr, paddr, filesz, memsz, align))
+        for segment in self.loads:
+            if segment.offset + segment.filesz > len(data) or segment.filesz > segment.memsz:
+                raise RewriteError("it is cut short, or has damaged program headers")
+        if not self.loads:
+            raise RewriteError("it has nothing to load")
+        self._elf: Any = None
+
+    @property
+    def loads(self) -> list[Segment]:
+        """The segments that are loaded."""
+        return [segment for segment in self.segments if segment.type == PT_LOAD]
+
+    @property
+    def position_independent(self) -> bool:
+        """Whether addresses are relative to where it is loaded."""
+        return bool(self.type == ET_DYN)
+
+    def codes(self) -> list[Code]:
+        """Return the executable segments."""
+        return [
+            Code(segment.vaddr, self.data[segment.offset : segment.offset + segment.filesz])
+            for segment in self.loads
+            if segment.flags & PF_X and segment.filesz
+        ]
+
+    def offset(self, address: int) -> int | None:
+        """Return where the byte at a virtual address is in the file."""
+        for segment in self.loads:
+            if segment.vaddr <= address < segment.vaddr + segment.filesz:
+                return address - segment.vaddr + segment.offset
+        return None
+
+    def notes(self) -> Iterator[tuple[bytes, int, bytes]]:
+        """Yield (name, type, description) of the notes in PT_NOTE segments; damaged ones end the list."""
+        for segment in self.segments:
+            if segment.type != PT_NOTE:
+                continue
+            area = self.data[segment.offset : segment.offset + segment.filesz]
+            step = 8 if segment.align == 8 else 4
+            at = 0
+            while at + 12 <= len(area):
+                names, size, kind = Struct("<III").unpack_from(area, at)
+                start = at + 12 + (names + 3 & -4)
+                start = start + step - 1 & -step
+                if start + size > len(area):
+                    break
+                yield area[at + 12 : at + 12 + names], kind, area[start : start + size]
+                at = start + size + step - 1 & -step
+
+    def dynamic(self) -> dict[int, int]:
+        """Return the dynamic section, the first value of each tag."""
+        return {tag: value for _, tag, value in reversed([*self.dynamic_entries()])}
+
+    def dynamic_entries(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (offset in the file, tag, value) of the dynamic section, trailing DT_NULLs included."""
+        for segment in self.segments:
+            if segment.type == PT_DYNAMIC:
+                form = Struct("<QQ" if self.bits == 64 else "<II")
+                count = min(segment.filesz, len(self.data) - segment.offset) // form.size
+                for number in range(count):
+                    at = segment.offset + number * form.size
+                    yield at, *form.unpack_from(self.data, at)
+
+    # What sections tell; they may be missing or wrong
+
+    def _sections(self) -> Any:
+        if self._elf is None:
+            from elftools.elf.elffile import ELFFile
+
+            self._elf = ELFFile(BytesIO(self.data))
+        return self._elf
+
+    def functions(self) -> tuple[set[tuple[int, int]], set[int]]:
+        """Return ((start, end) of functions, end 0 if it is not known; addresses of all symbols)."""
+        ranges: set[tuple[int, int]] = set()
+        symbols: set[int] = set()
+        if self.entry:
+            ranges.add((self.entry, 0))
+        try:
+            for section in self._sections().iter_sections():
+                if section["sh_type"] in ("SHT_SYMTAB", "SHT_DYNSYM"):
+                    self._symbols(section.data(), ranges, symbols)
+                elif section.name.startswith(".plt") and section["sh_type"] == "SHT_PROGBITS":
+                    ranges.add((section["sh_addr"], section["sh_addr"] + section["sh_size"]))
+        except Exception:  # whatever pyelftools makes of damaged sections: then nothing is proven by them
+            pass
+        try:
+            self._frames(ranges)
+        except Exception:  # likewise
+            pass
+        return ranges, symbols
+
+    def _symbols(self, table: bytes, ranges: set[tuple[int, int]], symbols: set[int]) -> None:
+        form = _SYMBOL[self.bits]
+        size = Struct(form).size
+        for fields in iter_unpack(form, table[: len(table) // size * size]):
+            if self.bits == 64:
+                _, info, _, section, value, length = fields
+            else:
+                _, value, length, info, _, section = fields
+            if not section or section >= 0xFF00 or not value:
+                continue
+            if info & 15 in (_STT_FUNC, _STT_GNU_IFUNC):
+                symbols.add(value)
+                ranges.add((value, value + length if length else 0))
+            elif info & 15 == 0:
+                symbols.add(value)
+
+    def _frames(self, ranges: set[tuple[int, int]]) -> None:
+        """Add the ranges that unwind information describes."""
+        from elftools.dwarf.callframe import FDE
+
+        elf = self._sections()
+        if elf.get_section_by_name(".eh_frame") is None:
+            return
+        dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False)
+        for entry in dwarf.EH_CFI_entries():
+            if isinstance(entry, FDE):
+                start = entry["initial_location"]
+                ranges.add((start, start + entry["address_range"]))
