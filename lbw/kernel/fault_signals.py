@@ -35,6 +35,7 @@ from lbw.abi.signal import (
     TRAP_BRKPT,
     TRAP_TRACE,
 )
+from lbw.abi.x86_64 import X86_64
 from lbw.cpu.contracts import AC, ALL, BP, DB, DE, DF, GP, MF, NP, OF, PF, PF_PRESENT, PF_USER, RIP, SS, TS, UD, XM
 from lbw.kernel.fault_path import fault_is_ours
 from lbw.kernel.segment_loads import load_trapped
@@ -93,10 +94,12 @@ def segmentation_fault(task: Task, fault: SegmentationFault, trap: Trap) -> None
     """Send the signal for a page fault that the address space could not serve."""
     code, address = fault.code, fault.address
     error_code = trap.error_code | PF_USER
-    if address >= task.abi.task_size:  # Linux hides whether the kernel has a page there
+    if address >= X86_64.task_size:  # Linux hides whether the kernel has a page there
         error_code |= PF_PRESENT
         if fault.signo == SIGSEGV:
             code = SEGV_MAPERR
+    elif code == SEGV_MAPERR and fault.signo == SIGSEGV:  # nor do we tell of pages of our own
+        error_code &= ~PF_PRESENT
     task.signals.fault_address = address
     _force(task, SigInfo(fault.signo, code, address=address), PF, error_code)
 

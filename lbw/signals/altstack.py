@@ -15,7 +15,7 @@ class AltStack:
 
     __slots__ = ("base", "flags", "size")
 
-    def __init__(self, base: int = 0, size: int = 0, flags: int = SS_DISABLE) -> None:
+    def __init__(self, base: int = 0, size: int = 0, flags: int = 0) -> None:
         self.base = base
         self.size = size
         self.flags = flags
@@ -37,7 +37,7 @@ class AltStack:
         return mode | self.flags & SS_AUTODISARM
 
     def reset(self) -> None:
-        """Have no alternate stack (exec, clone of a thread, SS_AUTODISARM)."""
+        """Have no alternate stack (clone of a thread, SS_AUTODISARM)."""
         self.base, self.size, self.flags = 0, 0, SS_DISABLE
 
     def replace(self, base: int, size: int, flags: int, stack: int) -> None:

@@ -135,12 +135,12 @@ class FramesI386:
         _, _, base, flags, size = _UCONTEXT.unpack_from(data, at)
         at += _UCONTEXT.size
         _check(data, at)
-        # Before ESP is restored: a handler that runs on its stack keeps it, and a senseless one is not an error.
+        _restore_context(context, memory, data, at, selectors)
+        # After ESP was restored, unlike in x86-64: so a handler on that stack may give it another size for the future.
         try:
             signals.altstack.replace(base, size, flags & _LOW, context.registers[RSP] & _LOW)
         except LinuxError:
             pass
-        _restore_context(context, memory, data, at, selectors)
         return int.from_bytes(data[at + SIGCONTEXT.size : at + SIGCONTEXT.size + 8], "little")
 
     @staticmethod

@@ -40,11 +40,13 @@ class TaskSignals:
         child.blocked = self.blocked
         if keep_altstack:
             child.altstack = self.altstack.copy()
+        else:
+            child.altstack.reset()
         return child
 
     def execute(self) -> None:
         """Keep what execve keeps: mask and pending signals."""
-        self.altstack.reset()
+        self.altstack.base = self.altstack.size = 0
 
     def mask_to_save(self) -> int:
         """Return the mask that a signal frame saves."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import unpack_from
 
-from lbw.cpu.contracts import DB, GP, MF, RIP
+from lbw.cpu.contracts import DB, GP, MF, OF, RIP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,5 +32,7 @@ def software_interrupt(context: UnicornContext) -> int:
         return 1
     if code[0] == 0xCD:
         return code[1]
+    if code[1] == 0xCE and context.bits == 32:
+        return OF
     control, status = unpack_from("<HH", context.read_fpu())
     return MF if status & ~control & 0x3F else GP
