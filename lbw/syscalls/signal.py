@@ -24,7 +24,6 @@ from lbw.abi.signal import (
     SIG_BLOCK,
     SIG_SETMASK,
     SIG_UNBLOCK,
-    SIGSEGV,
 )
 from lbw.cpu.contracts import RSP
 from lbw.kernel.signal_delivery import dequeue
@@ -125,10 +124,14 @@ def rt_sigpending(task: Task, set: int, sigsetsize: int) -> int:
     """Store the blocked signals that are pending for the thread or its process.  man 2 sigpending"""
     if sigsetsize > SIGSET.size:
         raise LinuxError(EINVAL)
-    signals = task.signals
-    mask = (signals.pending.mask | task.process.pending.mask) & signals.blocked
-    task.memory.write(set, SIGSET.pack(mask)[:sigsetsize])
+    task.memory.write(set, SIGSET.pack(pending_mask(task))[:sigsetsize])
     return 0
+
+
+def pending_mask(task: Task) -> int:
+    """Return the blocked signals that are pending for the thread or its process."""
+    signals = task.signals
+    return (signals.pending.mask | task.process.pending.mask) & signals.blocked
 
 
 @syscall("rt_sigsuspend", SigSet("mask"), Size("sigsetsize"), restart=NO_HANDLER)
@@ -137,16 +140,17 @@ def rt_sigsuspend(task: Task, mask: int, sigsetsize: int) -> Coroutine[Any, Any,
     _check_size(sigsetsize)
     (blocked,) = task.memory.load(mask, SIGSET)
     set_temporary_mask(task, blocked)
-    return _wait_for_signal(task)
+    return wait_for_signal(task)
 
 
 @syscall("pause", restart=NO_HANDLER)
 def pause(task: Task) -> Coroutine[Any, Any, int]:
     """Wait for a signal.  EINTR, always.  man 2 pause"""
-    return _wait_for_signal(task)
+    return wait_for_signal(task)
 
 
-async def _wait_for_signal(task: Task) -> int:
+async def wait_for_signal(task: Task) -> int:
+    """Wait until a signal interrupts the call."""
     while True:
         await task.wait()
 
