@@ -20,3 +20,7 @@ CELL_32 = 0xFFFF_F000
 FS_BASE, GS_BASE, FS_NEGATIVE, GS_NEGATIVE = 0, 8, 16, 24
 #: ... registers that a fragment has borrowed, and where it will jump to.
 SAVE_0, SAVE_1, TARGET = 32, 40, 48
+
+#: prctl(2) option by which a program that was rewritten to use the cell asks whether it is there ("lbw!"). Argument 2:
+#: `lbw.faults.rewritten.LAYOUT`. Linux, which does not know the option, answers EINVAL.
+PR_LBW_REWRITTEN = 0x6C62_7721

@@ -28,6 +28,9 @@ SYSCALL, PAGE_FAULT, FAULT, PREEMPTED, INTERRUPT_32, INTERRUPT_64 = range(6)
 #: Page-fault error code bits (Intel SDM vol. 3, 4.7).
 PF_PRESENT, PF_WRITE, PF_USER, PF_RESERVED, PF_FETCH = 1, 2, 4, 8, 16
 
+#: DR6.BS: the #DB is a single step (Intel SDM vol. 3, 17.2.3).
+SINGLE_STEP = 0x4000
+
 #: Exception vectors (Intel SDM vol. 3, table 6-1).
 DE, DB, NMI, BP, OF, BR, UD, NM, DF = range(9)
 TS, NP, SS, GP, PF = range(10, 15)
@@ -221,7 +224,7 @@ if TYPE_CHECKING:
 
         kind: int  # SYSCALL, PAGE_FAULT, FAULT, PREEMPTED, INTERRUPT_32, INTERRUPT_64
         vector: int  # exception vector of a FAULT or PAGE_FAULT
-        error_code: int
+        error_code: int  # of #DB what DR6 says: SINGLE_STEP or nothing
         address: int  # CR2 of a PAGE_FAULT
 
     class Engine(Protocol):
@@ -232,6 +235,9 @@ if TYPE_CHECKING:
         cell: memoryview[int]  # the words of the thread cell, `lbw.abi.thread_cell`
         cell_frame: int  # its physical address
         originals: dict[int, int]  # frame of a patched copy -> the frame it was made of, which kernel accesses see
+
+        def show_bases(self) -> None:
+            """Keep the bases of whatever runs in the thread cell from now on, also if the processor has them itself."""
 
         def create_mmu(self) -> Mmu:
             """Return an empty address space."""

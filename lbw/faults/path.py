@@ -83,7 +83,7 @@ class FaultPath:
             arena = self.arenas[abi.word * 8] = Arena(frames, zones)
             hidden.pages = arena.pages
             arena.forget = lambda page, _, hidden=hidden: self._withdraw(page, hidden)  # type: ignore[misc]
-            if abi.word == 4 and mode != BASE:
+            if abi.word == 4:
                 hidden.cell, hidden.cell_frame = CELL_32 >> 12, engine.cell_frame
 
     # Traps
@@ -110,7 +110,7 @@ class FaultPath:
             context.modified = ALL
         return site
 
-    def leave(self, context: Context, bits: int) -> None:
+    def leave(self, context: Context, space: AddressSpace, bits: int) -> None:
         """Bring a context whose RIP is in a fragment to where the guest is: at the site, behind it, or at its target.
 
         What had been done before the instruction took effect is undone, what was left to do after it is done.
@@ -118,12 +118,17 @@ class FaultPath:
         registers = context.registers
         rip = registers[RIP]
         found = self.arenas[bits].find(rip)
-        if found is None:
-            return
-        start, site = found
-        assert isinstance(site, Site) and site.template is not None
-        recovery = site.template.recover(rip - start, site.far)
-        assert recovery is not None, f"{rip:#x} is inside an instruction of a fragment"
+        if found is not None:
+            start, site = found
+            assert isinstance(site, Site) and site.template is not None
+            address, length = site.address, len(site.code)
+            recovery = site.template.recover(rip - start, site.far)
+            assert recovery is not None, f"{rip:#x} is inside an instruction of a fragment"
+        else:
+            file = space.rewritten.find(rip) if space.rewritten is not None else None
+            if file is None:
+                return
+            recovery, address, length = file
         cell = self.engine.cell
         mask = (1 << bits) - 1
         for number, offset in recovery.biases:
@@ -131,12 +136,20 @@ class FaultPath:
         for number, offset in recovery.restores:
             registers[number] = cell[offset >> 3] & mask
         if recovery.resume == SITE:
-            registers[RIP] = site.address
+            registers[RIP] = address
         elif recovery.resume == BEHIND:
-            registers[RIP] = site.address + len(site.code) & mask
+            registers[RIP] = address + length & mask
         else:
             registers[RIP] = cell[TARGET >> 3] & mask
         context.modified = ALL
+
+    def expect_rewritten(self, space: AddressSpace) -> None:
+        """A file that `lbw rewrite` made is about to run in `space`: find fragments there, keep the cell true."""
+        if space.rewritten is None:
+            from lbw.faults.rewritten_files import RewrittenFiles
+
+            space.fragments = space.rewritten = RewrittenFiles(space)
+            self.engine.show_bases()
 
     # Sites
 

@@ -6,7 +6,8 @@ All registers are as before when the stub jumps on.
 
 from __future__ import annotations
 
-from lbw.faults.rewritten import LAYOUT, PR_LBW_REWRITTEN
+from lbw.abi.thread_cell import PR_LBW_REWRITTEN
+from lbw.faults.rewritten import LAYOUT
 
 MESSAGE = b'this program was rewritten for lbw; run it with "lbw run"\n'
 #: The exit status: it cannot be executed.

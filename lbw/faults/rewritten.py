@@ -36,8 +36,6 @@ VERSION = 1
 LAYOUT = crc32(
     repr((VERSION, CELL_DISPLACEMENT, FS_BASE, GS_BASE, FS_NEGATIVE, GS_NEGATIVE, SAVE_0, SAVE_1, TARGET)).encode()
 )
-#: prctl(2) option by which a rewritten file asks whether it runs under lbw ("lbw!"); argument 2 is the layout.
-PR_LBW_REWRITTEN = 0x6C62_7721
 
 _PT_NOTE = 4
 
@@ -81,10 +79,18 @@ class RewrittenImage:
         if index < 0:
             return None
         fragment = base + self.start + self._starts[index]
-        template = self._template(index)
+        try:
+            template = self._template(index)
+        except (ValueError, IndexError):  # damaged
+            return None
         if address >= fragment + template.size:
             return None
         return fragment, template, fragment + self._distances[index]
+
+    def covers(self, page: int, base: int) -> bool:
+        """Tell whether fragments lie in the page at address `page`; `base` as for `find`."""
+        offset = page - base
+        return self.start < offset + 4096 and offset < self.end
 
     def __iter__(self) -> Iterator[tuple[int, int, Template, int]]:
         """Yield (start, end, template, site) of all fragments, for base 0."""

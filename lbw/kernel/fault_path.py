@@ -22,7 +22,7 @@ def leave_fragment(task: Task) -> None:
     """Bring a task whose RIP is in a page of fragments to where its program is."""
     faults = task.kernel.faults
     if faults is not None:
-        faults.leave(task.context, bits(task))
+        faults.leave(task.context, task.memory, bits(task))
 
 
 def bits(task: Task) -> int:
@@ -36,10 +36,10 @@ def fault_is_ours(task: Task, trap: Trap) -> bool:
     if faults is None:
         return False
     vector = trap.vector
-    if task.context.registers[RIP] >> 12 in task.memory.hidden.pages:
+    if task.context.registers[RIP] >> 12 in task.memory.fragments:
         if vector == DB:  # a program that steps itself: it sees the step when the whole instruction is done
             return True
-        faults.leave(task.context, bits(task))
+        faults.leave(task.context, task.memory, bits(task))
     elif vector == GP and faults.parked and bits(task) == 64:
         return _segment_access(task, trap)
     return False

@@ -84,7 +84,7 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                     return
             context = task.context
             memory_fault = task.memory.fault
-            fragments = task.memory.hidden.pages
+            fragments = task.memory.fragments
             table = kernel.tables[task.abi]
             entries, calls = table.entries, table.calls
             size = len(entries)

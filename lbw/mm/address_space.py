@@ -37,9 +37,12 @@ from lbw.mm.vma_list import STACK_GUARD_GAP, VmaList
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from lbw.abi.x86_64 import Abi
     from lbw.cpu.contracts import Mmu
     from lbw.mm.frames import Frames
+    from lbw.mm.hidden import RewrittenFiles
     from lbw.mm.homes import HomeAddresses
     from lbw.mm.page_cache import CachedFile
 
@@ -55,8 +58,8 @@ class AddressSpace(UserMemory):
 
     __slots__ = (
         "abi", "arg_end", "arg_start", "auxv", "brk_end", "crowded", "data_limit", "env_end", "env_start", "executable",
-        "faults", "frames", "hidden", "homes", "ldt", "mmu", "pointer", "size_limit", "stack_limit", "start_brk",
-        "start_stack", "total", "users", "vmas",
+        "faults", "fragments", "frames", "hidden", "homes", "ldt", "mmu", "pointer", "rewritten", "size_limit",
+        "stack_limit", "start_brk", "start_stack", "total", "users", "vmas",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +72,8 @@ class AddressSpace(UserMemory):
         self.pointer = abi.pointer
         self.vmas = VmaList()
         self.hidden = hidden or HiddenPages()
+        self.fragments: Container[int] = self.hidden.pages  # numbers of pages where a trap may be inside a fragment
+        self.rewritten: RewrittenFiles | None = None  # of files that brought fragments along
         self.crowded = False  # something is mapped where hidden pages may be
         self.users = 1  # tasks' processes that share it
         self.total = 0  # bytes mapped
@@ -291,6 +296,8 @@ class AddressSpace(UserMemory):
                 except LinuxError:
                     child.release()
                     raise
+        if self.rewritten is not None:
+            child.fragments = child.rewritten = self.rewritten.of(child)
         if self.crowded:
             child.crowded = True
             child.mmu.permits = lambda page: permits(child, page)

@@ -12,7 +12,22 @@ from lbw.cpu.contracts import PF_FETCH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
+    from lbw.faults.template import Recovery
     from lbw.mm.address_space import AddressSpace
+
+    class RewrittenFiles(Protocol):
+        """Fragments that lie in mapped files (`lbw rewrite`), in one address space."""
+
+        def __contains__(self, page: object, /) -> bool:
+            """Tell whether page number `page` may have fragments, hidden or in a file."""
+
+        def find(self, address: int) -> tuple[Recovery, int, int] | None:
+            """Return (how to recover, site, length of its instruction) when a fragment of a file is at `address`."""
+
+        def of(self, space: AddressSpace) -> RewrittenFiles:
+            """Return the same for a copy of the address space."""
 
 
 class HiddenPages:

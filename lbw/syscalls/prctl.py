@@ -31,6 +31,8 @@ from lbw.abi.prctl import (
     PR_SET_TIMERSLACK,
 )
 from lbw.abi.signal import NSIG
+from lbw.abi.thread_cell import PR_LBW_REWRITTEN
+from lbw.kernel.task import SIGNAL
 from lbw.syscalls.parameters import Choice, Hex
 from lbw.syscalls.privileges import OPERATIONS as PRIVILEGES
 from lbw.syscalls.table import PARTIAL, syscall
@@ -56,7 +58,7 @@ def operation_names(prefix: str) -> dict[int, str]:
     }  # fmt: skip
 
 
-PRCTL_OPTIONS = operation_names("PR_")
+PRCTL_OPTIONS = {**operation_names("PR_"), PR_LBW_REWRITTEN: "PR_LBW_REWRITTEN"}
 ARCH_OPTIONS = operation_names("ARCH_")
 
 
@@ -158,6 +160,17 @@ def get_seccomp(task: Task, *_: int) -> int:
     return 0
 
 
+def rewritten(task: Task, layout: int, *_: int) -> int:
+    """Answer a file that `lbw rewrite` made, which asks whether it runs under lbw. EINVAL: made by another version"""
+    from lbw.faults.rewritten import LAYOUT
+
+    if layout != LAYOUT or task.kernel.faults is None:
+        raise LinuxError(EINVAL)
+    task.kernel.faults.expect_rewritten(task.memory)
+    task.attention |= SIGNAL  # the run loop looks again where fragments are
+    return 0
+
+
 OPERATIONS: dict[int, Operation] = {
     PR_SET_NAME: set_name,
     PR_GET_NAME: get_name,
@@ -175,6 +188,7 @@ OPERATIONS: dict[int, Operation] = {
     PR_GET_THP_DISABLE: get_thp_disable,
     PR_GET_TID_ADDRESS: get_tid_address,
     PR_GET_SECCOMP: get_seccomp,
+    PR_LBW_REWRITTEN: rewritten,
     **PRIVILEGES,
 }
 

@@ -95,6 +95,7 @@ class UnicornContext(SegmentRegisters):
             self._park(value, self.parked_gs)
             return
         self._set(self._engine.layout.fs_base, value)
+        self._mirror()
 
     @property
     def gs_base(self) -> int:
@@ -109,11 +110,16 @@ class UnicornContext(SegmentRegisters):
             self._park(self.parked_fs, value)
             return
         self._set(self._engine.layout.gs_base, value)
+        self._mirror()
 
     def _park(self, fs: int, gs: int) -> None:
         self.parked_fs, self.parked_gs = fs, gs
         if self._engine.loaded is self:
             self._engine.upper.set_bases(fs, gs)
+
+    def _mirror(self) -> None:
+        if self._engine.mirrored and self._engine.loaded is self:
+            self._engine.upper.set_bases(self.fs_base, self.gs_base)
 
     def swap_bases(self, fs: int, gs: int) -> tuple[int, int]:
         """Give the processor these bases, whatever programs see; return the ones it had."""

@@ -80,6 +80,7 @@ class UnicornEngine:
         """Boot the processor on `ram`. `parked`: withhold the bases of FS and GS (`lbw.cpu.unicorn.parking`)."""
         self.frames = frames
         self.parked = parked
+        self.mirrored = False  # the cell has the bases although the processor has them
         kernel = frames.allocate_granule()
         scratch = [frames.allocate() for _ in range(4)]
         #: What the processor says about itself.
@@ -258,6 +259,8 @@ class UnicornEngine:
             self.loaded = context
             if self.parked:
                 self.upper.set_bases(context.parked_fs, context.parked_gs)
+            elif self.mirrored:
+                self.upper.set_bases(context.fs_base, context.gs_base)
         mmu = context.mmu
         assert isinstance(mmu, PageTables)
         self._cr3.value = mmu.root
@@ -300,6 +303,12 @@ class UnicornEngine:
         """Shut the processor down and let guest RAM go."""
         self.loaded = self.active = self._next = None
         self.processor.close()
+
+    def show_bases(self) -> None:
+        """Keep the bases of whatever runs in the thread cell from now on, also if the processor has them itself."""
+        self.mirrored = not self.parked
+        if self.mirrored and self.loaded is not None:
+            self.upper.set_bases(self.loaded.fs_base, self.loaded.gs_base)
 
     # Translated code
 
