@@ -30,7 +30,7 @@ def rt_sigreturn(task: Task) -> int:
         force_signal(task, kernel_info(SIGSEGV))
         return 0
     set_blocked(task, mask)
-    return signed(task.context.registers[RAX], 64)
+    return signed(task.context.registers[RAX], 8 * task.abi.word)
 
 
 @own_call(I386, "sigreturn")
@@ -42,4 +42,4 @@ def sigreturn(task: Task) -> int:
         force_signal(task, kernel_info(SIGSEGV))
         return 0
     set_blocked(task, mask)
-    return signed(task.context.registers[RAX], 64)
+    return signed(task.context.registers[RAX], 8 * task.abi.word)
