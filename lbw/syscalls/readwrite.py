@@ -15,6 +15,7 @@ from lbw.abi.fcntl import O_NONBLOCK
 from lbw.abi.poll import POLLHUP, POLLIN
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from lbw.abi.stat import S_IFDIR, S_IFIFO, S_IFMT, S_IFREG
+from lbw.abi.x86_64 import X86_64
 from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import InBuffer, Iovec, OutIovec
 from lbw.syscalls.flag_names import SEEK_WHENCE
@@ -104,7 +105,7 @@ def must_wait(file: File) -> bool:
 def read_nowhere(task: Task, file: File, iov: Iov, offset: int) -> int:
     """Return what a read into a bad buffer gives: 0 at the end of a file, which needs no buffer.  EFAULT; EISDIR"""
     kind = file.inode.mode & S_IFMT
-    if any(base + length > task.abi.task_size for base, length in iov):
+    if any(base + length > X86_64.task_size for base, length in iov):
         raise LinuxError(EFAULT)  # no address of a program at all: that is looked at first
     if kind == S_IFREG and not file.pread([memoryview(bytearray(1))], offset):
         return 0
