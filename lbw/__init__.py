@@ -15,6 +15,8 @@ from lbw.version import VERSION as __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.errors import LbwError as LbwError
+    from lbw.faults.rewrite import RewriteResult as RewriteResult
+    from lbw.faults.rewrite import rewrite_elf as rewrite_elf
     from lbw.machine import Bind as Bind
     from lbw.machine import Machine as Machine
     from lbw.machine import Result as Result
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
     from lbw.machine.streams import PIPE as PIPE
     from lbw.machine.streams import STDOUT as STDOUT
 
-__all__ = ["Machine", "Result", "Bind", "PIPE", "DEVNULL", "STDOUT", "LbwError", "__version__"]
+__all__ = ["Machine", "Result", "Bind", "PIPE", "DEVNULL", "STDOUT", "LbwError", "rewrite_elf", "RewriteResult", "__version__"]
 
 _HOMES = {
     "Machine": "lbw.machine", "Result": "lbw.machine", "Bind": "lbw.machine", "LbwError": "lbw.errors",
     "PIPE": "lbw.machine.streams", "DEVNULL": "lbw.machine.streams", "STDOUT": "lbw.machine.streams",
+    "rewrite_elf": "lbw.faults.rewrite", "RewriteResult": "lbw.faults.rewrite",
 }  # fmt: skip
 
 

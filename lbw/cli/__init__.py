@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "run a program of a Debian root",
     "chroot": "build, list and remove Debian roots",
+    "rewrite": "rewrite a program or library for fewer faults",
     "doctor": "tell what this host offers, and what is missing",
 }
 
