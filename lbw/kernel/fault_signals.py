@@ -10,12 +10,12 @@
     #AC                  SIGBUS    BUS_ADRALN                0
     #PF                  as the address space decided        CR2
 
-`int n` without a gate is #GP with the error code 8 * n + 2, and RIP on the instruction.
+`int n` without a gate is #GP with the error code 8 * n + 2, and RIP on the instruction. The engine says #GP for all
+non-canonical addresses; those of the stack are #SS.
 """
 
 from __future__ import annotations
 
-from lbw.abi.errno import LinuxError
 from lbw.abi.signal import (
     BUS_ADRALN,
     FPE_FLTDIV,
@@ -36,7 +36,28 @@ from lbw.abi.signal import (
     TRAP_TRACE,
 )
 from lbw.abi.x86_64 import X86_64
-from lbw.cpu.contracts import AC, ALL, BP, DB, DE, DF, GP, MF, NP, OF, PF, PF_PRESENT, PF_USER, RIP, SS, TS, UD, XM
+from lbw.cpu.contracts import (
+    AC,
+    BP,
+    DB,
+    DE,
+    DF,
+    GP,
+    MF,
+    NP,
+    OF,
+    PF,
+    PF_PRESENT,
+    PF_USER,
+    RBP,
+    RIP,
+    RSP,
+    SINGLE_STEP,
+    SS,
+    TS,
+    UD,
+    XM,
+)
 from lbw.kernel.fault_path import fault_is_ours
 from lbw.kernel.segment_loads import load_trapped
 from lbw.kernel.signal_send import force_signal
@@ -48,10 +69,13 @@ if TYPE_CHECKING:
     from lbw.kernel.task import Task
     from lbw.mm.faults import SegmentationFault
 
-TRACE_FLAG, RESUME_FLAG = 0x100, 0x1_0000
+RESUME_FLAG = 0x1_0000
 
-#: What a program may raise by `int n`.
-_GATES = frozenset({DB, BP, OF})
+#: No address of a program is higher, whatever the mode.
+HIGHEST = 1 << 47
+
+#: Bit 1 of an error code: it names a gate, not a segment (Intel SDM vol. 3, 6.13).
+IN_GATES = 2
 
 #: Exceptions that come with an error code.
 _WITH_ERROR_CODE = frozenset({DF, TS, NP, SS, GP, PF, AC})
@@ -71,23 +95,13 @@ def processor_fault(task: Task, trap: Trap) -> None:
             return
     vector = trap.vector
     error_code = trap.error_code if vector in _WITH_ERROR_CODE else 0
-    if vector == GP and error_code and load_trapped(task, error_code):
+    if vector == GP and error_code and not error_code & IN_GATES and load_trapped(task, error_code):
         return
-    if vector not in _GATES and _behind_interrupt(task, vector):
-        task.context.registers[RIP] -= 2
-        task.context.modified = ALL
-        vector, error_code = GP, 8 * vector + 2
-    info = exception_info(task, vector)
+    if vector == GP and not error_code and _is_stack_access(task):
+        vector = SS
+    info = exception_info(task, vector, trap.error_code)
     if info is not None:
         _force(task, info, vector, error_code)
-
-
-def _behind_interrupt(task: Task, vector: int) -> bool:
-    """Tell whether RIP is behind an `int vector` (which never goes on, so it is no accident), not on a faulting one."""
-    try:
-        return task.memory.read(task.context.registers[RIP] - 2, 2) == bytes((0xCD, vector))
-    except LinuxError:
-        return False
 
 
 def segmentation_fault(task: Task, fault: SegmentationFault, trap: Trap) -> None:
@@ -104,16 +118,25 @@ def segmentation_fault(task: Task, fault: SegmentationFault, trap: Trap) -> None
     _force(task, SigInfo(fault.signo, code, address=address), PF, error_code)
 
 
-def exception_info(task: Task, vector: int) -> SigInfo | None:
-    """Return the siginfo for exception `vector` in the present state of `task`."""
+def _is_stack_access(task: Task) -> bool:
+    """Tell whether a #GP is really a #SS: by a non-canonical address in RSP or RBP."""
+    registers = task.context.registers
+    if (registers[RSP] - 8 < HIGHEST and registers[RBP] < HIGHEST) or task.context.bits != 64:
+        return False
+    from lbw.faults.stack_access import is_stack_access
+
+    return is_stack_access(task.context, task.memory)
+
+
+def exception_info(task: Task, vector: int, detail: int = 0) -> SigInfo | None:
+    """Return the siginfo for exception `vector` in the present state of `task`; `detail` of #DB is as in DR6."""
     rip = task.context.registers[RIP]
     if vector == DE:
         return SigInfo(SIGFPE, FPE_INTDIV, address=rip)
     if vector == UD:
         return SigInfo(SIGILL, ILL_ILLOPN, address=rip)
     if vector == DB:
-        stepping = task.context.flags & TRACE_FLAG
-        return SigInfo(SIGTRAP, TRAP_TRACE if stepping else TRAP_BRKPT, address=rip)
+        return SigInfo(SIGTRAP, TRAP_TRACE if detail & SINGLE_STEP else TRAP_BRKPT, address=rip)
     if vector == BP:
         return SigInfo(SIGTRAP, SI_KERNEL)
     if vector in (MF, XM):

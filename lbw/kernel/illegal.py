@@ -6,7 +6,7 @@ With `strict` the end of everything instead, and a dump: what the bytes are, and
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
-from lbw.cpu.contracts import DB, RIP
+from lbw.cpu.contracts import DB, RIP, SINGLE_STEP
 from lbw.faults.emulate import Refused, emulate, instruction_bytes
 from lbw.kernel.dispatch import StrictStop, register_dump
 from lbw.vfs.operations import path_of
@@ -52,7 +52,7 @@ def emulated(task: Task, trap: Trap) -> bool:
         return True
     task.kernel.counters.emulated += 1
     if context.flags & _TRACE_FLAG:
-        trap.vector, trap.error_code = DB, 0
+        trap.vector, trap.error_code = DB, SINGLE_STEP
         return False
     return True
 

@@ -93,8 +93,9 @@ class Processor:
         introduce(self, identity)
         compatible = self._enter_ring3(tables)
         self.layout = self._calibrate(tables, size)
-        #: The state at an `in` or `out` that ended the run, see `Hooks`.
+        #: The state at an `in`, `out` or `sysenter` that ended the run, and what it is refused with, see `Hooks`.
         self.port_access: bytes | None = None
+        self.refused_vector = 0
         self.hooks = Hooks(self)
         stop_between_blocks_only(self, kernel_frame + _FREE_OFFSET, _PROBE_CODE + _FREE_OFFSET)
         #: Contexts in ring 3 with everything else zero, in both modes.

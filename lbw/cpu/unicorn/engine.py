@@ -23,7 +23,6 @@ from lbw.abi.cpuid import Identity
 from lbw.cpu.contracts import (
     ALL,
     FAULT,
-    GP,
     INTERRUPT_32,
     INTERRUPT_64,
     PAGE_FAULT,
@@ -35,7 +34,6 @@ from lbw.cpu.contracts import (
     RESULT,
     RIP,
     SYSCALL,
-    UD,
     UNMODIFIED,
 )  # fmt: skip
 from lbw.cpu.unicorn import library as uc
@@ -46,7 +44,7 @@ from lbw.cpu.unicorn.page_bits import FRAME, NX, USER
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.cpu.unicorn.parking import UpperHalf
 from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED
-from lbw.cpu.unicorn.vectors import TRACE_FLAG, software_interrupt
+from lbw.cpu.unicorn.vectors import TRACE_FLAG, exception_vector, interrupt_vector, undefined_vector
 from lbw.errors import EngineError
 
 TYPE_CHECKING = False
@@ -160,22 +158,22 @@ class UnicornEngine:
             self._interrupted = False
             trap.kind = PREEMPTED
             return context, trap
-        rip = registers[RIP]
+        started = registers[RIP]
         registers[RIP] = 0
-        error = processor.library.emu_start(processor.handle, rip, 0, 0, 0)
+        error = processor.library.emu_start(processor.handle, started, 0, 0, 0)
         self._runs += 1
         if processor.port_access is not None:
             return self._refuse_port_access(context)
+        rip = registers[RIP]
+        if rip:  # also when it was a single step, which Unicorn reports as a fault behind the call
+            rip += 2
+            registers[RIP] = rip
+            registers[RCX] = rip  # as the instruction leaves them (Intel SDM vol. 2, SYSCALL)
+            processor.library.reg_read(processor.handle, uc.REG_EFLAGS, self._flags_pointer)
+            registers[R11] = self._flags.value & 0xFFFF_FFFF
+            trap.kind = SYSCALL
+            return context, trap
         if error == 0:
-            rip = registers[RIP]
-            if rip:
-                rip += 2
-                registers[RIP] = rip
-                registers[RCX] = rip  # as the instruction leaves them (Intel SDM vol. 2, SYSCALL)
-                processor.library.reg_read(processor.handle, uc.REG_EFLAGS, self._flags_pointer)
-                registers[R11] = self._flags.value & 0xFFFF_FFFF
-                trap.kind = SYSCALL
-                return context, trap
             processor.library.context_save(processor.handle, processor.live)
             self._interrupted = False
             trap.kind = PREEMPTED
@@ -199,12 +197,16 @@ class UnicornEngine:
                 return context, trap
             trap.kind = FAULT
             trap.error_code = self._error_code.value
-            trap.vector = vector if vector >= 0 else software_interrupt(context)
+            if vector >= 0:
+                trap.vector = vector
+            elif self._by_interrupt.value:
+                trap.vector, trap.error_code = interrupt_vector(context)
+            else:
+                trap.vector, trap.error_code = exception_vector(context, started)
             trap.address = 0
             return context, trap
         trap.kind = FAULT
-        trap.vector = UD
-        trap.error_code = 0
+        trap.vector, trap.error_code = undefined_vector(context, self._by_interrupt.value)
         trap.address = 0
         if error != uc.INVALID_INSTRUCTION:  # physical memory errors: a page table is wrong
             raise EngineError(f"unicorn stopped at {rip:#x} with error {error}")
@@ -238,14 +240,14 @@ class UnicornEngine:
             time.sleep(0.0002)
 
     def _refuse_port_access(self, context: UnicornContext) -> tuple[UnicornContext, UnicornTrap]:
-        """Turn `in` and `out` into the #GP that ring 3 gets, with the state they were met in."""
+        """Turn `in`, `out` and `sysenter` into the exception that ring 3 gets, with the state they were met in."""
         blob, self.processor.port_access = self.processor.port_access, None
         assert blob is not None
         ctypes.memmove(self.processor.buffer, blob, len(blob))
         self._pending.value = -1
         context.modified = ALL
         trap = self._trap
-        trap.kind, trap.vector, trap.error_code, trap.address = FAULT, GP, 0, 0
+        trap.kind, trap.vector, trap.error_code, trap.address = FAULT, self.processor.refused_vector, 0, 0
         return context, trap
 
     # Loading

@@ -1,4 +1,4 @@
-"""Hooks: how a run ends at `syscall`, at `in` and `out`, and when another thread asks for it.
+"""Hooks: how a run ends at `syscall`, at what Unicorn does not refuse, and when another thread asks for it.
 
 Everything else that ends a run is an exception, which Unicorn reports by itself.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import c_int, c_size_t, c_uint32, c_void_p
 
+from lbw.cpu.contracts import GP, UD
 from lbw.cpu.unicorn import library as uc
 from lbw.errors import EngineError
 
@@ -24,7 +25,7 @@ class Hooks:
     """The hooks of a processor."""
 
     def __init__(self, processor: Processor) -> None:
-        """Hook `syscall`, `in` and `out`."""
+        """Hook `syscall`, `in`, `out` and `sysenter`."""
         self._processor = processor
         self._library = processor.library
         self._catch_syscalls()
@@ -71,7 +72,7 @@ class Hooks:
             self._hook_ports()
 
     def _refuse_ports(self) -> None:
-        """Note `in` and `out`, which Unicorn executes even in ring 3, and end the run.
+        """Note `in` and `out`, which Unicorn executes even in ring 3, and `sysenter`, which it skips; end the run.
 
         The translated block goes on to its end before the run stops, so the state at the instruction is kept here.
         """
@@ -80,17 +81,19 @@ class Hooks:
         uc.check(library.context_alloc(processor.handle, ctypes.byref(context)), "uc_context_alloc")
         buffer = (ctypes.c_char * processor.layout.size).from_address(context.value or 0)
 
-        def stop(handle: int, *_: int) -> int:
+        def stop(vector: int) -> int:
             if processor.port_access is None:
                 library.context_save(processor.handle, context)
                 processor.port_access = buffer.raw
+                processor.refused_vector = vector
                 library.emu_stop(processor.handle)
             return 0
 
         arguments = (c_void_p, c_uint32, c_int)
         self._port_callbacks = (
-            (uc.INS_IN, ctypes.CFUNCTYPE(c_uint32, *arguments, c_void_p)(stop)),
-            (uc.INS_OUT, ctypes.CFUNCTYPE(None, *arguments, c_uint32, c_void_p)(stop)),
+            (uc.INS_IN, ctypes.CFUNCTYPE(c_uint32, *arguments, c_void_p)(lambda *_: stop(GP))),
+            (uc.INS_OUT, ctypes.CFUNCTYPE(None, *arguments, c_uint32, c_void_p)(lambda *_: stop(GP))),
+            (uc.INS_SYSENTER, ctypes.CFUNCTYPE(None, c_void_p, c_void_p)(lambda *_: stop(UD))),
         )
         self._hook_ports()
 

@@ -1,10 +1,10 @@
-"""Vectors of exceptions that Unicorn does not name."""
+"""Vectors of exceptions that Unicorn does not name: only those that may become a double fault leave their number."""
 
 from __future__ import annotations
 
 from struct import unpack_from
 
-from lbw.cpu.contracts import DB, GP, MF, OF, RIP
+from lbw.cpu.contracts import ALL, BP, BR, DB, GP, MF, OF, RIP, SINGLE_STEP, UD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,26 +13,66 @@ if TYPE_CHECKING:
 #: TF in RFLAGS: trap after each instruction.
 TRACE_FLAG = 0x100
 
+_INT3, _INT, _INTO, _ICEBP, _BOUND, _FWAIT = 0xCC, 0xCD, 0xCE, 0xF1, 0x62, 0x9B
 
-def software_interrupt(context: UnicornContext) -> int:
-    """Return the vector of an exception that Unicorn does not name: single step, interrupt instruction or #MF.
+#: Bit 1 of an error code: it names a gate, not a segment (Intel SDM vol. 3, 6.13).
+IN_GATES = 2
 
-    RIP is behind an `int n` or `int3`, and on the instruction that #MF stopped.
+
+def interrupt_vector(context: UnicornContext) -> tuple[int, int]:
+    """Return vector and error code of an interrupt instruction, behind which RIP is.
+
+    Programs have gates for #BP and #OF alone; any other `int n` is a #GP on the instruction.
+    """
+    registers = context.registers
+    rip = registers[RIP]
+    before, last = _byte(context, rip - 2), _byte(context, rip - 1)
+    if last == _INT3:
+        return BP, 0
+    if last == _INTO and before != _INT:
+        return OF, 0
+    if before == _INT:
+        if last in (BP, OF):
+            return last, 0
+        registers[RIP] = rip - 2
+        context.modified = ALL
+        return GP, 8 * last + IN_GATES
+    return GP, 0
+
+
+def exception_vector(context: UnicornContext, started: int) -> tuple[int, int]:
+    """Return vector and error code of another exception: #BR or #MF on the instruction at RIP, else a single step.
+
+    `started` is where the run began: a single step that has got anywhere is #DB.
     """
     rip = context.registers[RIP]
-    if context.flags & TRACE_FLAG:
-        return DB
-    code = b""
-    for address in (rip - 2, rip - 1):
-        view = context.mmu.view(address, 1, False)
-        code += bytes(view) if view else b"\0"
-    if code[1] == 0xCC:
-        return 3
-    if code[1] == 0xF1:
-        return 1
-    if code[0] == 0xCD:
-        return code[1]
-    if code[1] == 0xCE and context.bits == 32:
-        return OF
-    control, status = unpack_from("<HH", context.read_fpu())
-    return MF if status & ~control & 0x3F else GP
+    if rip == started or not context.flags & TRACE_FLAG:
+        code = _byte(context, rip)
+        if code == _BOUND and context.bits == 32:
+            return BR, 0
+        if code == _FWAIT or 0xD8 <= code <= 0xDF or code == 0x0F:  # that wait for the x87, MMX included
+            control, status = unpack_from("<HH", context.read_fpu())
+            if status & ~control & 0x3F:
+                return MF, 0
+    return DB, SINGLE_STEP
+
+
+def undefined_vector(context: UnicornContext, by_interrupt: int) -> tuple[int, int]:
+    """Return vector and error code where Unicorn says that there is no such instruction.
+
+    It says so of icebp, too, and of `int 6`, whose vector it is.
+    """
+    registers = context.registers
+    rip = registers[RIP]
+    if by_interrupt:
+        return GP, 8 * UD + IN_GATES
+    if _byte(context, rip) != _ICEBP:
+        return UD, 0
+    registers[RIP] = rip + 1
+    context.modified = ALL
+    return DB, 0
+
+
+def _byte(context: UnicornContext, address: int) -> int:
+    view = context.mmu.view(address, 1, False)
+    return view[0] if view is not None else 0

@@ -1,0 +1,54 @@
+"""Which accesses through a non-canonical address are #SS: those of the stack, by RSP or RBP.  Intel SDM vol. 3, 6.15
+
+The translator reports all of them as #GP.
+"""
+
+from __future__ import annotations
+
+from lbw.cpu.contracts import RBP, RIP, RSP
+from lbw.faults.disassembler import disassembler
+from lbw.faults.emulate import instruction_bytes
+from lbw.faults.emulate_operands import MEMORY, address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from capstone import CsInsn
+
+    from lbw.cpu.contracts import Context
+    from lbw.mm.user_copy import UserMemory
+
+#: Instructions that push or pop, by the register that points to where.
+_IMPLICIT = {
+    "push": RSP, "pushf": RSP, "pushfq": RSP, "pop": RSP, "popf": RSP, "popfq": RSP, "call": RSP, "ret": RSP,
+    "enter": RSP, "leave": RBP,
+}  # fmt: skip
+
+
+def is_canonical(value: int) -> bool:
+    """Tell whether a 64-bit address is one: the upper 17 bits are equal."""
+    return value < 1 << 47 or value >= (1 << 64) - (1 << 47)
+
+
+def is_stack_access(context: Context, memory: UserMemory) -> bool:
+    """Tell whether the instruction at RIP, in 64-bit mode, failed by a non-canonical stack address."""
+    registers = context.registers
+    if is_canonical(registers[RSP]) and is_canonical(registers[RSP] - 8) and is_canonical(registers[RBP]):
+        return False
+    decode: Callable[..., Iterable[CsInsn]] = disassembler(64).disasm
+    for instruction in decode(instruction_bytes(memory, registers[RIP]), 0, 1):
+        for index, operand in enumerate(instruction.operands):
+            if operand.type == MEMORY and instruction.mnemonic != "lea":
+                bad = not is_canonical(address(instruction, index, 64)(context))
+                if bad:
+                    return _base(instruction, operand.mem.base) in ("rsp", "rbp") and not operand.mem.segment
+        implicit = _IMPLICIT.get(instruction.mnemonic)
+        return implicit is not None and not (
+            is_canonical(registers[implicit]) and is_canonical(registers[implicit] - 8)
+        )
+    return False
+
+
+def _base(instruction: CsInsn, register: int) -> str:
+    return str(instruction.reg_name(register)) if register else ""  # type: ignore[no-untyped-call]  # capstone
