@@ -67,6 +67,7 @@ class Row:
         self.modes = (64,) if "64" in flags else (32,) if "32" in flags else (64, 32)
         self.wide, self.half, self.lock = "w" in flags or "W" in flags, "w" in flags, "l" in flags
         self.bit_number = "b" in flags
+        self.may_divide_badly = "D" in flags
 
     def __repr__(self) -> str:
         return f"{self.name} {(self.prefix + self.opcode).hex()} /{self.field}"
@@ -123,6 +124,8 @@ def forms(draw: st.DrawFn, row: Row, bits: int) -> Form:
     if row.immediate:
         length = 1 if row.immediate == "ib" else 2 if half and not wide else 4
         immediate = draw(st.binary(min_size=length, max_size=length))
+        if row.name in ("cmpps", "cmpsd"):
+            immediate = bytes((immediate[0] & 7,))
     prefixes = [override, *([b"\x67"] if small else []), *([b"\x66"] if half else [])]
     if row.lock and draw(st.integers(0, 3)) == 0:
         prefixes.append(b"\xf0")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import ctypes
 import mmap
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from unicorn import UC_ARCH_X86, UC_MODE_64, UC_PROT_ALL, Uc, UcError
 from unicorn import x86_const as x86
@@ -117,12 +119,22 @@ class Machine:
         """Return all bytes of a region."""
         return b"".join(self.peek(page, 4096) for page in range(address, address + 4096 * PAGES[address], 4096))
 
-    def set_present(self, address: int, pages: int, present: bool) -> None:
-        """Make pages present or absent."""
-        for page in range(address, address + 4096 * pages, 4096):
-            entry = self._entry(page)
-            self.words[entry] = self.words[entry] & ~PRESENT | present
-        self.uc.ctl_flush_tlb()
+    @contextmanager
+    def absent(self, address: int, pages: int) -> Iterator[None]:
+        """Make pages absent meanwhile; `poke` and `peek` still see them."""
+        entries = [self._entry(page) for page in range(address, address + 4096 * pages, 4096)]
+        try:
+            for entry in entries:
+                self.words[entry] &= ~PRESENT
+            self.uc.reg_write(x86.UC_X86_REG_CR3, self.root)  # flushes the TLB
+            yield
+        finally:
+            for entry in entries:
+                self.words[entry] |= PRESENT
+
+    def fault_address(self) -> int:
+        """Return CR2."""
+        return self.uc.reg_read(x86.UC_X86_REG_CR2)
 
     def base_words(self, segment: int, base: int, bits: int) -> None:
         """Fill the cell: the base of FS (4) or GS (5), and junk everywhere else."""

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbw.abi.thread_cell import TARGET as TARGET_WORD
-from lbw.cpu.contracts import RAX, RBX, RCX, RDI, RSI, RSP
+from lbw.cpu.contracts import RAX, RBX, RCX, RDI, RDX, RSI, RSP
 from lbw.faults.template import BEHIND, TARGET, Template
 from lbw.faults.translate import translate
 
@@ -100,6 +100,7 @@ def compare(machine: Machine, code: bytes, segment: int, base: int, state: State
     before = machine.state(bits)
     before.rip = AT
     error, expected = original(state)
+    fault = machine.fault_address()
     address = FAR if far else FRAGMENT
     fragment = (template.place_far if far else template.place)(address, AT)
     assert len(fragment) == (template.far_size if far else template.size)
@@ -110,6 +111,7 @@ def compare(machine: Machine, code: bytes, segment: int, base: int, state: State
     assert machine.run(address, until) == error
     final = recovered(machine, template, address, far, behind)
     assert final.differences(expected) == []
+    assert machine.fault_address() == fault
     if error:
         return
     for count in range(1, 40):
@@ -140,6 +142,35 @@ def test_a_fragment_does_what_the_original_does(machine, row, data):
     for bits in row.modes:
         form = data.draw(forms(row, bits))
         check(machine, form, data.draw(states(bits)), bits == 64 and data.draw(st.booleans()))
+
+
+@pytest.mark.parametrize("row", TABLE, ids=repr)
+@given(data=st.data())
+@examples(3)
+def test_a_fault_shows_the_original_with_its_registers(machine, row, data):
+    """The fault has the same address, and what is shown then is the state at the site."""
+    for bits in row.modes:
+        form = data.draw(forms(row, bits))
+        state = data.draw(states(bits))
+        with machine.absent(DATA, 8):
+            check(machine, form, state, bits == 64 and data.draw(st.booleans()))
+
+
+@pytest.mark.parametrize("bits", [64, 32])
+@pytest.mark.parametrize("opcode", [0xA4, 0xA5, 0xA6, 0xA7, 0xAC, 0xAD])
+@given(count=st.integers(0, 9), repeat=st.sampled_from((b"\xf3", b"\xf2")), data=st.data())
+@examples(12)
+def test_a_fault_in_the_middle_of_a_repeated_instruction(machine, bits, opcode, count, repeat, data):
+    code = b"\x65" + repeat + bytes((opcode,))
+    state = data.draw(states(bits))
+    state.registers[RDI] = OTHER
+    state.registers[RCX] = count
+    state.memory[OTHER] = state.memory[DATA] = bytes(0x8000)
+    template = translate(code, bits)
+    assert template is not None
+    base = (MIDDLE + 0x1000 - 12 - state.registers[RSI]) % (1 << bits)
+    with machine.absent(MIDDLE + 0x1000, 1):
+        compare(machine, code, 5, base, state, template, False)
 
 
 @st.composite
@@ -232,7 +263,7 @@ def test_vex_instructions_on_general_registers(machine, bits, opcode, data):
 
 def check(machine: Machine, form: Form, state: State, far: bool) -> None:
     bits = form.bits
-    if form.row.name in ("shld", "shrd") and form.row.immediate and bits == 64 and form.relative:
+    if form.relative and (form.row.name in ("shld", "shrd") and form.row.immediate or b"\xc4\xe3\x7b\xf0" in form.code):
         return  # Unicorn forgets the immediate when it computes an address relative to RIP
     template = translate(form.code + b"\x90" * 15, bits)
     if template is None:
@@ -240,6 +271,9 @@ def check(machine: Machine, form: Form, state: State, far: bool) -> None:
         return
     assert template.length == len(form.code)
     assert template.segment == form.segment
+    if form.row.may_divide_badly and random_bit(form):
+        state.registers[RDX] = 0
+        state.registers[RAX] &= 0xFF
     if form.row.bit_number:
         state.registers[form.register] &= 0xFFF
         if form.register == RSP:
@@ -249,6 +283,10 @@ def check(machine: Machine, form: Form, state: State, far: bool) -> None:
         target = LANDING.to_bytes(8, "little")
         state.memory[DATA] = state.memory[DATA][:0x4000] + target + state.memory[DATA][0x4008:]
     compare(machine, form.code, form.segment, base, state, template, far)
+
+
+def random_bit(form: Form) -> bool:
+    return bool(sum(form.code) & 3)
 
 
 def may_be_refused(form: Form) -> bool:
