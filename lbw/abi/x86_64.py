@@ -111,11 +111,13 @@ X86_64.arena_zones = (
     (0x7FFD_C000_0000, 0x7FFE_4000_0000),
     (0x7FFE_8000_0000, 0x7FFF_0000_0000),
 )
+# The processor's TLB is direct-mapped: the busiest pages, the end of the stack, of the first mappings (thread-local
+# memory) and the thread cell, must differ in the low bits of their page numbers.
 X86_64.mmap_windows = (
-    (0x7FFF_0000_0000, 0x7FFF_F7FF_F000),
+    (0x7FFF_0000_0000, 0x7FFF_F7F2_0000),
     (0x5555_D555_0000, 0x7FFD_C000_0000),
     (0x8000_0000, 0x5554_D555_0000),
-    (0x10000, 0x7FFF_F7FF_F000),
+    (0x10000, 0x7FFF_F7F2_0000),
 )
 X86_64.pie_base = 0x5555_5555_4000
 X86_64.min_address = 0x10000
