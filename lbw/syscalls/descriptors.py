@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 #: What F_SETFL may change.
 SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | 0o20000  # the last is O_ASYNC
 
-NO_OTHERS: dict[int, Command | None] = {}
+NO_OTHERS: dict[int, Command] = {}
 
 #: struct f_owner_ex: type, pid.
 OWNER_EX = Struct("<ii")
@@ -73,14 +73,14 @@ def dup3(task: Task, fd: int, new: int, flags: int) -> int:
     support=PARTIAL, note="no leases, no directory notification, no seals; F_SETSIG and O_ASYNC send nothing",
 )  # fmt: skip
 def fcntl(
-    task: Task, fd: int, command: int, argument: int, others: Mapping[int, Command | None] = NO_OTHERS
+    task: Task, fd: int, command: int, argument: int, others: Mapping[int, Command] = NO_OTHERS
 ) -> int | Awaitable[int]:
     """Duplicate, flags, locks, owner, pipe size.  EINVAL: an unknown command.  man 2 fcntl
 
-    `others` are commands that go before the usual ones: those with structures of another layout; None: not there.
+    `others` are commands that go before the usual ones: those with structures of another layout.
     """
     file = task.files.get_any(fd)
-    action = others[command] if command in others else COMMANDS.get(command)
+    action = others.get(command) or COMMANDS.get(command)
     if file.flags & O_PATH and command not in PATH_COMMANDS:
         raise LinuxError(EBADF)
     if action is None:

@@ -88,12 +88,10 @@ def pwrite_small(task: Task, fd: int, buf: int, count: int, offset: int) -> int 
 
 # Locks
 
-_COMMON = {
+_LOCKS = {
     abi.F_GETLK: test_command(False, FLOCK, MAX_SMALL),
     abi.F_SETLK: lock_command(False, False, FLOCK),
     abi.F_SETLKW: lock_command(False, True, FLOCK),
-}
-_WIDE = {
     F_GETLK64: test_command(False, FLOCK64),
     F_SETLK64: lock_command(False, False, FLOCK64),
     F_SETLKW64: lock_command(False, True, FLOCK64),
@@ -102,9 +100,8 @@ _WIDE = {
     abi.F_OFD_SETLKW: lock_command(True, True, FLOCK64),
 }
 _COMMANDS = FCNTL_COMMANDS | {F_GETLK64: "F_GETLK64", F_SETLK64: "F_SETLK64", F_SETLKW64: "F_SETLKW64"}
-_PARAMETERS = (Fd("fd"), Choice("cmd", _COMMANDS), Hex("arg"))
-variant(I386, "fcntl", fcntl, *_PARAMETERS, fixed=({**_COMMON, **dict.fromkeys(_WIDE)},))
-variant(I386, "fcntl64", fcntl, *_PARAMETERS, fixed=({**_COMMON, **_WIDE},))
+for _name in ("fcntl", "fcntl64"):  # in a 64-bit kernel they are the same
+    variant(I386, _name, fcntl, Fd("fd"), Choice("cmd", _COMMANDS), Hex("arg"), fixed=(_LOCKS,))
 
 
 # Directories
