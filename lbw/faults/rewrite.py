@@ -222,7 +222,7 @@ class _Writer:
         code = b""
         self.entry = self.image.entry
         if self.entry:
-            code = stub(address, self.bits, self.entry)
+            code = stub(address, self.bits, self.entry, entry=True)
             self.entry = address
         if self.image.type == ET_DYN:
             code += self._library_stub(address + len(code))
