@@ -4,39 +4,44 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from kernel_harness import Guest
 
 from lbw.abi.errno import NAMES
 from lbw.abi.x86_64 import X86_64
 from lbw.cpu.scripted import Call
-from lbw.syscalls.table import ROWS
-from lbw.trace.coverage import coverage, load_all
+from lbw.syscalls.loading import load_rows
+from lbw.syscalls.table import ROWS, VARIANTS
+from lbw.trace.coverage import ABIS, coverage
 from lbw.trace.errors import error_text
 from lbw.trace.stats import summary
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_the_document_is_what_the_table_says():
-    load_all()
-    assert (ROOT / "docs" / "coverage.md").read_text() == coverage(X86_64, ROWS)
+def test_the_document_is_what_the_tables_say():
+    assert (ROOT / "docs" / "coverage.md").read_text() == coverage(ABIS)
 
 
-def test_every_call_is_either_there_or_missing():
-    load_all()
-    text = coverage(X86_64, ROWS)
-    lines = [line for line in text.splitlines() if line.startswith("| ") and "| number" not in line]
-    rows = {line.split("|")[2].strip() for line in lines}
-    missing = {item.split(" ")[0] for item in text.rpartition("\n\n")[2].rstrip(".\n").split(", ")}
-    assert rows | missing == set(X86_64.numbers)
+@pytest.mark.parametrize("column, abi", list(enumerate(ABIS)), ids=lambda value: getattr(value, "name", ""))
+def test_every_call_is_either_there_or_missing(column, abi):
+    text = coverage(ABIS)
+    lines = [line.split("|")[1:] for line in text.splitlines() if line.startswith("| ") and "| call" not in line]
+    rows = {cells[len(ABIS)].strip() for cells in lines if cells[column].strip()}
+    (listed,) = [line for line in text.splitlines() if line.startswith(f"{abi.name}: ")]
+    missing = {item.split(" ")[0] for item in listed.removeprefix(f"{abi.name}: ").rstrip(".").split(", ")}
+    assert rows | missing == set(abi.numbers)
     assert not rows & missing
 
 
 def test_every_row_has_a_number_and_a_docstring():
-    load_all()
-    for name, row in ROWS.items():
+    for abi in ABIS:
+        for name, row in load_rows(abi).items():
+            assert row.handler.__doc__, name
+    for name in ROWS:
         assert name in X86_64.numbers
-        assert row.handler.__doc__, name
+    for abi in ABIS:
+        assert set(VARIANTS.get(abi.name, ())) <= set(abi.numbers)
 
 
 def test_the_summary_counts():
