@@ -41,6 +41,10 @@ FAR_ZONE = (0xFFFF_FFFF_C000_0000, 0xFFFF_FFFF_E000_0000)
 #: make ever new ones.
 REMEMBERED = 8192
 
+#: Fragments begin at multiples of this. The processor keeps 64 jump targets of a page, by a hash of the low bits of
+#: their addresses; these all differ.
+ALIGNED = 64
+
 #: An instruction has at most so many bytes.
 LONGEST = 15
 
@@ -202,7 +206,11 @@ class FaultPath:
             data = prefix + jump(address + kept, length - kept, padding, low)
             if any(target < address + len(data) for target in inside):
                 continue
-            place = arena.claim(low, high, template.size, lambda first, end: not overlaps(first, end))
+            if high - low >= PAGE:
+                low, site.size = low + ALIGNED - 1 & -ALIGNED, template.size + ALIGNED - 1 & -ALIGNED
+            else:
+                site.size = template.size
+            place = arena.claim(low, high, site.size, lambda first, end: not overlaps(first, end))
             if place is not None:
                 break
         else:
@@ -217,7 +225,7 @@ class FaultPath:
         try:
             text.write(space, page, address, data, used)
         except LinuxError:
-            arena.release(place, template.size)
+            arena.release(place, site.size)
             site.fragment = 0
             site.reason = "no memory"
             return False
@@ -230,7 +238,7 @@ class FaultPath:
         arena, template = self.arenas[site.bits], site.template
         assert template is not None
         site.far = site.bits == 64
-        size = template.far_size if site.far else template.size
+        size = site.size = template.far_size if site.far else template.size
         zone = FAR_ZONE if site.far else space.abi.arena_zones[0]  # nobody can map anything there
         place = arena.claim(*zone, size, lambda first, end: True)
         if place is None:
@@ -271,9 +279,7 @@ class FaultPath:
 
     def _release(self, site: Site) -> None:
         if site.fragment:
-            assert site.template is not None
-            size = site.template.far_size if site.far else site.template.size
-            self.arenas[site.bits].release(site.fragment, size)
+            self.arenas[site.bits].release(site.fragment, site.size)
             site.fragment = 0
 
     def _reuse(self) -> None:

@@ -14,7 +14,7 @@ PATCHED, PUNNED, REDIRECTED, STEPPED = "patched", "punned", "redirected", "stepp
 class Site:
     """One site; in all processes that have these bytes at this address."""
 
-    __slots__ = ("address", "bits", "code", "far", "faults", "fragment", "kind", "reason", "template")
+    __slots__ = ("address", "bits", "code", "far", "faults", "fragment", "kind", "reason", "size", "template")
 
     def __init__(self, address: int, bits: int, code: bytes, template: Template | None) -> None:
         self.address = address
@@ -22,6 +22,7 @@ class Site:
         self.code = code  # of the instruction, or what was readable there if it was not understood
         self.template = template
         self.fragment = 0  # its address, 0 for none
+        self.size = 0  # bytes that the fragment has in the arena
         self.far = False  # the fragment is out of reach of a jump
         self.kind = STEPPED
         self.reason = ""  # why it is not patched
