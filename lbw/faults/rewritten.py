@@ -43,6 +43,9 @@ _PT_NOTE = 4
 class RewrittenImage:
     """The fragments of a rewritten file."""
 
+    start: int  # offsets in the file of the first fragment, and of the end of the last
+    end: int
+
     __slots__ = ("_distances", "_indices", "_read", "_starts", "_templates", "_texts", "end", "start", "syscalls")
 
     def __init__(self, description: bytes, read: Reader) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_sites_jump_to_their_fragments(kind, built):
     assert {reason for _, _, reason in result.left} <= {SHORT, OWN_ADDRESS}
     before, after = memory(data), memory(result.data)
     image = read_image(lambda offset, length: result.data[offset : offset + length])
-    (bias,) = {start - 0 for start in [min(after)]}
+    bias = min(after)
     records = {bias + site: (bias + start, template) for start, _, template, site in image}
     assert records.keys() == {address for address, _ in result.patched}
     for site, (fragment, template) in records.items():
@@ -104,7 +105,7 @@ def test_a_rewritten_file_is_sound(kind, built, tmp_path):
     loads = [*elf.iter_segments("PT_LOAD")]
     starts = [load["p_vaddr"] for load in loads]
     assert starts == sorted(starts)
-    for load, following in zip(loads, loads[1:], strict=False):
+    for load, following in pairwise(loads):
         assert load["p_vaddr"] + load["p_memsz"] <= following["p_vaddr"]
     new = loads[-1]
     assert new["p_flags"] == 5
