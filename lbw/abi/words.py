@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from struct import Struct
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 class Words(Struct):
     """A layout that has signed 32-bit words only; `pack` keeps the low 32 bits of each value."""
@@ -16,6 +12,6 @@ class Words(Struct):
         super().__init__(f"<{count}i")
         self._unsigned = Struct(f"<{count}I")
 
-    def pack(self, *values: Any) -> bytes:
+    def pack(self, *values: int) -> bytes:
         """Return the low halves of `values` as bytes."""
         return self._unsigned.pack(*[value & 0xFFFFFFFF for value in values])

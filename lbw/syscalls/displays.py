@@ -7,7 +7,8 @@ address is shown as a number: `show` raises LinuxError then, and the tracer fall
 from __future__ import annotations
 
 from lbw.syscalls.formats import show_bits, show_sigset
-from lbw.syscalls.parameters import Parameter, Pointer, show_bytes, show_string, signed
+from lbw.syscalls.parameters import Parameter, Pointer, signed
+from lbw.syscalls.quoting import show_bytes, show_string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

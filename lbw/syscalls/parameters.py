@@ -8,6 +8,8 @@ lies in two registers.
 
 from __future__ import annotations
 
+from lbw.syscalls.quoting import show_bytes, show_string
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -292,34 +294,3 @@ class StringArray(Pointer):
         from lbw.syscalls.displays import Strings
 
         return Strings(self.name, summary=self.name == "envp").show(task, raw, result)
-
-
-def show_bytes(task: Task, address: int, length: int, limit: int = 32) -> str:
-    """Return up to `limit` bytes of guest memory as a C string literal, or the address when unreadable."""
-    from lbw.abi.errno import LinuxError
-
-    try:
-        data = task.memory.read(address, min(length, limit))
-    except LinuxError:
-        return hex(address)
-    return quote(data) + ("..." if length > limit else "")
-
-
-def show_string(task: Task, address: int, limit: int) -> str:
-    """Return a NUL-terminated guest string as a C literal, or the address when unreadable."""
-    from lbw.abi.errno import LinuxError
-
-    if not address:
-        return "NULL"
-    try:
-        return quote(task.memory.read_cstring(address, limit))
-    except LinuxError:
-        return hex(address)
-
-
-_ESCAPES = {9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\"}
-
-
-def quote(data: bytes) -> str:
-    """Return `data` as a C string literal."""
-    return '"' + "".join(_ESCAPES.get(b) or (chr(b) if 32 <= b < 127 else f"\\{b:o}") for b in data) + '"'

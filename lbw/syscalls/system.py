@@ -8,7 +8,7 @@ from struct import Struct
 from lbw.abi.capability import CAP_SYS_ADMIN
 from lbw.abi.errno import EINVAL, EPERM, LinuxError
 from lbw.abi.fs import GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM
-from lbw.abi.uname import MACHINE, MACHINE_32, PER_LINUX32, PER_MASK, RELEASE, SYSNAME, VERSION
+from lbw.abi.uname import MACHINE, MACHINE_32, PER_LINUX32, PER_MASK, READ_IMPLIES_EXEC, RELEASE, SYSNAME, VERSION
 from lbw.syscalls.displays import InBuffer
 from lbw.syscalls.parameters import Choice, Flags, Hex, Int, Out, OutBuffer, Size
 from lbw.syscalls.table import PARTIAL, syscall
@@ -121,10 +121,11 @@ def syslog(task: Task, type: int, bufp: int, length: int) -> int:
     raise LinuxError(EPERM if 0 <= type <= SYSLOG_LAST else EINVAL)
 
 
-@syscall("personality", Hex("persona"), support=PARTIAL, note="kept, without effect")
+@syscall("personality", Hex("persona"), support=PARTIAL, note="PER_LINUX32 and READ_IMPLIES_EXEC have an effect")
 def personality(task: Task, persona: int) -> int:
     """Set the execution domain; return the old one.  man 2 personality"""
     old, persona = task.process.personality, persona & 0xFFFFFFFF
     if persona != PERSONALITY_QUERY:
         task.process.personality = persona
+        task.memory.implies_exec = bool(persona & READ_IMPLIES_EXEC)
     return old

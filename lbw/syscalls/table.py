@@ -31,7 +31,7 @@ from lbw.syscalls.parameters import CONVERSIONS, Parameter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
-    from typing import Any, TypeVar
+    from typing import TypeVar
 
     from lbw.abi.x86_64 import Abi
     from lbw.cpu.contracts import Registers
@@ -58,7 +58,7 @@ class Row:
 
     def __init__(
         self, name: str, parameters: tuple[Parameter, ...], handler: Handler, restart: int, support: str, note: str,
-        fixed: tuple[Any, ...] = (),
+        fixed: tuple[object, ...] = (),
     ) -> None:  # fmt: skip
         self.name = name
         self.parameters = parameters
@@ -112,7 +112,7 @@ def syscall(
 
 
 def variant(
-    abi: Abi, name: str, handler: Handler, *parameters: Parameter, fixed: tuple[Any, ...] = (), of: str | None = None
+    abi: Abi, name: str, handler: Handler, *parameters: Parameter, fixed: tuple[object, ...] = (), of: str | None = None
 ) -> None:
     """Enter `name` into the table of `abi` alone, with a handler that has a row already; `of`: which, if several.
 

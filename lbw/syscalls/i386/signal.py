@@ -22,8 +22,7 @@ from lbw.syscalls.table import NO_HANDLER, own_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import Any
+    from collections.abc import Awaitable
 
     from lbw.kernel.task import Task
 
@@ -104,7 +103,7 @@ def sigpending(task: Task, address: int) -> int:
 
 
 @own_call(I386, "sigsuspend", Hex("unused1"), Hex("unused2"), Mask("mask"), restart=NO_HANDLER)
-def sigsuspend(task: Task, unused1: int, unused2: int, mask: int) -> Coroutine[Any, Any, int]:
+def sigsuspend(task: Task, unused1: int, unused2: int, mask: int) -> Awaitable[int]:
     """Wait for a signal under another mask.  EINTR, always.  man 2 sigsuspend"""
     set_temporary_mask(task, mask)
     return wait_for_signal(task)

@@ -28,11 +28,9 @@ from lbw.syscalls.table import ROWS, own_call, variant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
     from lbw.kernel.task import Task
     from lbw.syscalls.parameters import Parameter
+    from lbw.syscalls.table import Handler
 
 #: struct old_timex32: as `lbw.syscalls.clock.TIMEX`, in words of 32 bits, 11 of them unused.
 TIMEX32 = Struct("<I4ii4i2i7iii44x")
@@ -49,7 +47,7 @@ def widened(parameter: Parameter) -> Parameter:
     return parameter
 
 
-_WIDE: dict[str, Callable[..., Any]] = {
+_WIDE: dict[str, Handler] = {
     "clock_gettime64": clock.clock_gettime,
     "clock_settime64": clock.clock_settime,
     "clock_getres_time64": clock.clock_getres,
