@@ -127,7 +127,8 @@ class FaultPath:
             assert isinstance(site, Site) and site.template is not None
             address, length = site.address, len(site.code)
             recovery = site.template.recover(rip - start, site.far)
-            assert recovery is not None, f"{rip:#x} is inside an instruction of a fragment"
+            if recovery is None:
+                return  # no fragment runs into the middle of an instruction: the program has jumped there
         else:
             file = space.rewritten.find(rip) if space.rewritten is not None else None
             if file is None:
