@@ -49,3 +49,4 @@ I386.arena_zones = ((0xF000_0000, 0xF200_0000), (0x6000_0000, 0xC000_0000), (0x0
 I386.mmap_windows = ((0x10000, 0xE7F2_0000), (0x10000, 0xF000_0000))
 I386.pie_base = 0x5655_5000
 I386.min_address = 0x10000
+I386.withheld = (PARKED_LOW, PARKED_HIGH)

@@ -11,3 +11,7 @@ MACHINE_32 = b"i686"
 
 #: The low byte of a personality is a kind of program; that of PER_LINUX32 is told that the machine is a 32-bit one.
 PER_MASK, PER_LINUX32 = 0xFF, 0x08
+
+#: Flags of a personality.
+MMAP_PAGE_ZERO, ADDR_COMPAT_LAYOUT, READ_IMPLIES_EXEC, ADDR_NO_RANDOMIZE = 0x010_0000, 0x020_0000, 0x040_0000, 0x004_0000
+PER_CLEAR_ON_SETID = READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT | MMAP_PAGE_ZERO

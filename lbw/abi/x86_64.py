@@ -42,6 +42,7 @@ class Abi:
         "timespec64",
         "timeval",
         "tms",
+        "withheld",
         "word",
     )  # fmt: skip
 
@@ -73,6 +74,7 @@ class Abi:
     arena_zones: tuple[tuple[int, int], ...]  # where fragments go; programs get these addresses last
     pie_base: int
     min_address: int  # vm.mmap_min_addr
+    withheld: tuple[int, int]  # addresses that programs cannot have, because segment bases are parked there
 
 
 X86_64 = Abi()
@@ -121,3 +123,4 @@ X86_64.mmap_windows = (
 )
 X86_64.pie_base = 0x5555_5555_4000
 X86_64.min_address = 0x10000
+X86_64.withheld = (0, 0)

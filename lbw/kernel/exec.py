@@ -9,6 +9,7 @@ from __future__ import annotations
 from lbw.abi.errno import E2BIG, ETXTBSY, LinuxError
 from lbw.abi.resource import RLIMIT_STACK
 from lbw.abi.signal import SIGCHLD, SIGKILL
+from lbw.abi.uname import PER_CLEAR_ON_SETID, READ_IMPLIES_EXEC
 from lbw.cpu.contracts import ALL
 from lbw.kernel.exit import exit_task, leave_memory
 from lbw.kernel.posix_timers import delete_timers
@@ -38,13 +39,14 @@ def execute(
     credentials, secure = credentials_after_exec(task.credentials, program.location)
     vfs = task.fs.vfs
     vfs.deny_write(program.location.inode)
+    persona = process.personality & ~(PER_CLEAR_ON_SETID if secure else 0)
     memory = None
     try:
         memory = kernel.create_memory(program.abi)
         process.limits.restrict(memory)
         loaded = load_program(
             memory, program, envp, credentials, secure=secure, page_cache=kernel.page_cache, hardware=kernel.hardware,
-            stack_limit=memory.stack_limit,
+            stack_limit=memory.stack_limit, implies_exec=bool(persona & READ_IMPLIES_EXEC),
         )  # fmt: skip
     except BaseException:
         if memory is not None:
@@ -83,6 +85,7 @@ def execute(
     process.executable = program.location
     process.argv = program.argv
     process.executed = True
+    process.personality = persona & ~READ_IMPLIES_EXEC | (READ_IMPLIES_EXEC if memory.implies_exec else 0)
     process.dumpable = 0 if secure else 1
     task.set_comm(program.comm)
     kernel.counters.execs += 1

@@ -85,15 +85,18 @@ class LoadedProgram:
 def load_program(
     space: AddressSpace, program: Program, envp: list[bytes], credentials: Credentials, *, secure: bool,
     page_cache: PageCache, hardware: Hardware, stack_limit: int, random: bytes | None = None,
+    implies_exec: bool = False,
 ) -> LoadedProgram:  # fmt: skip
     """Put `program` into the empty `space`; return where it starts.
 
-    `credentials` and `secure` are those after exec (`lbw.loader.privileges`), `stack_limit` the soft RLIMIT_STACK in
-    bytes.  E2BIG: argv and envp; ENOMEM: does not fit; EFAULT: the file is shorter than its headers say
+    `implies_exec`: the personality of the old program had READ_IMPLIES_EXEC. `credentials` and `secure` are those
+    after exec (`lbw.loader.privileges`), `stack_limit` the soft RLIMIT_STACK in bytes.  E2BIG: argv and envp; ENOMEM:
+    does not fit; EFAULT: the file is shorter than its headers say
     """
     abi, image = program.abi, program.image
     check_strings(program.argv, envp, program.filename, stack_limit)
-    implies_exec = image.stack_executable is None and abi.word == 4  # READ_IMPLIES_EXEC, asm/elf.h
+    # READ_IMPLIES_EXEC, asm/elf.h: 64-bit programs do not inherit it, 32-bit ones get it when they ask for nothing else
+    space.implies_exec = implies_exec = abi.word == 4 and (implies_exec or image.stack_executable is None)
     low, high = abi.min_address, abi.stack_top - STACK_AHEAD
 
     file = _open(page_cache, program.location)

@@ -29,7 +29,7 @@ from lbw.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV
 from lbw.cpu.contracts import EXECUTE, PAGE, PF_FETCH, PF_PRESENT, PF_WRITE, READ, WRITE
 from lbw.mm.faults import SegmentationFault
 from lbw.mm.hidden import HiddenPages, cover, permits, reveal
-from lbw.mm.placement import MAX_MAP_COUNT, charge, place
+from lbw.mm.placement import MAX_MAP_COUNT, charge, place, withheld
 from lbw.mm.shared import SharedMemory
 from lbw.mm.user_copy import UserMemory
 from lbw.mm.vma import PAGE_MASK, Vma, round_up
@@ -58,7 +58,7 @@ class AddressSpace(UserMemory):
 
     __slots__ = (
         "abi", "arg_end", "arg_start", "auxv", "brk_end", "crowded", "data_limit", "env_end", "env_start", "executable",
-        "faults", "fragments", "frames", "hidden", "homes", "ldt", "mmu", "pointer", "rewritten", "size_limit",
+        "faults", "fragments", "frames", "hidden", "homes", "implies_exec", "ldt", "mmu", "pointer", "rewritten", "size_limit",
         "stack_limit", "start_brk", "start_stack", "total", "users", "vmas",
     )  # fmt: skip
 
@@ -86,6 +86,7 @@ class AddressSpace(UserMemory):
         self.arg_start = self.arg_end = self.env_start = self.env_end = 0
         self.auxv = b""
         self.executable: object = None
+        self.implies_exec = False  # READ_IMPLIES_EXEC: what is readable is executable
         self.ldt: tuple[int, ...] = ()  # descriptors of the local descriptor table, for lbw.kernel.tls
 
     def find(self, address: int) -> Vma | None:
@@ -131,7 +132,7 @@ class AddressSpace(UserMemory):
         vma, before = self.vmas.above(address)
         if vma is not None and 0 < address < self.abi.task_size:
             start = address & ~PAGE_MASK
-            below = before.end if before is not None else self.abi.min_address
+            below = max(before.end if before is not None else self.abi.min_address, self.abi.withheld[1])
             if (
                 vma.flags & MAP_GROWSDOWN
                 and vma.end - start <= self.stack_limit
@@ -180,8 +181,12 @@ class AddressSpace(UserMemory):
                 raise LinuxError(ENOMEM)
             if address < self.abi.min_address:
                 raise LinuxError(EPERM)
+            if withheld(self, address, length):
+                raise LinuxError(ENOMEM)
             if flags & MAP_FIXED_NOREPLACE and self.vmas.overlaps(address, address + length):
                 raise LinuxError(EEXIST)
+        if self.implies_exec and prot & PROT_READ and max_prot & PROT_EXEC:
+            prot |= PROT_EXEC
         charge(self, length, prot, flags, backing is None)
         if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
             if self.vmas.overlaps(address, address + length):
@@ -245,12 +250,15 @@ class AddressSpace(UserMemory):
             if prot & ~vma.max_prot:
                 error = EACCES
                 break
-            if vma.prot != prot:
+            wanted = prot
+            if self.implies_exec and prot & PROT_READ:
+                wanted |= vma.max_prot & PROT_EXEC
+            if vma.prot != wanted:
                 try:
-                    self.mmu.protect(vma.start, vma.end, prot)
+                    self.mmu.protect(vma.start, vma.end, wanted)
                 except LinuxError:
                     break
-                vma.prot = prot
+                vma.prot = wanted
             position = vma.end
         self.vmas.rejoin(start, end)
         if position < end:
@@ -270,7 +278,8 @@ class AddressSpace(UserMemory):
                 or grow > self.frames.limit * PAGE
             ):
                 return self.brk_end
-            self.add(Vma(old, new, PROT_READ | PROT_WRITE, MAP_PRIVATE, None, 0, b"[heap]"))
+            prot = PROT_READ | PROT_WRITE | (PROT_EXEC if self.implies_exec else 0)
+            self.add(Vma(old, new, prot, MAP_PRIVATE, None, 0, b"[heap]"))
         elif new < old:
             self.munmap(new, old - new)
         self.brk_end = address
@@ -307,6 +316,7 @@ class AddressSpace(UserMemory):
         child.arg_start, child.arg_end = self.arg_start, self.arg_end
         child.env_start, child.env_end = self.env_start, self.env_end
         child.auxv, child.executable, child.ldt = self.auxv, self.executable, self.ldt
+        child.implies_exec = self.implies_exec
         return child
 
     def release(self) -> None:

@@ -30,12 +30,18 @@ def charge(space: AddressSpace, length: int, prot: int, flags: int, anonymous: b
         raise LinuxError(ENOMEM)
 
 
+def withheld(space: AddressSpace, start: int, length: int) -> bool:
+    """Tell whether a range has addresses that programs cannot have."""
+    low, high = space.abi.withheld
+    return start < high and start + length > low
+
+
 def place(space: AddressSpace, length: int, backing: CachedFile | None, hint: int = 0, flags: int = 0) -> int:
     """Return a free address for `length` bytes, whole pages: `hint`, or the file's home, if possible.  ENOMEM"""
     vmas, abi = space.vmas, space.abi
     if hint:
         hint = max(hint, abi.min_address)
-        if hint + length <= abi.task_size and not vmas.overlaps(hint, hint + length):
+        if hint + length <= abi.task_size and not vmas.overlaps(hint, hint + length) and not withheld(space, hint, length):
             return hint
     if backing is not None and not flags & MAP_32BIT:
         home = space.homes.home(backing.identity, length, abi.homes)

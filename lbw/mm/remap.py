@@ -25,7 +25,7 @@ from lbw.abi.mman import (
     MREMAP_FIXED,
     MREMAP_MAYMOVE,
 )  # fmt: skip
-from lbw.mm.placement import charge, place
+from lbw.mm.placement import charge, place, withheld
 from lbw.mm.vma import PAGE_MASK, round_up
 
 TYPE_CHECKING = False
@@ -55,6 +55,8 @@ def mremap(space: AddressSpace, old: int, old_length: int, length: int, flags: i
     if flags & MREMAP_FIXED:
         if target & PAGE_MASK or target > space.abi.task_size - length or target < space.abi.min_address:
             raise LinuxError(EINVAL)
+        if withheld(space, target, length):
+            raise LinuxError(ENOMEM)
         if target < old + old_length and old < target + length:
             raise LinuxError(EINVAL)
     vma = space.vmas.find(old)
@@ -79,7 +81,8 @@ def mremap(space: AddressSpace, old: int, old_length: int, length: int, flags: i
         charge(space, length - old_length, vma.prot, vma.flags, vma.backing is None)
         end = old + length
         last = vma.end == old + old_length
-        if last and end <= space.abi.task_size and not space.vmas.overlaps(vma.end, end):
+        free = not space.vmas.overlaps(vma.end, end) and not withheld(space, vma.end, end - vma.end)
+        if last and end <= space.abi.task_size and free:
             space.total += end - vma.end
             vma.end = end
             return old
