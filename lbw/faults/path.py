@@ -74,6 +74,7 @@ class FaultPath:
         self.sites: dict[tuple[int, bytes, int], Site] = {}
         self.patched: dict[tuple[int, CachedFile], Site] = {}
         self.traps = 0
+        self.forgotten = 0  # sites
         self._frames = frames
         self._templates = templates
         self._text = TextCopies(engine, frames)
@@ -169,7 +170,7 @@ class FaultPath:
                 return patched
         site = self.sites.get(key)
         if site is None:
-            site = Site(address, bits, code, self._templates.get(code, bits))
+            site = Site(address, bits, code, self._templates.get(code, bits), space.vmas.find(address))
         if site.template is None:
             site.reason = "no translation"
             self._remember(key, site)
@@ -178,9 +179,9 @@ class FaultPath:
         if page is None:
             site.reason = "not the unchanged code of a file" if self.mode == PATCH else "not asked for"
         else:
-            patched = Site(address, bits, site.code, site.template)
-            patched.faults = site.faults
+            patched = Site(address, bits, site.code, site.template, space.vmas.find(address))
             if self._patch(space, page, patched):
+                patched.faults, site.faults = site.faults, 0
                 self.patched[address, page.file] = patched
                 return patched
             site.reason = patched.reason
@@ -231,6 +232,7 @@ class FaultPath:
             site.reason = "no memory"
             return False
         text.follow(page, lambda: self._drop(site, page))
+        site.patch, site.overlap = data, following[: used - len(data)]
         site.kind = PATCHED if used <= template.length else PUNNED
         return True
 
@@ -266,6 +268,7 @@ class FaultPath:
             for old in self.sites.values():
                 if old is not site:
                     self._release(old)
+            self.forgotten += len(self.sites)
             self.sites.clear()
             self._reuse()
         self.sites[key] = site
@@ -273,6 +276,7 @@ class FaultPath:
     def _drop(self, site: Site, page: TextPage) -> None:
         """Forget a patched site; its page goes."""
         self.patched.pop((site.address, page.file), None)
+        self.forgotten += 1
         self._release(site)
         self._stale += 1
         if self._stale > REMEMBERED:

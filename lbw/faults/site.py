@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.faults.template import Template
+    from lbw.mm.vma import Vma
 
 #: What happens at a site: a jump over its first five bytes, a jump that overlaps the next instruction, a trap that
 #: leads to its fragment, a trap and a single step.
@@ -14,9 +15,14 @@ PATCHED, PUNNED, REDIRECTED, STEPPED = "patched", "punned", "redirected", "stepp
 class Site:
     """One site; in all processes that have these bytes at this address."""
 
-    __slots__ = ("address", "bits", "code", "far", "faults", "fragment", "kind", "reason", "size", "template")
+    __slots__ = (
+        "address", "bits", "code", "far", "faults", "fragment", "kind", "location", "name", "offset", "overlap",
+        "patch", "reason", "size", "template",
+    )  # fmt: skip
 
-    def __init__(self, address: int, bits: int, code: bytes, template: Template | None) -> None:
+    def __init__(
+        self, address: int, bits: int, code: bytes, template: Template | None, vma: Vma | None = None
+    ) -> None:
         self.address = address
         self.bits = bits
         self.code = code  # of the instruction, or what was readable there if it was not understood
@@ -27,6 +33,11 @@ class Site:
         self.kind = STEPPED
         self.reason = ""  # why it is not patched
         self.faults = 0
+        self.patch = self.overlap = b""  # what is written over it, and what the jump uses of the bytes behind that
+        #: Where it was met first: a place in the tree of files, or the name of a mapping without one; bytes into it.
+        self.location = vma.location if vma is not None else None
+        self.name = vma.name if vma is not None else b""
+        self.offset = vma.offset + address - vma.start if vma is not None else 0
 
     @property
     def mnemonic(self) -> str:
