@@ -109,10 +109,10 @@ def read_strings(task: Task, address: int) -> list[bytes]:
     strings: list[bytes] = []
     if not address:
         return strings
-    memory, word = task.memory, task.abi.word
+    memory, word, layout = task.memory, task.abi.word, task.abi.pointer
     left = room_for_strings(task.process.limits.soft(RLIMIT_STACK))
     while True:
-        pointer = memory.read_pointer(address)
+        pointer: int = memory.load(address, layout)[0]
         if not pointer:
             return strings
         string = memory.read_cstring(pointer, STRING_MAX)

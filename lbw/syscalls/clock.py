@@ -103,7 +103,7 @@ def time(task: Task, tloc: int) -> int:
     """Return, and store, the seconds since the epoch.  man 2 time"""
     now = task.kernel.clock.realtime() // SECOND
     if tloc:
-        task.memory.write_pointer(tloc, now)
+        task.memory.store(tloc, task.abi.pointer, now)
     return now
 
 

@@ -75,7 +75,7 @@ def getdents64(task: Task, fd: int, dirp: int, count: int) -> int:
     return read_entries(task, fd, dirp, count, dirent64)
 
 
-@syscall("getdents", Fd("fd"), Dirents("dirp"), UInt("count"))
+@syscall("getdents", Fd("fd"), Dirents("dirp", old=True), UInt("count"))
 def getdents(task: Task, fd: int, dirp: int, count: int) -> int:
     """Read directory entries in the old format, with the type in a record's last byte.  EOVERFLOW: an inode number"""
     word = task.abi.word

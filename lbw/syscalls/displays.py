@@ -228,16 +228,21 @@ class OutSigSet(SigSet):
 
 
 class Dirents(Shown):
-    """The records of getdents64, counted."""
+    """The records of getdents (`old`: ino and off are words) or getdents64, counted."""
 
-    __slots__ = ()
+    __slots__ = ("old",)
     out = True
+
+    def __init__(self, name: str, old: bool = False) -> None:
+        super().__init__(name)
+        self.old = old
 
     def target(self, task: Task, address: int, result: int) -> str:
         data = task.memory.read(address, result)
+        head = 2 * task.abi.word if self.old else 16
         count = position = 0
-        while position + 18 <= len(data):
-            position += int.from_bytes(data[position + 16 : position + 18], "little") or len(data)
+        while position + head + 2 <= len(data):
+            position += int.from_bytes(data[position + head : position + head + 2], "little") or len(data)
             count += 1
         return f"{address:#x} /* {count} entries */"
 

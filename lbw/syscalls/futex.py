@@ -130,6 +130,7 @@ def get_robust_list(task: Task, pid: int, head_ptr: int, len_ptr: int) -> int:
         raise LinuxError(ESRCH)
     if target.process is not task.process and task.credentials.euid not in (0, target.credentials.ruid):
         raise LinuxError(EPERM)
-    task.memory.write_pointer(len_ptr, 3 * task.abi.word)
-    task.memory.write_pointer(head_ptr, target.robust_list)
+    word = task.abi.pointer
+    task.memory.store(len_ptr, word, 3 * task.abi.word)
+    task.memory.store(head_ptr, word, target.robust_list)
     return 0

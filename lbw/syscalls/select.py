@@ -111,7 +111,6 @@ def pselect6(
     """As select, under a signal mask: `sigmask` is the address of its address and size.  man 2 pselect"""
     mask = None
     if sigmask:
-        memory = task.memory
-        mask = read_mask(task, memory.read_pointer(sigmask), memory.read_pointer(sigmask + task.abi.word))
+        mask = read_mask(task, *task.memory.load(sigmask, task.abi.iovec))  # a pointer and a size, like an iovec
     limit = Limit(task, timeout, layout or task.abi.timespec)
     return select_until(task, Sets(task, count, readfds, writefds, exceptfds), limit, mask)

@@ -9,7 +9,7 @@ from struct import Struct
 
 from lbw.abi.errno import EINVAL, LinuxError
 from lbw.abi.i386 import I386
-from lbw.abi.signal import SA_NODEFER, SA_RESETHAND, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK
+from lbw.abi.signal import SA_NODEFER, SA_RESETHAND, SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_SETMASK, SIG_UNBLOCK
 from lbw.kernel.signal_send import set_blocked, set_temporary_mask
 from lbw.signals.actions import Action
 from lbw.signals.sigset import UNBLOCKABLE
@@ -53,6 +53,15 @@ class Mask(UInt):
         return show_sigset(raw & LOW)
 
 
+class HandlerAddress(Pointer):
+    """The address of a handler, SIG_DFL or SIG_IGN."""
+
+    __slots__ = ()
+
+    def show(self, task: Task, raw: int, result: int) -> str:
+        return {SIG_DFL: "SIG_DFL", SIG_IGN: "SIG_IGN"}.get(raw) or hex(raw)
+
+
 @own_call(
     I386, "sigaction", Signal("signum"), InStruct("act", show_old_action), OutStruct("oldact", show_old_action)
 )  # fmt: skip
@@ -68,7 +77,7 @@ def sigaction(task: Task, signum: int, act: int, oldact: int) -> int:
     return 0
 
 
-@own_call(I386, "signal", Signal("signum"), Pointer("handler"))
+@own_call(I386, "signal", Signal("signum"), HandlerAddress("handler"))
 def signal(task: Task, signum: int, handler: int) -> int:
     """Set what the process does with a signal, for once; return what it did before.  EINVAL.  man 2 signal"""
     return exchange_action(task, signum, Action(handler, SA_RESETHAND | SA_NODEFER, 0, 0, I386.name)).handler & LOW
