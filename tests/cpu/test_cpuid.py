@@ -86,7 +86,8 @@ def test_vendor_brand_and_signature(processor):
 INSTRUCTIONS = {
     "pni": "f20f7cc1", "ssse3": "660f3800c1", "sse4_1": "660f3a0cc101", "sse4_2": "660f3837c1", "popcnt": "f30fb8c1",
     "aes": "660f38dcc1", "pclmulqdq": "660f3a44c100", "movbe": "480f38f00425 00004000", "rdrand": "0fc7f0",
-    "rdseed": "0fc7f8", "adx": "660f38f6c1", "clflushopt": "660fae3c25 00004000", "clwb": "660fae3425 00004000", "rdtscp": "0f01f9",
+    "rdseed": "0fc7f8", "adx": "660f38f6c1", "clflushopt": "660fae3c25 00004000", "clwb": "660fae3425 00004000",
+    "rdtscp": "0f01f9",
     "lahf_lm": "9f", "cx16": "48 0fc70c25 00004000", "fsgsbase": "f3480faec0", "rdpid": "f30fc7f8",
     "bmi1": "c4e278f2c1", "bmi2": "c4e26af7c1", "xsave": "0f01d0", "sha_ni": "0f38c8c1", "svm": "0f01d8", "sep": "0f34",
     "3dnow": "0f0fc1b4",
