@@ -95,8 +95,10 @@ def processor_fault(task: Task, trap: Trap) -> None:
             return
     vector = trap.vector
     error_code = trap.error_code if vector in _WITH_ERROR_CODE else 0
-    if vector == GP and error_code and not error_code & IN_GATES and load_trapped(task, error_code):
-        return
+    if vector == GP and error_code and not error_code & IN_GATES:
+        vector = load_trapped(task, error_code)
+        if vector < 0:
+            return
     if vector == GP and not error_code and _is_stack_access(task):
         vector = SS
     info = exception_info(task, vector, trap.error_code)

@@ -8,8 +8,9 @@ move from a register, is decoded without capstone, whose import takes longer tha
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
-from lbw.cpu.contracts import ALL, RIP, RSP
-from lbw.kernel.tls import DS, ES, FS, GS, SS, load
+from lbw.cpu.contracts import ALL, GP, NP, RIP, RSP
+from lbw.kernel.segment_descriptors import PRESENT, SYSTEM_OFF
+from lbw.kernel.tls import DS, ES, FIRST, FS, GS, LAST, LOCAL, SS, descriptor_of, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,16 +26,22 @@ _POINTERS = {b"\x0f\xb4": FS, b"\x0f\xb5": GS, b"\x0f\xb2": SS, b"\xc5": DS, b"\
 _PREFIXES = b"\x66\x67\x26\x2e\x36\x3e\x64\x65\xf2\xf3\xf0"
 
 
-def load_trapped(task: Task, error_code: int) -> bool:
-    """Do the segment load that RIP is at, if it is one of the selector `error_code` and its descriptor allows it."""
-    if not error_code & 4 and not 12 <= error_code >> 3 <= 14:
-        return False
+def load_trapped(task: Task, error_code: int) -> int:
+    """Do the segment load that RIP is at, if it is one of the selector `error_code` and its descriptor allows it.
+
+    Return the vector of the exception that is left, -1: none.
+    """
+    if not error_code & LOCAL and not FIRST <= error_code >> 3 <= LAST:
+        return GP
     context = task.context
     try:
         code = _code(task, context.registers[RIP])
-        return _load(task, code, context.bits)
-    except LinuxError:
-        return False
+        if _load(task, code, context.bits):
+            return -1
+    except (LinuxError, IndexError):
+        return GP
+    access = descriptor_of(task, error_code) >> 32
+    return NP if access & SYSTEM_OFF and access >> 9 & 5 != 4 and not access & PRESENT else GP
 
 
 def _code(task: Task, address: int) -> bytes:

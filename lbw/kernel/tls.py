@@ -180,9 +180,9 @@ def load_or_clear(task: Task, register: int, selector: int) -> None:
 
 
 def refresh(task: Task, changed: int | None) -> None:
-    """Load the registers of `task` again that hold the selector `changed`; None: any of the LDT."""
+    """Load the registers of `task` again that hold the selector `changed`; None: DS and ES if it is of the LDT."""
     selectors = task.context.selectors
-    for register in (DS, ES, FS, GS):
+    for register in (DS, ES, FS, GS) if changed is not None else (DS, ES):
         selector = selectors[register]
         if selector == changed or (changed is None and selector & LOCAL):
             load_or_clear(task, register, selector)
