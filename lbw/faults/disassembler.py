@@ -24,7 +24,8 @@ def disassembler(bits: int) -> Cs:
     if engine is None:
         import capstone
 
-        engine = _engines[bits] = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64 if bits == 64 else capstone.CS_MODE_32)
+        mode = capstone.CS_MODE_64 if bits == 64 else capstone.CS_MODE_32
+        engine = _engines[bits] = capstone.Cs(capstone.CS_ARCH_X86, mode)
         engine.detail = True
         if not _registers:
             _name_registers()

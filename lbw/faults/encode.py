@@ -76,7 +76,7 @@ def general(
 
 
 def narrow_address(i: Instruction, register: int) -> bytes:
-    """Encode LEA that puts the effective address of `i`, which is narrower than the mode's, zero-extended into a register.
+    """Encode LEA that puts the effective address of `i`, narrower than the mode's, zero-extended into a register.
 
     A 32-bit result of a 64-bit sum is the sum modulo 2^32; the sum modulo 2^16 needs the prefix.
     """

@@ -93,12 +93,18 @@ class Template:
             return code
         return code + b"\xff\x25\0\0\0\0" + (site + self.length).to_bytes(8, "little")
 
-    def recover(self, offset: int, far: bool = False) -> Recovery | None:
-        """Return how to recover when RIP is `offset` bytes into the fragment; None: no instruction begins there."""
+    def recover(self, offset: int, far: bool = False) -> Recovery:
+        """Return how to recover when RIP is `offset` bytes into the fragment.
+
+        Where no instruction begins (a program that jumped there itself), that of the instruction around it holds.
+        """
         recoveries = self._recoveries
         if recoveries is None:
             recoveries = self._recoveries = self._read_recoveries()
-        return recoveries.get(offset)
+        try:
+            return recoveries[offset]
+        except KeyError:
+            return recoveries[max(start for start in recoveries if start <= max(offset, 0))]
 
     def boundaries(self, far: bool = False) -> list[int]:
         """Return the offsets of all instructions of the fragment."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from binascii import crc32, hexlify, unhexlify
 
-from lbw.abi.thread_cell import CELL_DISPLACEMENT, FS_BASE, SAVE_0, TARGET
+from lbw.abi.thread_cell import CELL_DISPLACEMENT, FS_BASE, FS_NEGATIVE, GS_BASE, GS_NEGATIVE, SAVE_0, SAVE_1, TARGET
 from lbw.faults.decode import LONGEST
 from lbw.faults.template import Template
 from lbw.faults.translate import translate
@@ -25,8 +25,9 @@ LIMIT = 2 << 20
 #: Remember no more instructions than this: a guest may make up any number of them.
 MOST = 16384
 #: Begins each key: the version of the templates' form and of what fragments do. Change it with either.
-VERSION = 1
-_LAYOUT = crc32(repr((VERSION, CELL_DISPLACEMENT, FS_BASE, SAVE_0, TARGET)).encode()) & 0xFFFF
+VERSION = 2
+_WORDS = (CELL_DISPLACEMENT, FS_BASE, GS_BASE, FS_NEGATIVE, GS_NEGATIVE, SAVE_0, SAVE_1, TARGET)
+_LAYOUT = crc32(repr((VERSION, _WORDS)).encode()) & 0xFFFF
 _MODES = {64: b"%04x6" % _LAYOUT, 32: b"%04x3" % _LAYOUT}
 
 _NOTHING = b"-"
@@ -103,7 +104,8 @@ class TemplateStore:
             lengths.append(len(key))
 
     def _read(self) -> dict[bytes, bytes]:
-        self._lines = lines = {}
+        lines: dict[bytes, bytes] = {}
+        self._lines = lines
         if self.path is None:
             return lines
         try:
