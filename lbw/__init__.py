@@ -20,15 +20,20 @@ if TYPE_CHECKING:
     from lbw.machine import Bind as Bind
     from lbw.machine import Machine as Machine
     from lbw.machine import Result as Result
+    from lbw.machine.sites import SegmentSite as SegmentSite
     from lbw.machine.streams import DEVNULL as DEVNULL
     from lbw.machine.streams import PIPE as PIPE
     from lbw.machine.streams import STDOUT as STDOUT
 
-__all__ = ["Machine", "Result", "Bind", "PIPE", "DEVNULL", "STDOUT", "LbwError", "rewrite_elf", "RewriteResult", "__version__"]
+__all__ = [
+    "Machine", "Result", "Bind", "SegmentSite", "PIPE", "DEVNULL", "STDOUT", "LbwError", "rewrite_elf", "RewriteResult",
+    "__version__",
+]  # fmt: skip
 
 _HOMES = {
     "Machine": "lbw.machine", "Result": "lbw.machine", "Bind": "lbw.machine", "LbwError": "lbw.errors",
     "PIPE": "lbw.machine.streams", "DEVNULL": "lbw.machine.streams", "STDOUT": "lbw.machine.streams",
+    "SegmentSite": "lbw.machine.sites",
     "rewrite_elf": "lbw.faults.rewrite", "RewriteResult": "lbw.faults.rewrite",
 }  # fmt: skip
 

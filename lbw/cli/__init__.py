@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "run": "run a program of a Debian root",
+    "faults": "run a program, then list its accesses to thread-local memory that trapped",
     "chroot": "build, list and remove Debian roots",
     "rewrite": "rewrite a program or library for fewer faults",
     "doctor": "tell what this host offers, and what is missing",
@@ -62,7 +63,7 @@ def _main(words: list[str]) -> int:
             import_module(f"lbw.cli.{name}").add_parser(subparsers)
         else:
             subparsers.add_parser(name, help=description)
-    if wanted == "run":
+    if wanted in ("run", "faults"):
         from lbw.cli.run import rewrite
 
         words = [wanted, *rewrite(words[1:])]

@@ -9,7 +9,12 @@ if TYPE_CHECKING:
     from lbw.machine import Bind
 
 #: Options that take the next word as their value.
-VALUED = {"--root", "-w", "--workdir", "-e", "--env", "-u", "--user", "-b", "--bind", "--memory", "--hostname", "--segments"}
+VALUED = {
+    "--root", "-w", "--workdir", "-e", "--env", "-u", "--user", "-b", "--bind", "--memory", "--hostname", "--segments",
+    "-o", "--output",
+}  # fmt: skip
+#: Options that may have a value, behind "=" only.
+OPTIONAL = ("--strace=", "--faults=")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -23,6 +28,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog="Exit status: the program's; 128+N when signal N ended it; 125 for errors of lbw, 126 when PROGRAM "
         "cannot be executed, 127 when it is not found.",
     )  # fmt: skip
+    add_options(parser)
+    add = parser.add_argument
+    add("--faults", action="store_const", const="-",
+        help="list at the end which accesses to thread-local memory trapped, on stderr; --faults=FILE: in FILE",
+    )  # fmt: skip
+    add("--faults-to", dest="faults", help=argparse.SUPPRESS)
+    parser.set_defaults(func=run, json=False)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `lbw run` that tell what to run, and how."""
+    import argparse
+
     add = parser.add_argument
     add("--root", metavar="DIR", help="the root; / is this Linux host's own and implies --overlay")
     add("-w", "--workdir", metavar="DIR", help="working directory of the program (default: the user's home)")
@@ -41,7 +59,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--hostname", metavar="NAME", help="host name of the guest (default: lbw)")
     add("program", metavar="PROGRAM", nargs="?")
     add("arguments", metavar="ARGS", nargs="...", help="arguments of the program")
-    parser.set_defaults(func=run)
 
 
 def rewrite(words: list[str]) -> list[str]:
@@ -50,8 +67,9 @@ def rewrite(words: list[str]) -> list[str]:
     index = 0
     while index < len(result) and result[index].startswith("-") and result[index] != "--":
         word = result[index]
-        if word.startswith("--strace="):
-            result[index : index + 1] = ["--strace-to", word.partition("=")[2]]
+        if word.startswith(OPTIONAL):
+            name, _, value = word.partition("=")
+            result[index : index + 1] = [f"{name}-to", value]
             index += 1
         elif word in VALUED:
             index += 1
@@ -77,7 +95,12 @@ def run(args: argparse.Namespace) -> int:
         root, binds=binds, overlay=args.overlay, memory=memory, strace=args.strace, strict=args.strict,
         hostname=args.hostname, segments=args.segments,
     )  # fmt: skip
+    listing = None
     try:
+        if args.faults is not None:
+            from lbw.cli.faults import open_listing
+
+            listing = open_listing(args.faults)
         result = machine.run(
             [args.program, *args.arguments], env=parse_environment(args.env), cwd=args.workdir, user=args.user
         )
@@ -85,8 +108,17 @@ def run(args: argparse.Namespace) -> int:
             import sys
 
             print(machine.stats(), file=sys.stderr)
+        if listing is not None:
+            from lbw.cli.faults import write_listing
+
+            write_listing(machine.sites(), listing, args.faults, args.json)
     finally:
         machine.close()
+        if listing is not None and args.faults != "-":
+            from contextlib import suppress
+
+            with suppress(OSError):  # it was told already
+                listing.close()
     return result.status
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lbw.faults.path import FaultPath
     from lbw.faults.template import Template
     from lbw.mm.vma import Vma
 
@@ -39,7 +42,26 @@ class Site:
         self.name = vma.name if vma is not None else b""
         self.offset = vma.offset + address - vma.start if vma is not None else 0
 
-    @property
-    def mnemonic(self) -> str:
-        """The instruction's name."""
-        return self.template.mnemonic if self.template is not None else "?"
+
+def all_sites(faults: FaultPath) -> Iterator[Site]:
+    """Yield the sites that are patched, and of the others those that ever trapped as such."""
+    yield from faults.patched.values()
+    for site in faults.sites.values():
+        if site.faults:
+            yield site
+
+
+def mnemonic(site: Site) -> str:
+    """Return the name of the instruction."""
+    return site.template.mnemonic if site.template is not None else instruction(site)[0]
+
+
+def instruction(site: Site) -> tuple[str, bytes]:
+    """Return name and bytes of the instruction. Without a template, capstone knows, "?" if not."""
+    if site.template is not None:
+        return site.template.mnemonic, site.code
+    from lbw.faults.disassembler import disassembler
+
+    for found in disassembler(site.bits).disasm(site.code, site.address, 1):
+        return str(found.mnemonic), bytes(found.bytes)
+    return "?", site.code

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from lbw.machine.hardware import Board
+    from lbw.machine.sites import SegmentSite
     from lbw.machine.tree import Tree
 
     Stream = int | bytes | IO[bytes] | None
@@ -144,6 +145,14 @@ class Machine:
     def stats(self) -> str:
         """Return a summary of the last run: traps, system calls, memory."""
         return self._stats
+
+    def sites(self) -> list[SegmentSite]:
+        """Return the accesses to thread-local memory that trapped in all runs so far, by file and offset."""
+        if self._board is None:
+            return []
+        from lbw.machine.sites import collect
+
+        return collect(self._board.faults, self.tree.vfs.context())
 
     @property
     def board(self) -> Board:
