@@ -38,12 +38,11 @@ from lbw.cpu.contracts import (
 )  # fmt: skip
 from lbw.cpu.unicorn import library as uc
 from lbw.cpu.unicorn.boot import Processor
+from lbw.cpu.unicorn.code import CodeMemory
 from lbw.cpu.unicorn.context import UnicornContext
 from lbw.cpu.unicorn.modes import CS64
-from lbw.cpu.unicorn.page_bits import FRAME, NX, USER
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.cpu.unicorn.parking import UpperHalf
-from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED
 from lbw.cpu.unicorn.vectors import TRACE_FLAG, exception_vector, interrupt_vector, undefined_vector
 from lbw.errors import EngineError
 
@@ -69,7 +68,7 @@ class UnicornTrap:
         self.address = 0
 
 
-class UnicornEngine:
+class UnicornEngine(CodeMemory):
     """One emulated processor; runs one context at a time."""
 
     capacity = 1
@@ -311,62 +310,3 @@ class UnicornEngine:
         self.mirrored = not self.parked
         if self.mirrored and self.loaded is not None:
             self.upper.set_bases(self.loaded.fs_base, self.loaded.gs_base)
-
-    # Translated code
-
-    def invalidate_code(self, mmu: PageTables, start: int, length: int) -> None:
-        """Forget the translations of bytes that the kernel changes."""
-        processor = self.processor
-        loaded = self.loaded
-        if loaded is not None and loaded.mmu is mmu:
-            self.synchronise(loaded)
-            if self.flush_pending:
-                self.flush_pending = False
-                processor.library.control(processor.handle, uc.TLB_FLUSH)
-            error = processor.library.ctl(
-                processor.handle, uc.TB_REMOVE_CACHE | 2 << 26 | 1 << 30, c_uint64(start), c_uint64(start + length)
-            )
-            if not error:
-                return
-        self.flush_code()
-
-    def forget_code(self, mmu: Mmu, address: int, length: int) -> None:
-        """Forget translations of bytes that the kernel has changed, in a frame that `mmu` maps at `address`."""
-        assert isinstance(mmu, PageTables)
-        self.invalidate_code(mmu, address, length)
-
-    def exchange(self, address: int, original: int, copy: int) -> None:
-        """Show frame `copy` at `address` wherever `original` is mapped there as unchanged code."""
-        words = self.frames.ram.words
-        for space in self.spaces:
-            at = space.leaf(address)
-            entry = words[at] if at else 0
-            if entry & FRAME != original or entry & (OWNED | SHARED | NX) or not entry & USER:
-                continue
-            if space.permits is None or space.permits(address >> 12):
-                words[at] = entry & ~FRAME | copy | PATCHED
-                if space is self.active:
-                    self.flush_pending = True
-
-    def share_code(self, address: int, frame: int) -> None:
-        """Show `frame` as code at `address`, in the upper half, in every address space.  LinuxError(ENOMEM)"""
-        self.upper.map(address, frame)
-
-    def unshare_code(self, address: int) -> None:
-        """Take a page of the upper half away."""
-        self.upper.unmap(address)
-        self.flush_pending = True
-
-    def withdraw(self, address: int) -> None:
-        """Take a revealed page away from all address spaces."""
-        words = self.frames.ram.words
-        for space in self.spaces:
-            at = space.leaf(address)
-            if at and words[at] & HIDDEN:
-                words[at] = 0
-        self.flush_pending = True
-
-    def flush_code(self) -> None:
-        """Forget all translations."""
-        self.code_flushes += 1
-        self.processor.library.control(self.processor.handle, uc.TB_FLUSH)

@@ -67,21 +67,13 @@ def _find_registers(processor: Processor, peek: Peek) -> int:
         processor.write(register, mark)
     pattern = b"".join(map(_QWORD.pack, marks))
     handle = processor.handle.value or 0
+    guess = int.from_bytes(peek.read(handle + _POINTER, 8), "little") + _REGISTERS
+    if guess < 1 << 47 and peek.read(guess, len(pattern)) == pattern:
+        return guess
     struct = peek.read(handle, _UC_STRUCT)
-    offsets = [_POINTER, *(at for at in range(0, len(struct) - 7, 8) if at != _POINTER)]
-    tried: set[int] = set()
-    for offset in offsets:
-        if offset + 8 > len(struct):
-            continue
-        pointer = int(unpack_from("<Q", struct, offset)[0])
-        if pointer < 0x10000 or pointer >> 47 or pointer & 7 or pointer in tried:
-            continue
-        tried.add(pointer)
-        guess = pointer + _REGISTERS
-        if peek.read(guess, len(pattern)) == pattern:
-            return guess
-        if offset != _POINTER:
+    for pointer in dict.fromkeys(unpack_from(f"<{len(struct) // 8}Q", struct)):
+        if 0x10000 <= pointer < 1 << 47 and not pointer & 7:
             at = peek.read(pointer, _REACH).find(pattern)
             if at >= 0:
-                return pointer + at
+                return int(pointer) + at
     raise EngineError(f"unicorn {processor.library.version()} hides its processor; use unicorn 2.1.4")

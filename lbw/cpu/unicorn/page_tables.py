@@ -278,5 +278,5 @@ class PageTables(TableRanges):
         elif entry & NX:
             self._writable[number] = frame
         else:
-            self.engine.invalidate_code(self, address & ~0xFFF, 0x1000)
+            self.engine.forget_code(self, address & ~0xFFF, 0x1000)
         return frame
