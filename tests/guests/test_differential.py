@@ -14,13 +14,12 @@ GUESTS = Path(__file__).parents[2] / "chroot_fixtures" / "guests"
 SOURCES = sorted(path.stem for path in GUESTS.glob("*.c") if not path.stem.startswith("loader_"))  # no libc in those
 
 
-@pytest.fixture(scope="session")
-def binaries(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("guests")
+#: How programs reach thread-local memory, `lbw run --segments`.
+SEGMENTS = ("patch", "fault", "base")
 
 
-def build(source: str, binaries: Path) -> Path:
-    program = binaries / source
+def build(source: str, directory: Path) -> Path:
+    program = directory / source
     subprocess.run(["gcc", "-O1", "-static", "-pthread", "-o", program, GUESTS / f"{source}.c", "-lm"], check=True)
     return program
 
@@ -44,18 +43,29 @@ def natively(program: Path, directory: Path) -> tuple[int, bytes]:
     return (128 - status if status < 0 else status), process.stdout
 
 
-def under_lbw(program: str, root: Path) -> tuple[int, bytes, bytes]:
-    command = [sys.executable, "-m", "lbw", "run", "--root", str(root), "-w", "/work", f"/{program}"]
-    process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+def under_lbw(program: str, root: Path, segments: str) -> tuple[int, bytes, bytes]:
+    command = [sys.executable, "-m", "lbw", "run", "--segments", segments, "--root", str(root), "-w", "/work"]
+    process = subprocess.run([*command, f"/{program}"], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
     return process.returncode, process.stdout, process.stderr
 
 
-@pytest.mark.parametrize("source", SOURCES)
-def test_a_guest_behaves_as_it_does_natively(source, binaries, tmp_path):
-    program = build(source, binaries)
-    expected_status, expected = natively(program, tmp_path / "native")
-    root = make_root(tmp_path, program)
-    status, output, errors = under_lbw(program.name, root)
+class Original:
+    """A guest, and what it does natively."""
+
+    def __init__(self, source: str, directory: Path) -> None:
+        self.program = build(source, directory)
+        self.status, self.output = natively(self.program, directory / "native")
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def original(request, tmp_path_factory) -> Original:
+    return Original(request.param, tmp_path_factory.mktemp("guest"))
+
+
+@pytest.mark.parametrize("segments", SEGMENTS)
+def test_a_guest_behaves_as_it_does_natively(original, segments, tmp_path):
+    root = make_root(tmp_path, original.program)
+    status, output, errors = under_lbw(original.program.name, root, segments)
     assert errors.decode(errors="replace") == ""
-    assert output.decode(errors="replace") == expected.decode(errors="replace")
-    assert status == expected_status
+    assert output.decode(errors="replace") == original.output.decode(errors="replace")
+    assert status == original.status
