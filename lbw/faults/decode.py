@@ -114,6 +114,8 @@ def _decode(code: bytes, bits: int) -> Instruction | None:
         elif byte == 0xF0:
             lock = True
         elif byte == 0xF2 or byte == 0xF3:
+            if repeat not in (0, byte):
+                return None  # processors differ
             repeat = byte
         else:
             break

@@ -11,21 +11,32 @@ from lbw.faults.decode import ABSOLUTE, IMPLICIT, RELATIVE, Instruction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from capstone import Cs, CsInsn
+    from collections.abc import Callable, Iterator
+    from typing import Protocol
 
-_engines: dict[int, Cs] = {}
+    from capstone import CsInsn
+
+    class Disassembler(Protocol):
+        """`capstone.Cs`, which has no types."""
+
+        detail: bool
+
+        def disasm(self, code: bytes, offset: int, count: int = 0) -> Iterator[CsInsn]: ...
+
+_engines: dict[int, Disassembler] = {}
 #: Capstone's numbers of address registers -> (ours, bits); the instruction pointer is 16.
 _registers: dict[int, tuple[int, int]] = {}
 
 
-def disassembler(bits: int) -> Cs:
+def disassembler(bits: int) -> Disassembler:
     """Return capstone for 64- or 32-bit code, with details on."""
     engine = _engines.get(bits)
     if engine is None:
         import capstone
 
         mode = capstone.CS_MODE_64 if bits == 64 else capstone.CS_MODE_32
-        engine = _engines[bits] = capstone.Cs(capstone.CS_ARCH_X86, mode)
+        create: Callable[[int, int], Disassembler] = capstone.Cs
+        engine = _engines[bits] = create(capstone.CS_ARCH_X86, mode)
         engine.detail = True
         if not _registers:
             _name_registers()

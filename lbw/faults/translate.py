@@ -49,7 +49,7 @@ def translate(code: bytes, bits: int) -> Template | None:
             unchanged(i) if i.addressing == IMPLICIT else original(i, RBX, None, 0, 0x12)
         )
         again = decode(usual, bits)
-        name = again and name_of(again, usual)
+        name = name_of(again, usual) if again else None
     if not name:
         return None
     if i.addressing == IMPLICIT:

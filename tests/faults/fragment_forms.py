@@ -13,16 +13,16 @@ ROWS = """
 00 /r l add8|01 /r wl add|02 /r add8|03 /r w add|08 /r l or8|09 /r wl or|0a /r or8|0b /r w or|10 /r l adc8
 11 /r wl adc|12 /r adc8|13 /r w adc|18 /r l sbb8|19 /r wl sbb|1a /r sbb8|1b /r w sbb|20 /r l and8|21 /r wl and
 22 /r and8|23 /r w and|28 /r l sub8|29 /r wl sub|2a /r sub8|2b /r w sub|30 /r l xor8|31 /r wl xor|32 /r xor8
-33 /r w xor|38 /r cmp8|39 /r w cmp|3a /r cmp8|3b /r w cmp|63 /r w64 movsxd|63 /r 32 arpl|69 /r iz w imul
-6b /r ib w imul|80 /0 ib l add8|80 /1 ib l or8|80 /2 ib l adc8|80 /3 ib l sbb8|80 /4 ib l and8|80 /5 ib l sub8
-80 /6 ib l xor8|80 /7 ib cmp8|81 /0 iz wl add|81 /1 iz wl or|81 /2 iz wl adc|81 /3 iz wl sbb|81 /4 iz wl and
-81 /5 iz wl sub|81 /6 iz wl xor|81 /7 iz w cmp|83 /0 ib wl add|83 /1 ib wl or|83 /2 ib wl adc|83 /3 ib wl sbb
-83 /4 ib wl and|83 /5 ib wl sub|83 /6 ib wl xor|83 /7 ib w cmp|82 /0 ib 32 add8|82 /7 ib 32 cmp8|84 /r test8
-85 /r w test|86 /r l xchg8|87 /r wl xchg|88 /r mov8|89 /r w mov|8a /r mov8|8b /r w mov|8c /0 w moves|8c /3 w movds
-8c /4 w movfs|8c /5 w movgs|8f /0 w pop|c0 /0 ib rol8|c0 /4 ib shl8|c0 /7 ib sar8|c1 /1 ib w ror|c1 /2 ib w rcl
-c1 /3 ib w rcr|c1 /5 ib w shr|d0 /0 rol8|d0 /5 shr8|d1 /4 w shl|d1 /2 w rcl|d2 /4 shl8|d2 /1 ror8|d3 /5 w shr
-d3 /3 w rcr|d3 /7 w sar|c6 /0 ib mov8|c7 /0 iz w mov|f6 /0 ib test8|f6 /2 l not8|f6 /3 l neg8|f6 /4 mul8|f6 /5 imul8
-f6 /6 D div8|f6 /7 D idiv8|f7 /0 iz w test|f7 /2 wl not|f7 /3 wl neg|f7 /4 w mul|f7 /5 w imul|f7 /6 wD div
+33 /r w xor|38 /r cmp8|39 /r w cmp|3a /r cmp8|3b /r w cmp|63 /r w64 movsxd|63 /r 32 arpl|62 /r 32 bound
+69 /r iz w imul|6b /r ib w imul|80 /0 ib l add8|80 /1 ib l or8|80 /2 ib l adc8|80 /3 ib l sbb8|80 /4 ib l and8
+80 /5 ib l sub8|80 /6 ib l xor8|80 /7 ib cmp8|81 /0 iz wl add|81 /1 iz wl or|81 /2 iz wl adc|81 /3 iz wl sbb
+81 /4 iz wl and|81 /5 iz wl sub|81 /6 iz wl xor|81 /7 iz w cmp|83 /0 ib wl add|83 /1 ib wl or|83 /2 ib wl adc
+83 /3 ib wl sbb|83 /4 ib wl and|83 /5 ib wl sub|83 /6 ib wl xor|83 /7 ib w cmp|82 /0 ib 32 add8|82 /7 ib 32 cmp8
+84 /r test8|85 /r w test|86 /r l xchg8|87 /r wl xchg|88 /r mov8|89 /r w mov|8a /r mov8|8b /r w mov|8c /0 w moves
+8c /3 w movds|8c /4 w movfs|8c /5 w movgs|8f /0 w pop|c0 /0 ib rol8|c0 /4 ib shl8|c0 /7 ib sar8|c1 /1 ib w ror
+c1 /2 ib w rcl|c1 /3 ib w rcr|c1 /5 ib w shr|d0 /0 rol8|d0 /5 shr8|d1 /4 w shl|d1 /2 w rcl|d2 /4 shl8|d2 /1 ror8
+d3 /5 w shr|d3 /3 w rcr|d3 /7 w sar|c6 /0 ib mov8|c7 /0 iz w mov|f6 /0 ib test8|f6 /2 l not8|f6 /3 l neg8|f6 /4 mul8
+f6 /5 imul8|f6 /6 D div8|f6 /7 D idiv8|f7 /0 iz w test|f7 /2 wl not|f7 /3 wl neg|f7 /4 w mul|f7 /5 w imul|f7 /6 wD div
 f7 /7 wD idiv|fe /0 l inc8|fe /1 l dec8|ff /0 wl inc|ff /1 wl dec|ff /6 w push|ff /2 call|ff /4 jmp|d8 /0 fadd
 d8 /3 fcomp|d8 /6 fdiv|d9 /0 fld|d9 /2 fst|d9 /3 fstp|d9 /4 fldenv|d9 /5 fldcw|d9 /6 fnstenv|d9 /7 fnstcw|da /0 fiadd
 da /5 fisubr|db /0 fild|db /1 fisttp|db /3 fistp|db /5 fldt|db /7 fstpt|dc /1 fmul|dc /4 fsub|dd /0 fld|dd /1 fisttp
