@@ -24,6 +24,7 @@ EHDR = {64: Struct("<16sHHIQQQIHHHHHH"), 32: Struct("<16sHHIIIIIHHHHHH")}
 PHDR = {64: Struct("<IIQQQQQQ"), 32: Struct("<IIIIIIII")}
 _SYMBOL = {64: "<IBBHQQ", 32: "<IIIBBH"}
 _STT_FUNC, _STT_GNU_IFUNC = 2, 10
+_SHF_EXECINSTR = 4
 
 
 class Segment:
@@ -164,6 +165,18 @@ class ElfImage:
 
             self._elf = ELFFile(BytesIO(self.data))
         return self._elf
+
+    def code_sections(self) -> list[tuple[int, int]]:
+        """Return (start, end) of the sections that are said to have code, by address; without any, of the segments."""
+        try:
+            found = [
+                (section["sh_addr"], section["sh_addr"] + section["sh_size"])
+                for section in self._sections().iter_sections()
+                if section["sh_flags"] & _SHF_EXECINSTR and section["sh_type"] == "SHT_PROGBITS"
+            ]
+        except Exception:  # whatever pyelftools makes of damaged sections
+            found = []
+        return sorted(found) or [(code.address, code.end) for code in self.codes()]
 
     def functions(self) -> tuple[set[tuple[int, int]], set[int]]:
         """Return ((start, end) of functions, end 0 if it is not known; addresses of all symbols)."""

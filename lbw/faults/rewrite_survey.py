@@ -55,14 +55,18 @@ class Survey:
         self.targets: set[int] = symbols
         for code in image.codes():
             self._starts = bytearray(len(code.bytes))
-            self._walk_all(code, sorted(ranges, key=lambda pair: (pair[0], -pair[1])))
+            gaps = self._walk_all(code, sorted(ranges, key=lambda pair: (pair[0], -pair[1])))
+            for low, high in image.code_sections():
+                for start, end in gaps:
+                    self._walk_gap(code, max(start, low), min(end, high))
 
     def entered_inside(self, address: int, length: int) -> bool:
         """Tell whether a branch or a symbol leads into an instruction, behind its first byte."""
         targets = self.targets
         return any(inner in targets for inner in range(address + 1, address + length))
 
-    def _walk_all(self, code: Code, ranges: list[tuple[int, int]]) -> None:
+    def _walk_all(self, code: Code, ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Walk through all functions; return what lies between them, or behind what is no instruction."""
         base, limit = code.address, code.end
         begins = sorted({start for start, _ in ranges})
         gaps = []
@@ -87,9 +91,11 @@ class Survey:
                 gaps.append((stopped, end))
             done = max(done, end)
         gaps.append((done, limit))
-        for start, end in gaps:
-            while start < end:
-                start = self._walk(code, start, end, self.unproven, self.unproven_syscalls) + 1
+        return gaps
+
+    def _walk_gap(self, code: Code, start: int, end: int) -> None:
+        while start < end:
+            start = self._walk(code, start, end, self.unproven, self.unproven_syscalls) + 1
 
     def _walk(self, code: Code, start: int, end: int, segments: dict[int, bytes], syscalls: set[int]) -> int:
         """Walk through instructions of [start, end); return where it ended: at `end`, or at what is no instruction."""
