@@ -73,10 +73,11 @@ int main(void) {
     pthread_mutex_init(mutex, &attributes);
     if (!(pid = fork())) {
         pthread_mutex_lock(mutex);
+        shared[8] = 1;
         usleep(30000);
         _exit(0);
     }
-    usleep(10000);
+    while (!*(volatile int *)&shared[8]) usleep(1000);
     printf("%s\n", strerrorname_np(pthread_mutex_lock(mutex)));
     waitpid(pid, &status, 0);
 
