@@ -65,6 +65,18 @@ def _plain(function: Callable[[int, int, int], int]) -> Maker:
     return make
 
 
+def _test(instruction: CsInsn, bits: int) -> Action:
+    first, second = reader(instruction, 0, bits), reader(instruction, 1, bits)
+    width = instruction.operands[0].size * 8
+
+    def act(context: Context, memory: UserMemory) -> None:
+        value = first(context, memory) & second(context, memory)
+        flags = (0 if value else ZERO) | (SIGN if value >> width - 1 else 0)
+        context.flags = context.flags & ~_STATUS | flags | _PARITY[value & 0xFF]
+
+    return act
+
+
 def _andn(first: int, second: int, width: int) -> tuple[int, bool]:
     return ~first & second, False
 
@@ -159,4 +171,5 @@ MAKERS: dict[str, Maker] = {
     "sarx": _plain(_sarx),
     "shlx": _plain(_shlx),
     "shrx": _plain(_shrx),
+    "test": _test,
 }

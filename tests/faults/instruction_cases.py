@@ -270,6 +270,12 @@ shlx rax, rcx, rdx
 shrx rax, rcx, rdx
 shrx eax, ecx, edx
 mov ecx, 3; 1: andn rax, rcx, rdx; loop 1b
+!f6c801 @ flags=0xad7
+!f60e80
+!f7c800000080
+!48f7c800000080
+!66f70e0100
+!48f7490800000080 @ rcx=0x20000200
 """
 
 

@@ -207,7 +207,7 @@ static void run(char *text) {
         ((word *)registers[4])[-2] = flags;
     }
     memcpy(stack_before, (void *)STACK, SIZE);
-    alarm(3);
+    alarm(20);
     enter();
 }
 
