@@ -69,6 +69,24 @@ def test_a_warm_store_does_not_import_capstone(path):
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_an_instruction_that_was_cut_off_is_not_remembered(path):
+    fill(path, LOAD[:4], LOAD[:8])
+    assert TemplateStore(path).get(LOAD, 64).length == 9
+    store = TemplateStore(None)
+    assert store.get(LOAD[:4], 64) is None
+    assert store.get(LOAD, 64).length == 9
+
+
+def test_another_version_is_replaced(path, monkeypatch, translations):
+    monkeypatch.setattr(template_store, "_MAGIC", b"lbw templates 00000000\n")
+    monkeypatch.setattr(template_store, "_LAYOUT", 0)
+    fill(path, SHORT)
+    monkeypatch.undo()
+    fill(path, LOAD)
+    with open(path, "rb") as file:
+        assert len(file.readlines()) == 2
+
+
 @pytest.mark.parametrize("junk", [b"\0" * 100, b"foreign\nfile\n", b"x" * 5000, b"\n\n", b"\xff \n"])
 def test_a_foreign_file_is_replaced(path, junk, translations):
     with open(path, "wb") as file:
@@ -99,11 +117,15 @@ def test_damage_costs_only_time(tmp_path_factory, cut, flip, bit):
 
 
 def test_many_writers(path):
+    fill(path, LOAD)
     codes = [b"\x64\x8b\x80" + number.to_bytes(4, "little") for number in range(200)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: fill(path, *codes[n * 25 : n * 25 + 25]), range(8)))
     with open(path, "rb") as file:
-        assert len([line for line in file if line.strip()]) == 200
+        lines = {line for line in file if line.strip() and not line.startswith(b"lbw")}
+    assert len(lines) == 201
+    store = TemplateStore(path)
+    assert all(store.get(code, 64).length == 7 for code in codes)
 
 
 def test_the_file_does_not_grow_for_ever(path, monkeypatch):
