@@ -19,7 +19,19 @@ from __future__ import annotations
 from struct import Struct, pack_into
 
 from lbw.errors import RewriteError
-from lbw.faults.rewrite_image import EHDR, ET_DYN, PF_X, PHDR, PT_LOAD, PT_NOTE, PT_PHDR, ElfImage, Segment
+from lbw.faults.rewrite_image import (
+    DT_INIT,
+    DT_SONAME,
+    EHDR,
+    ET_DYN,
+    PF_X,
+    PHDR,
+    PT_LOAD,
+    PT_NOTE,
+    PT_PHDR,
+    ElfImage,
+    Segment,
+)
 from lbw.faults.rewrite_stub import stub
 from lbw.faults.rewrite_survey import Survey
 from lbw.faults.rewritten import NOTE_NAME, NOTE_SIZE, make_note, make_table
@@ -37,12 +49,11 @@ SHORT = "too short for a jump"
 UNTRANSLATED = "no translation"
 ENTERED = "a branch may lead into it"
 UNPROVEN = "not proven to be code"
+CHANGES = "its bytes may change before it runs"
 OWN_ADDRESS = "its fragment depends on where it is loaded"
 TRAPS_ITSELF = "a system call, which traps by itself"
 
 _PT_INTERP = 3
-_DT_PLTRELSZ, _DT_RELA, _DT_RELASZ, _DT_INIT, _DT_SONAME = 2, 7, 8, 12, 14
-_DT_REL, _DT_RELSZ, _DT_JMPREL = 17, 18, 23
 _IRELATIVE = {64: 37, 32: 42}
 
 
@@ -108,6 +119,8 @@ def _choose(image: ElfImage, survey: Survey) -> tuple[list[tuple[int, Template]]
             reason = SHORT
         elif survey.entered_inside(address, len(code)):
             reason = ENTERED
+        elif survey.changes(address, len(code)):
+            reason = CHANGES
         elif image.position_independent and template.place(0, 0) != template.place(PAGE, PAGE):
             reason = OWN_ADDRESS
         if reason is None and template is not None:
@@ -231,44 +244,38 @@ class _Writer:
     def _library_stub(self, address: int) -> bytes:
         dynamic = self.image.dynamic()
         program = any(segment.type == _PT_INTERP for segment in self.image.segments)
-        if not dynamic or (program and _DT_SONAME not in dynamic):
+        if not dynamic or (program and DT_SONAME not in dynamic):
             return b""
         form = Struct("<QQ" if self.bits == 64 else "<II")
-        resolver = self._resolver(dynamic)
+        resolver = self._resolver()
         if resolver is not None:
             at, original = resolver
             pack_into("<Q" if self.bits == 64 else "<I", self.data, at, address)
             return stub(address, self.bits, original)
         entries = [*self.image.dynamic_entries()]
         for at, tag, original in entries:
-            if tag == _DT_INIT:
+            if tag == DT_INIT:
                 form.pack_into(self.data, at, tag, address)
                 return stub(address, self.bits, original)
         if self.image.entry:
             return b""  # ld.so has nothing of this, and is a program
         spare = next((number for number, (_, tag, _) in enumerate(entries) if tag == 0), len(entries))
         if spare + 1 < len(entries) and entries[spare + 1][1] == 0:
-            form.pack_into(self.data, entries[spare][0], _DT_INIT, address)
+            form.pack_into(self.data, entries[spare][0], DT_INIT, address)
             return stub(address, self.bits, None)
         return b""
 
-    def _resolver(self, dynamic: dict[int, int]) -> tuple[int, int] | None:
+    def _resolver(self) -> tuple[int, int] | None:
         """Return (offset of its address in the file, address) of the first IFUNC resolver that relocation calls."""
-        form = Struct("<QQq" if self.bits == 64 else "<II")
-        main = (_DT_RELA, _DT_RELASZ) if self.bits == 64 else (_DT_REL, _DT_RELSZ)
-        for start, size in (main, (_DT_JMPREL, _DT_PLTRELSZ)):
-            at = self.image.offset(dynamic.get(start, 0)) if start in dynamic else None
-            if at is None:
-                continue
-            for position in range(at, min(at + dynamic.get(size, 0), len(self.data)) - form.size + 1, form.size):
-                fields = form.unpack_from(self.data, position)
-                if fields[1] & (0xFFFF_FFFF if self.bits == 64 else 0xFF) != _IRELATIVE[self.bits]:
-                    continue
-                if self.bits == 64:
-                    return position + 16, fields[2]
-                slot = self.image.offset(fields[0])
-                if slot is not None:
-                    return slot, int.from_bytes(self.data[slot : slot + 4], "little")
+        for position, slot in self.image.relocations():
+            if self.bits == 64:
+                _, info, addend = Struct("<QQq").unpack_from(self.data, position)
+                if info & 0xFFFF_FFFF == _IRELATIVE[64]:
+                    return position + 16, addend
+            elif self.data[position + 4] == _IRELATIVE[32]:
+                offset = self.image.offset(slot)
+                if offset is not None:
+                    return offset, int.from_bytes(self.data[offset : offset + 4], "little")
         return None
 
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_PHDR = 1, 2, 4, 6
-PF_X = 1
+PF_X, PF_W = 1, 2
 ET_EXEC, ET_DYN = 2, 3
+DT_PLTRELSZ, DT_RELA, DT_RELASZ, DT_INIT, DT_SONAME = 2, 7, 8, 12, 14
+DT_REL, DT_RELSZ, DT_JMPREL = 17, 18, 23
 _MACHINES = {62: 64, 3: 32}
 
 EHDR = {64: Struct("<16sHHIQQQIHHHHHH"), 32: Struct("<16sHHIIIIIHHHHHH")}
@@ -55,10 +57,11 @@ class Segment:
 class Code:
     """An executable segment."""
 
-    __slots__ = ("address", "bytes", "end")
+    __slots__ = ("address", "bytes", "end", "writable")
 
-    def __init__(self, address: int, code: bytes) -> None:
+    def __init__(self, address: int, code: bytes, writable: bool) -> None:
         self.address = address
+        self.writable = writable
         self.bytes = code
         self.end = address + len(code)
 
@@ -114,7 +117,9 @@ class ElfImage:
     def codes(self) -> list[Code]:
         """Return the executable segments."""
         return [
-            Code(segment.vaddr, self.data[segment.offset : segment.offset + segment.filesz])
+            Code(
+                segment.vaddr, self.data[segment.offset : segment.offset + segment.filesz], bool(segment.flags & PF_W)
+            )
             for segment in self.loads
             if segment.flags & PF_X and segment.filesz
         ]
@@ -156,6 +161,19 @@ class ElfImage:
                 for number in range(count):
                     at = segment.offset + number * form.size
                     yield at, *form.unpack_from(self.data, at)
+
+    def relocations(self) -> Iterator[tuple[int, int]]:
+        """Yield (position of the entry in the file, address it changes) of the dynamic relocations."""
+        dynamic = self.dynamic()
+        size = 24 if self.bits == 64 else 8
+        main = (DT_RELA, DT_RELASZ) if self.bits == 64 else (DT_REL, DT_RELSZ)
+        for start, length in (main, (DT_JMPREL, DT_PLTRELSZ)):
+            at = self.offset(dynamic[start]) if start in dynamic else None
+            if at is None:
+                continue
+            word = self.bits // 8
+            for position in range(at, min(at + dynamic.get(length, 0), len(self.data)) - size + 1, size):
+                yield position, int.from_bytes(self.data[position : position + word], "little")
 
     # What sections tell; they may be missing or wrong
 

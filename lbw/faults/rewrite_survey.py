@@ -38,7 +38,10 @@ def _kinds(bits: int) -> list[int]:
 class Survey:
     """What was found, by virtual address."""
 
-    __slots__ = ("_bits", "_kinds", "_starts", "segments", "syscalls", "targets", "unproven", "unproven_syscalls")
+    __slots__ = (
+        "_bits", "_kinds", "_starts", "changing", "segments", "syscalls", "targets",
+        "unproven", "unproven_syscalls",
+    )  # fmt: skip
 
     def __init__(self, image: ElfImage) -> None:
         """Look through all code of `image`."""
@@ -53,7 +56,15 @@ class Survey:
         ranges, symbols = image.functions()
         #: Where branches lead, or other code may enter.
         self.targets: set[int] = symbols
-        for code in image.codes():
+        #: Words of code that relocation changes, and code that the program may write to: (start, end).
+        self.changing: list[tuple[int, int]] = []
+        codes = image.codes()
+        for _, address in image.relocations():
+            if any(code.address - 8 < address < code.end for code in codes):
+                self.changing.append((address, address + image.bits // 8))
+        for code in codes:
+            if code.writable:
+                self.changing.append((code.address, code.end))
             self._starts = bytearray(len(code.bytes))
             gaps = self._walk_all(code, sorted(ranges, key=lambda pair: (pair[0], -pair[1])))
             for low, high in image.code_sections():
@@ -64,6 +75,10 @@ class Survey:
         """Tell whether a branch or a symbol leads into an instruction, behind its first byte."""
         targets = self.targets
         return any(inner in targets for inner in range(address + 1, address + length))
+
+    def changes(self, address: int, length: int) -> bool:
+        """Tell whether the bytes of an instruction may be others when it runs."""
+        return any(address < end and start < address + length for start, end in self.changing)
 
     def _walk_all(self, code: Code, ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Walk through all functions; return what lies between them, or behind what is no instruction."""

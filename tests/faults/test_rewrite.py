@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import lbw
 from lbw.errors import RewriteError
 from lbw.faults.lengths import instruction_length
-from lbw.faults.rewrite import OWN_ADDRESS, SHORT
+from lbw.faults.rewrite import CHANGES, OWN_ADDRESS, SHORT
 from lbw.faults.rewritten import read_image
 
 SOURCE = r"""
@@ -259,3 +259,19 @@ def test_damaged_files_are_refused_or_rewritten(built, data):
         assert "\n" not in str(error)
     else:
         assert result.data[:4] == b"\x7fELF"
+
+
+def test_code_that_changes_is_left(tmp_path):
+    """Relocated text, as libraries that are not position-independent have it; segments that are writable."""
+    (tmp_path / "l.s").write_text(
+        ".globl f\n.type f, @function\nf: mov %gs:mine@ntpoff, %eax\nmov %gs:0x1234, %ecx\nret\n.size f, . - f\n"
+        '.section .tbss, "awT", @nobits\n.globl mine\n.type mine, @object\n.size mine, 4\nmine: .zero 4\n'
+    )
+    library = tmp_path / "l.so"
+    options = ["-m32", "-nostdlib", "-shared", "-Wl,-z,notext"]
+    subprocess.run(["gcc", *options, "-o", library, tmp_path / "l.s"], check=True)
+    result = lbw.rewrite_elf(library.read_bytes())
+    assert [reason for _, _, reason in result.left] == [CHANGES]
+    assert len(result.patched) == 1
+    result = assemble(tmp_path, START + "mov %fs:0x30, %rbx\nhlt\n", "-Wl,-N")
+    assert ([reason for _, _, reason in result.left], result.patched) == ([CHANGES], [])

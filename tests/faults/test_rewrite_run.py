@@ -25,7 +25,7 @@ LOADERS = {64: "/lib64/ld-linux-x86-64.so.2", 32: "/lib32/ld-linux.so.2"}
 def directory(tmp_path_factory) -> Path:
     """Guests as built (NAME-KIND), and rewritten (NAME-KIND.new); libraries in 64/ and 32/."""
     directory = tmp_path_factory.mktemp("guests")
-    for name in ("signals", "threads"):
+    for name in ("signals", "threads", "headers"):
         for kind, options in BUILDS.items():
             if name == "signals" and not {"-static", "-static-pie"}.intersection(options):
                 continue
@@ -79,6 +79,16 @@ def test_threads_have_their_own_memory(kind, machine, directory, expected):
     result = machine.run([f"/guests/threads-{kind}.new"], stdout=PIPE, stderr=PIPE)
     assert result.stderr == b""
     assert (result.status, result.stdout) == expected["threads", kind.startswith("32")]
+
+
+@pytest.mark.parametrize("kind", BUILDS)
+def test_programs_find_their_headers(kind, machine, directory):
+    """dl_iterate_phdr, AT_PHDR, AT_ENTRY, unwinding and the heap are as in the program that was rewritten."""
+    native = subprocess.run([directory / f"headers-{kind}"], capture_output=True)
+    result = machine.run([f"/guests/headers-{kind}.new"], stdout=PIPE, stderr=PIPE)
+    assert result.stderr == b""
+    assert (result.status, result.stdout) == (native.returncode, native.stdout)
+    assert b"headers 1, code 1" in native.stdout
 
 
 @pytest.mark.parametrize(("bits", "kind"), [(64, "pie"), (32, "32-pie")])
