@@ -1,9 +1,9 @@
 """Gates: which instruction makes a system call of which ABI.
 
 `syscall` is the gate of x86-64, `int 0x80` that of i386, whatever program executes it: 64-bit code may use `int 0x80`,
-and a 32-bit program that has jumped to 64-bit code may use `syscall`. The run loop takes a program's own gate by itself;
-the other one comes here. While such a call is under way `task.abi` is the ABI of the call, so handlers find the
-structures of the caller; `task.program_abi` stays what execve made it, and takes over again when the call returns.
+and a 32-bit program that has jumped to 64-bit code may use `syscall`. The run loop takes a program's own gate by
+itself; the other one comes here. While such a call is under way `task.abi` is the ABI of the call, so handlers find
+the structures of the caller; `task.program_abi` stays what execve made it, and takes over when the call returns.
 
 Linux: arch/x86/entry/common.c.  Measured on Linux 6: 64-bit code keeps all registers but RAX over `int 0x80`, and gets
 a result extended by sign; a number above 32 bits is cut. `syscall` in compatibility mode is #UD, as on Intel's
@@ -42,7 +42,7 @@ def foreign_call(task: Task, trap: Trap) -> bool:
         _undefined(task, trap)
         return True
     number = registers[RAX]
-    arguments: list[int] = registers[0:17]  # type: ignore[index]  # the engine's are a memoryview
+    arguments = [registers[register] for register in range(17)]
     if word == 4:
         number &= _LOW
         arguments = [value & _LOW for value in arguments]

@@ -96,37 +96,10 @@ def _step_over(context: Context, length: int, bits: int) -> bool:
 
 def _operand(task: Task, code: bytes, bits: int) -> tuple[int, int]:
     """Return the linear address of the memory operand, and the length of the instruction."""
-    from capstone import CS_ARCH_X86, CS_MODE_32, CS_MODE_64, Cs  # type: ignore[import-untyped]
-    from capstone.x86 import X86_OP_MEM, X86_REG_FS, X86_REG_GS  # type: ignore[import-untyped]
+    from lbw.faults.disassembler import disassembler
+    from lbw.faults.emulate_operands import MEMORY, address
 
     context = task.context
-    decoder = Cs(CS_ARCH_X86, CS_MODE_64 if bits == 64 else CS_MODE_32)
-    decoder.detail = True
-    instruction = next(decoder.disasm(code, context.registers[RIP]))
-    memory = next(operand.mem for operand in instruction.operands if operand.type == X86_OP_MEM)
-    address: int = memory.disp
-    for register, scale in ((memory.base, 1), (memory.index, memory.scale)):
-        if register:
-            address += _value(context, decoder.reg_name(register), instruction.size) * scale
-    if instruction.addr_size == 4:
-        address &= _LOW
-    if memory.segment == X86_REG_FS:
-        address += context.fs_base
-    elif memory.segment == X86_REG_GS:
-        address += context.gs_base
-    return address & (_WORD if bits == 64 else _LOW), instruction.size
-
-
-_NAMES = ("ax", "cx", "dx", "bx", "sp", "bp", "si", "di")
-
-
-def _value(context: Context, name: str, size: int) -> int:
-    """Return the value of an address register."""
-    registers = context.registers
-    if name[-2:] == "ip":
-        return registers[RIP] + size
-    if name[-2:] in _NAMES:
-        value = registers[_NAMES.index(name[-2:])]
-        return value if name[0] == "r" else value & _LOW if name[0] == "e" else value & 0xFFFF
-    value = registers[int(name.strip("rd"))]
-    return value & _LOW if name[-1] == "d" else value
+    instruction = next(disassembler(bits).disasm(code, context.registers[RIP]))
+    index = next(index for index, operand in enumerate(instruction.operands) if operand.type == MEMORY)
+    return address(instruction, index, bits)(context), instruction.size

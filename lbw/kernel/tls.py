@@ -1,9 +1,9 @@
 """Thread-local storage of i386, and local descriptor tables: who has which descriptor, and how it gets into a register.
 
-A task has three entries of the GDT (12 to 14) for TLS, an address space has an LDT. Neither is ever in the tables of the
-processor: a program that loads such a selector traps (`lbw.kernel.segment_loads`), and the hidden part of the register
-is written by hand; there it stays, per task, until another selector is loaded. When the descriptor behind a loaded
-selector changes, the registers are loaded again, as Linux does it.
+A task has three entries of the GDT (12 to 14) for TLS, an address space has an LDT. Neither is ever in the tables of
+the processor: a program that loads such a selector traps (`lbw.kernel.segment_loads`), and the hidden part of the
+register is written by hand; there it stays, per task, until another selector is loaded. When the descriptor behind a
+loaded selector changes, registers are loaded again as in Linux: all for a TLS entry, DS and ES for one of the LDT.
 
 man 2 set_thread_area, modify_ldt; Linux arch/x86/kernel/tls.c, ldt.c
 """

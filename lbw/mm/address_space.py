@@ -57,9 +57,9 @@ class AddressSpace(UserMemory):
     """The memory of one process (or of several, CLONE_VM)."""
 
     __slots__ = (
-        "abi", "arg_end", "arg_start", "auxv", "brk_end", "crowded", "data_limit", "env_end", "env_start", "executable",
-        "faults", "fragments", "frames", "hidden", "homes", "implies_exec", "ldt", "mmu", "pointer", "rewritten", "size_limit",
-        "stack_limit", "start_brk", "start_stack", "total", "users", "vmas",
+        "abi", "arg_end", "arg_start", "auxv", "brk_end", "crowded", "data_limit", "env_end", "env_start",
+        "executable", "faults", "fragments", "frames", "hidden", "homes", "implies_exec", "ldt", "mmu", "pointer",
+        "rewritten", "size_limit", "stack_limit", "start_brk", "start_stack", "total", "users", "vmas",
     )  # fmt: skip
 
     def __init__(
@@ -132,7 +132,9 @@ class AddressSpace(UserMemory):
         vma, before = self.vmas.above(address)
         if vma is not None and 0 < address < self.abi.task_size:
             start = address & ~PAGE_MASK
-            below = max(before.end if before is not None else self.abi.min_address, self.abi.withheld[1])
+            below = before.end if before is not None else self.abi.min_address
+            if vma.start >= self.abi.withheld[1] > below:
+                below = self.abi.withheld[1]
             if (
                 vma.flags & MAP_GROWSDOWN
                 and vma.end - start <= self.stack_limit

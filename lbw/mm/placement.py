@@ -41,7 +41,8 @@ def place(space: AddressSpace, length: int, backing: CachedFile | None, hint: in
     vmas, abi = space.vmas, space.abi
     if hint:
         hint = max(hint, abi.min_address)
-        if hint + length <= abi.task_size and not vmas.overlaps(hint, hint + length) and not withheld(space, hint, length):
+        end = hint + length
+        if end <= abi.task_size and not vmas.overlaps(hint, end) and not withheld(space, hint, length):
             return hint
     if backing is not None and not flags & MAP_32BIT:
         home = space.homes.home(backing.identity, length, abi.homes)

@@ -12,6 +12,7 @@ FSAVE, FXSAVE = 112, 512
 #: cwd swd twd fip fcs foo fos, each in a 32-bit word
 _ENVIRONMENT = Struct("<7I")
 _HEAD = Struct("<HHBxHQQII")  # of FXSAVE64: control, status, tags, opcode, instruction, data, MXCSR, its mask
+_WORD = Struct("<H2x")
 _HIGH = 0xFFFF_0000
 _MXCSR_MASK = 0xFFFF
 
@@ -29,7 +30,7 @@ def to_fsave(image: bytes, code_segment: int, data_segment: int) -> bytes:
         control | _HIGH, status | _HIGH, tags | _HIGH, instruction & 0xFFFF_FFFF, code_segment,
         operand & 0xFFFF_FFFF, data_segment | _HIGH,
     )  # fmt: skip
-    return head + b"".join(registers) + status.to_bytes(2, "little") + b"\0\0"
+    return bytes(head + b"".join(registers) + _WORD.pack(status))
 
 
 def from_fsave(old: bytes, image: bytes) -> bytes:

@@ -135,7 +135,9 @@ class FramesX86_64:
         context.modified = ALL
 
     @staticmethod
-    def restore(context: Context, memory: FrameMemory, signals: TaskSignals, _: Selectors | None = None) -> int:
+    def restore(
+        context: Context, memory: FrameMemory, signals: TaskSignals, selectors: Selectors | None = None
+    ) -> int:  # fmt: skip
         """Undo the frame below the stack pointer (its return address is popped already) and return the mask to restore.
 
         LinuxError(EFAULT): the frame is unreadable or makes no sense; the caller owes the task a SIGSEGV.
@@ -145,7 +147,8 @@ class FramesX86_64:
         code_segment, stack_segment = words[24] | 3, words[27]
         fpstate, mask = words[32], words[33]
         # Any other code segment would end in a fault of IRET, or lies in the LDT.
-        if code_segment not in (USER_CS, USER32_CS) or (words[1] & UC_STRICT_RESTORE_SS and stack_segment | 3 != USER_SS):
+        strict = words[1] & UC_STRICT_RESTORE_SS
+        if code_segment not in (USER_CS, USER32_CS) or (strict and stack_segment | 3 != USER_SS):
             raise LinuxError(EFAULT)
         try:  # Before RSP is restored: a handler that runs on its stack keeps it, and a senseless one is not an error.
             signals.altstack.replace(words[3], words[5], words[4], context.registers[RSP])

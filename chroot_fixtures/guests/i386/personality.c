@@ -42,7 +42,7 @@ static void show(const char *when)
 int main(int argc, char **argv)
 {
 	signal(SIGSEGV, fault);
-	show(argv[0]);
+	show(argc > 1 ? argv[0] : "start");
 	if (argc > 1)
 		return 3;
 	printf("%#x\n", personality(PER_LINUX32));

@@ -14,7 +14,7 @@ from struct import Struct, pack_into, unpack_from
 
 from lbw.cpu.contracts import ALL, RIP, RSP
 from lbw.cpu.unicorn import library as uc
-from lbw.cpu.unicorn.modes import SegmentRegisters
+from lbw.cpu.unicorn.modes import FS, SegmentRegisters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,6 +128,17 @@ class UnicornContext(SegmentRegisters):
         self._set(layout.fs_base, fs)
         self._set(layout.gs_base, gs)
         return old
+
+    def set_base(self, register: int, base: int) -> None:
+        """Set the true base of FS or GS."""
+        if register == FS:
+            self.fs_base = base
+        else:
+            self.gs_base = base
+
+    def changed(self) -> None:
+        """Have the state loaded before the context runs again."""
+        self.modified = ALL
 
     # Values that Unicorn has to compute
 

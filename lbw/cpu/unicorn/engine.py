@@ -182,7 +182,7 @@ class UnicornEngine(CodeMemory):
         if vector < 0 and self._by_interrupt.value and error == uc.EXCEPTION:
             rip = registers[RIP]
             code = context.mmu.view(rip - 2, 2, False) if rip & 0xFFF >= 2 else None
-            if code == b"\xcd\x80":
+            if code is not None and code.tobytes() == b"\xcd\x80":
                 trap.kind = INTERRUPT_64 if self._mode_flags.value & CS64 else INTERRUPT_32
                 return context, trap
         context.modified = ALL  # clears the pending exception

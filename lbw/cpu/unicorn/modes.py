@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from struct import Struct
 
-from lbw.cpu.contracts import ALL
 from lbw.cpu.unicorn.parking import PARKED
 from lbw.errors import EngineError
 
@@ -71,11 +70,15 @@ class SegmentRegisters:
     """The part of a context that knows about modes and segments."""
 
     __slots__ = ()
-    _engine: UnicornEngine
-    modified: int
-    storage: bytearray
-    fs_base: int
-    gs_base: int
+    if TYPE_CHECKING:
+        _engine: UnicornEngine
+        storage: bytearray
+
+        def changed(self) -> None:
+            """Have the state loaded before the context runs again."""
+
+        def set_base(self, register: int, base: int) -> None:
+            """Set the true base of FS or GS."""
 
     @property
     def _state(self) -> memoryview:
@@ -119,10 +122,8 @@ class SegmentRegisters:
         at = self._engine.processor.modes.segments + _SIZE * register
         hidden = PARKED if self._engine.parked and register in (FS, GS) else base
         _SEGMENT.pack_into(state, at, selector, hidden, limit, access)
-        if register == FS:
-            self.fs_base = base
-        elif register == GS:
-            self.gs_base = base
+        if register in (FS, GS):
+            self.set_base(register, base)
         self._derive()
 
     def _derive(self) -> None:
@@ -134,7 +135,7 @@ class SegmentRegisters:
         ):
             flags |= _ADDSEG
         _DWORD.pack_into(state, modes.flags, flags)
-        self.modified = ALL
+        self.changed()
 
 
 assert _SIZE == 24
