@@ -9,23 +9,56 @@ import tempfile
 from pathlib import Path
 
 from lbw import PIPE, Machine
-from lbw.abi.numbers_x86_64 import NUMBERS
+from lbw.abi.i386 import I386
+from lbw.abi.x86_64 import X86_64, Abi
 
 GUEST = Path(__file__).parents[2] / "chroot_fixtures" / "guests" / "fuzz" / "replay.c"
 
 Program = list[str]
 
 
-def encode(program: Program) -> bytes:
+#: What a program of i386 calls instead, where the old call has less room.
+RENAMED = {
+    "stat": "stat64", "lstat": "lstat64", "fstat": "fstat64", "newfstatat": "fstatat64", "setgroups": "setgroups32",
+    "getgroups": "getgroups32", "setresuid": "setresuid32", "fchown": "fchown32", "sendfile": "sendfile64",
+    "mmap": "mmap2",
+}  # fmt: skip
+#: The arguments that take two registers there.
+PAIRS = {
+    "pread64": [3], "pwrite64": [3], "fallocate": [2, 3], "fadvise64": [1], "readahead": [1], "sync_file_range": [1, 2],
+}  # fmt: skip
+#: How programs are compiled for an ABI.
+FLAGS = {X86_64: ["-O1"], I386: ["-O1", "-m32", "-D_FILE_OFFSET_BITS=64", "-DWINDOW=0x30000000UL"]}
+
+
+def encode(program: Program, abi: Abi = X86_64) -> bytes:
     """Return what the guest reads: numbers for the names of system calls."""
     lines = []
     for line in program:
         words = line.split(" ")
         for at, word in enumerate(words[:-1]):
             if word in ("N", "P") and at < 2:
-                words[at + 1] = str(NUMBERS[words[at + 1]])
+                name, arguments = words[at + 1], words[at + 2 :]
+                if abi is I386:
+                    name, arguments = narrowed(name, arguments)
+                words[at + 1 :] = [str(abi.numbers[name]), *arguments]
+                break
         lines.append(" ".join(words))
     return "\n".join(lines).encode()
+
+
+def narrowed(name: str, arguments: list[str]) -> tuple[str, list[str]]:
+    """Return a call as i386 makes it."""
+    if name == "mmap":
+        arguments = [*arguments[:5], str(int(arguments[5], 0) >> 12)]
+    words = []
+    for at, word in enumerate(arguments):
+        if at in PAIRS.get(name, ()):
+            value = int(word, 0)
+            words += [str(value & 0xFFFFFFFF), str(value >> 32)]
+        else:
+            words.append(word)
+    return RENAMED.get(name, name), words
 
 
 def populate(directory: str) -> None:
@@ -60,13 +93,14 @@ PROLOGUE = [
 class Worlds:
     """The two worlds; `kind` is the file system that programs work on: host, overlay or tmpfs."""
 
-    def __init__(self, base: str, kind: str) -> None:
+    def __init__(self, base: str, kind: str, abi: Abi = X86_64) -> None:
         self.kind = kind
         self.base = base
-        self.replay = f"{base}/replay"
+        self.abi = abi
+        self.replay = f"{base}/replay-{abi.name}"
         if not os.path.exists(self.replay):
-            subprocess.run(["gcc", "-O1", "-static", "-o", self.replay, os.fspath(GUEST)], check=True)
-        self.root = f"{base}/root-{kind}"
+            subprocess.run(["gcc", *FLAGS[abi], "-static", "-o", self.replay, os.fspath(GUEST)], check=True)
+        self.root = f"{base}/root-{kind}-{abi.name}"
         for directory in ("tmp", "proc", "dev", "etc", "w"):
             os.makedirs(f"{self.root}/{directory}")
         shutil.copy(self.replay, f"{self.root}/replay")
@@ -98,7 +132,7 @@ class Worlds:
             else:
                 populate(directory)
             process = subprocess.run(
-                [self.replay, directory] + ["chroot"] * jail, input=encode(program), capture_output=True,
+                [self.replay, directory] + ["chroot"] * jail, input=encode(program, self.abi), capture_output=True,
                 env={}, timeout=30, start_new_session=True,
             )  # fmt: skip
             status = process.returncode
@@ -114,7 +148,8 @@ class Worlds:
                 self.machine.close()
                 self.machine = self.start()
             directory = f"/tmp/{self.count}"
-            made = self.machine.run(["/replay", "/tmp"], stdin=f"N 83 s{directory.encode().hex()} 0755".encode())
+            making = encode([f"N mkdir s{directory.encode().hex()} 0755"], self.abi)
+            made = self.machine.run(["/replay", "/tmp"], stdin=making)
             assert made.status == 0
             program = PROLOGUE + program
         else:
@@ -123,7 +158,7 @@ class Worlds:
             populate(self.root + directory)
         try:
             ended = self.machine.run(
-                ["/replay", directory] + ["chroot"] * jail, stdin=encode(program), stdout=PIPE, stderr=PIPE
+                ["/replay", directory] + ["chroot"] * jail, stdin=encode(program, self.abi), stdout=PIPE, stderr=PIPE
             )
             return result(ended.status, ended.stdout or b"", ended.stderr or b"")
         finally:

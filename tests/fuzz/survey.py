@@ -1,6 +1,6 @@
 """Run many random programs and show each kind of divergence once, with the shortest program found for it.
 
-python tests/fuzz/survey.py FAMILY [--fs host|overlay|tmpfs] [-n EXAMPLES]
+python tests/fuzz/survey.py FAMILY [--fs host|overlay|tmpfs] [--i386] [-n EXAMPLES]
 """
 
 from __future__ import annotations
@@ -14,16 +14,20 @@ from hypothesis import HealthCheck, Phase, given, settings
 from replay_families import FAMILIES
 from replay_worlds import PROLOGUE, Program, Worlds, divergence
 
+from lbw.abi.i386 import I386
+from lbw.abi.x86_64 import X86_64
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("family", choices=FAMILIES)
     parser.add_argument("--fs", choices=["host", "overlay", "tmpfs"], default="host")
+    parser.add_argument("--i386", action="store_true", help="programs of 32 bits")
     parser.add_argument("-n", type=int, default=300)
     options = parser.parse_args()
     family = FAMILIES[options.family]
     base = tempfile.mkdtemp(prefix="lbw-survey-")
-    worlds = Worlds(base, options.fs)
+    worlds = Worlds(base, options.fs, I386 if options.i386 else X86_64)
     kinds: dict[str, Program] = {}
     counts: dict[str, int] = {}
 

@@ -17,10 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from replay_families import FAMILIES
 from replay_worlds import Program, Worlds, divergence
 
+from lbw.abi.i386 import I386
+from lbw.abi.x86_64 import X86_64
+
 REGRESSIONS = Path(__file__).with_name("regressions.txt")
 NATIVE = sys.platform == "linux" and platform.machine() == "x86_64" and os.geteuid() == 0
 CASES = [("files", "host"), ("files", "overlay"), ("files", "tmpfs"), ("memory", "host"), ("pipes", "host"),
-         ("credentials", "host"), ("credentials", "tmpfs"), ("processes", "host")]  # fmt: skip
+         ("credentials", "host"), ("credentials", "tmpfs"), ("processes", "host"), ("files", "host32"),
+         ("memory", "host32"), ("pipes", "host32"), ("credentials", "host32"), ("processes", "host32")]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +39,14 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, World
 
 
 class AllWorlds(dict[str, Worlds]):
+    """Worlds by file system; those of programs of 32 bits have a 32 behind it."""
+
     def __init__(self, base: str) -> None:
         super().__init__()
         self.base = base
 
     def __missing__(self, kind: str) -> Worlds:
-        made = self[kind] = Worlds(self.base, kind)
+        made = self[kind] = Worlds(self.base, kind.removesuffix("32"), I386 if kind.endswith("32") else X86_64)
         return made
 
 
@@ -53,7 +59,8 @@ def compare(worlds: dict[str, Worlds], kind: str, program: Program, jail: bool) 
             expected = worlds[kind].natively(program, jail)
             found = worlds[kind].under_lbw(program, jail)
     else:
-        expected = worlds["overlay" if kind == "host" else "host"].under_lbw(program, jail)
+        other = kind.replace("host", "overlay") if "host" in kind else "host"
+        expected = worlds[other].under_lbw(program, jail)
     assert found == expected, "\n".join(program)
 
 

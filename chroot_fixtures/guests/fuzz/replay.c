@@ -34,7 +34,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef WINDOW
 #define WINDOW 0x300000000UL
+#endif
 #define WINDOW_SIZE 0x80000UL
 #define SERVANTS 3
 
@@ -120,7 +122,7 @@ static long parse(const char *word, struct argument *argument, int seed)
     memset(argument, 0, sizeof *argument);
     argument->kind = *word;
     if (*word == '-' || (*word >= '0' && *word <= '9'))
-        return strtol(word, NULL, 0);
+        return (long)strtoll(word, NULL, 0);
     switch (*word) {
     case 's':
     case 'h':
@@ -158,7 +160,7 @@ static long parse(const char *word, struct argument *argument, int seed)
         break;
     case 'q':
         argument->at = take(argument->size = 8);
-        *(long *)argument->at = strtol(rest, NULL, 0);
+        *(int64_t *)argument->at = strtoll(rest, NULL, 0);
         break;
     case 'Q': {
         struct timespec *times = take(sizeof(struct timespec[2]));
@@ -252,11 +254,12 @@ static void show_argument(struct argument *argument, long result)
         break;
     case 'S': {
         struct stat *s = (void *)argument->at;
-        say(" mode %o nlink %d uid %d gid %d rdev %lx", s->st_mode, (int)s->st_nlink, s->st_uid, s->st_gid, s->st_rdev);
+        say(" mode %o nlink %d uid %d gid %d rdev %lx", s->st_mode, (int)s->st_nlink, s->st_uid, s->st_gid,
+            (long)s->st_rdev);
         if (!S_ISDIR(s->st_mode))
-            say(" size %ld blksize %ld", s->st_size, s->st_blksize);
+            say(" size %ld blksize %ld", (long)s->st_size, (long)s->st_blksize);
         if (s->st_mtime == 1100000000)
-            say(" mtime %ld.%09ld", s->st_mtime, s->st_mtim.tv_nsec);
+            say(" mtime %ld.%09ld", (long)s->st_mtime, (long)s->st_mtim.tv_nsec);
         break;
     }
     case 'X': {

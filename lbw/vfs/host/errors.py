@@ -7,8 +7,11 @@ import errno
 from lbw.abi import errno as linux
 from lbw.abi.errno import EIO, LinuxError
 
+# Not by `errno.errorcode`: of two names for a number it knows one, and EOPNOTSUPP is not that.
 _NUMBERS: dict[int, int] = {
-    number: getattr(linux, name) for number, name in errno.errorcode.items() if hasattr(linux, name)
+    getattr(errno, name): number
+    for name, number in vars(linux).items()
+    if name[0] == "E" and isinstance(number, int) and hasattr(errno, name)
 }
 
 
