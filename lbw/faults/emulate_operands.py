@@ -43,8 +43,10 @@ def _numbers() -> dict[str, tuple[int, int]]:
 NUMBERS = _numbers()
 
 
-def _name(instruction: CsInsn, register: int) -> str:
-    return str(instruction.reg_name(register))  # type: ignore[no-untyped-call]  # capstone
+def register_name(instruction: CsInsn, register: int) -> str:
+    """Return the name of a register by capstone's number."""
+    name: Callable[[int], str] = instruction.reg_name
+    return name(register)
 
 
 def reader(instruction: CsInsn, index: int, bits: int) -> Reader:
@@ -52,7 +54,7 @@ def reader(instruction: CsInsn, index: int, bits: int) -> Reader:
     operand = instruction.operands[index]
     size: int = operand.size
     if operand.type == REGISTER:
-        number, mask = NUMBERS[_name(instruction, operand.reg)][0], MASKS[size]
+        number, mask = NUMBERS[register_name(instruction, operand.reg)][0], MASKS[size]
         return lambda context, memory: context.registers[number] & mask
     if operand.type == IMMEDIATE:
         value = operand.imm & MASKS[size]
@@ -66,7 +68,7 @@ def writer(instruction: CsInsn, index: int, bits: int) -> Writer:
     operand = instruction.operands[index]
     size: int = operand.size
     if operand.type == REGISTER:
-        number = NUMBERS[_name(instruction, operand.reg)][0]
+        number = NUMBERS[register_name(instruction, operand.reg)][0]
         mask = MASKS[size]
         if size >= 4:
 
@@ -87,12 +89,12 @@ def writer(instruction: CsInsn, index: int, bits: int) -> Writer:
 def address(instruction: CsInsn, index: int, bits: int) -> Callable[[Context], int]:
     """Return a function that computes the linear address of a memory operand."""
     mem = instruction.operands[index].mem
-    base = NUMBERS[_name(instruction, mem.base)][0] if mem.base else None
-    second = NUMBERS[_name(instruction, mem.index)][0] if mem.index else None
+    base = NUMBERS[register_name(instruction, mem.base)][0] if mem.base else None
+    second = NUMBERS[register_name(instruction, mem.index)][0] if mem.index else None
     scale: int = mem.scale
     offset: int = mem.disp + (instruction.size if base == RIP else 0)
     mask = MASKS[instruction.addr_size]
-    segment = _name(instruction, mem.segment) if mem.segment else ""
+    segment = register_name(instruction, mem.segment) if mem.segment else ""
     linear = MASKS[8] if bits == 64 else MASKS[4]
 
     def compute(context: Context) -> int:

@@ -19,7 +19,7 @@ from lbw.faults.punning import JUMP_LENGTH, jump, windows
 from lbw.faults.site import PATCHED, PUNNED, REDIRECTED, Site
 from lbw.faults.template import BEHIND, SITE
 from lbw.faults.text import TextCopies
-from lbw.mm.hidden import HiddenPages
+from lbw.mm.hidden import HiddenPages, covered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ class FaultPath:
         rip = registers[RIP]
         found = self.arenas[bits].find(rip)
         if found is not None:
+            if covered(space, rip):
+                return
             start, site = found
             assert isinstance(site, Site) and site.template is not None
             address, length = site.address, len(site.code)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from lbw.cpu.contracts import RBP, RIP, RSP
 from lbw.faults.disassembler import disassembler
 from lbw.faults.emulate import instruction_bytes
-from lbw.faults.emulate_operands import MEMORY, address
+from lbw.faults.emulate_operands import MEMORY, address, register_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,13 +42,10 @@ def is_stack_access(context: Context, memory: UserMemory) -> bool:
             if operand.type == MEMORY and instruction.mnemonic != "lea":
                 bad = not is_canonical(address(instruction, index, 64)(context))
                 if bad:
-                    return _base(instruction, operand.mem.base) in ("rsp", "rbp") and not operand.mem.segment
+                    base = register_name(instruction, operand.mem.base) if operand.mem.base else ""
+                    return base in ("rsp", "rbp") and not operand.mem.segment
         implicit = _IMPLICIT.get(instruction.mnemonic)
         return implicit is not None and not (
             is_canonical(registers[implicit]) and is_canonical(registers[implicit] - 8)
         )
     return False
-
-
-def _base(instruction: CsInsn, register: int) -> str:
-    return str(instruction.reg_name(register)) if register else ""  # type: ignore[no-untyped-call]  # capstone

@@ -9,6 +9,7 @@ from lbw.abi.errno import LinuxError
 from lbw.abi.i386 import PARKED_HIGH, PARKED_LOW
 from lbw.cpu.contracts import DB, FAULT, GP, PAGE_FAULT, PREEMPTED, RIP, UD
 from lbw.mm.faults import SegmentationFault
+from lbw.mm.hidden import covered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def fault_is_ours(task: Task, trap: Trap) -> bool:
     if faults is None:
         return False
     vector = trap.vector
-    if task.context.registers[RIP] >> 12 in task.memory.fragments:
+    rip = task.context.registers[RIP]
+    if rip >> 12 in task.memory.fragments and not covered(task.memory, rip):
         if vector == DB:  # a program that steps itself: it sees the step when the whole instruction is done
             return True
         faults.leave(task.context, task.memory, bits(task))

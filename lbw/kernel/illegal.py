@@ -10,7 +10,7 @@ from lbw.cpu.contracts import DB, RIP, SINGLE_STEP
 from lbw.faults.emulate import Refused, emulate, instruction_bytes
 from lbw.kernel.dispatch import StrictStop, register_dump
 from lbw.vfs.operations import path_of
-from lbw.vfs.proc.maps import maps
+from lbw.vfs.proc.maps import mappings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,16 +71,8 @@ def dump(task: Task) -> str:
         f"unable to interpret instruction at {rip:#x} in {program}[{task.process.pid}]: {code.hex(' ')}",
         register_dump(task),
         *disassembly(task, rip),
-        maps(_Entry(task)).decode(errors="replace").rstrip(),  # type: ignore[arg-type]  # all that it looks at
+        mappings(task.memory, lambda location: path_of(task.fs, location)).decode(errors="replace").rstrip(),
     ))  # fmt: skip
-
-
-class _Entry:
-    """A task as /proc/PID/maps wants it."""
-
-    def __init__(self, task: Task) -> None:
-        self.view = task
-        self.path_of = lambda location: path_of(task.fs, location)
 
 
 def disassembly(task: Task, rip: int) -> list[str]:

@@ -86,6 +86,11 @@ def cover(space: AddressSpace, start: int, end: int) -> None:
             space.mmu.restore(text << 12)
 
 
+def covered(space: AddressSpace, address: int) -> bool:
+    """Tell whether the program has a mapping of its own where a hidden page would be."""
+    return space.crowded and address >> 12 in space.hidden.pages and space.vmas.find(address) is not None
+
+
 def permits(space: AddressSpace, page: int) -> bool:
     """Tell whether a patched copy of text page `page` may be used: nothing is mapped where its patches jump to."""
     find = space.vmas.find

@@ -10,6 +10,8 @@ from lbw.vfs.location import Location
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lbw.mm.address_space import AddressSpace
     from lbw.mm.vma import Vma
     from lbw.vfs.inode import Inode
@@ -26,16 +28,21 @@ def maps(entry: TaskEntry) -> bytes:
     memory = entry.view.memory
     if memory is None:
         return b""
-    return b"".join([_line(entry, vma) for vma in memory.vmas])
+    return mappings(memory, entry.path_of)
 
 
-def _line(entry: TaskEntry, vma: Vma) -> bytes:
+def mappings(memory: AddressSpace, path_of: Callable[[Location], bytes]) -> bytes:
+    """Return one line per mapping of an address space; `path_of` names mapped files."""
+    return b"".join([_line(path_of, vma) for vma in memory.vmas])
+
+
+def _line(path_of: Callable[[Location], bytes], vma: Vma) -> bytes:
     prot, name, device, ino = vma.prot, vma.name, 0, 0
     location = vma.location
     if isinstance(location, Location):
         stat = location.inode.stat()
         device, ino = stat.dev, stat.ino
-        name = entry.path_of(location).replace(b"\n", b"\\012")
+        name = path_of(location).replace(b"\n", b"\\012")
     elif vma.shared and not name:
         name, device = b"/dev/zero (deleted)", 1  # as Linux names shared anonymous memory
     line = b"%08x-%08x %c%c%c%c %08x %02x:%02x %d " % (
