@@ -12,9 +12,11 @@ is left to the run loop, which must not do so while the process is stopped: a ha
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
+from lbw.abi.i386 import I386
 from lbw.abi.signal import SA_NODEFER, SA_RESETHAND, SIG_DFL, SIG_IGN, SIGKILL, SIGSEGV
 from lbw.kernel.default_actions import default_action
 from lbw.kernel.restart import settle
+from lbw.kernel.sigreturn_page import with_restorer
 from lbw.kernel.signal_send import force_default, force_signal, kernel_info, recalculate, set_blocked
 from lbw.signals.actions import Action
 from lbw.signals.frames import FRAMES
@@ -65,6 +67,8 @@ def enter_handler(task: Task, action: Action, info: SigInfo) -> None:
     signals = task.signals
     settle(task, action.flags)
     try:
+        if action.abi == I386.name and not action.restorer:
+            action = with_restorer(task.memory, action)
         FRAMES[action.abi].build(task.context, task.memory, signals, action, info)
     except LinuxError:
         if info.signo == SIGSEGV:
