@@ -154,6 +154,9 @@ class _Writer:
             raise RewriteError("its zero-filled data are too large")
         if self.address + LARGEST_HOLE >= 1 << (47 if self.bits == 64 else 32):
             raise RewriteError("there is no address left for another segment")
+        code = [*syscalls, *(address for address, _ in sites)]
+        if self.address + LARGEST_HOLE - min(code) >= 1 << 31 or max(code) >= self.address:
+            raise RewriteError("its code is too far from its end for a jump")
         self.data = bytearray(image.data)
 
     def write(self) -> bytes:
@@ -166,8 +169,6 @@ class _Writer:
         stubs = self._stubs(self.address + stubs_at)
         fragments_at = stubs_at + len(stubs) + PAGE - 1 & -PAGE
         base = self.address + fragments_at
-        if base + fragments - min(address for address, _ in self.sites) >= 1 << 31:
-            raise RewriteError("its code is too far from its end for a jump")
         code = b"".join(
             template.place(base + start, address).ljust(size, b"\xcc")
             for (address, template), start, size in zip(self.sites, starts, _gaps(starts, fragments), strict=True)

@@ -1,19 +1,17 @@
-"""An ELF file as `lbw rewrite` sees it: headers, code by virtual address, and where functions are said to be.
+"""An ELF file as `lbw rewrite` sees it: headers, segments, the dynamic section.  System V ABI, chapters 4 and 5
 
-pyelftools reads; what is changed is written with the structures below.  System V ABI, chapters 4 and 5
+What is read here is also written, so it is not pyelftools that reads it.
 """
 
 from __future__ import annotations
 
-from io import BytesIO
-from struct import Struct, iter_unpack
+from struct import Struct
 
 from lbw.errors import RewriteError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
 PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_PHDR = 1, 2, 4, 6
 PF_X, PF_W = 1, 2
@@ -24,9 +22,6 @@ _MACHINES = {62: 64, 3: 32}
 
 EHDR = {64: Struct("<16sHHIQQQIHHHHHH"), 32: Struct("<16sHHIIIIIHHHHHH")}
 PHDR = {64: Struct("<IIQQQQQQ"), 32: Struct("<IIIIIIII")}
-_SYMBOL = {64: "<IBBHQQ", 32: "<IIIBBH"}
-_STT_FUNC, _STT_GNU_IFUNC = 2, 10
-_SHF_EXECINSTR = 4
 
 
 class Segment:
@@ -69,7 +64,7 @@ class Code:
 class ElfImage:
     """A program or a shared library for x86-64 or i386."""
 
-    __slots__ = ("_elf", "bits", "data", "entry", "header", "segments", "type")
+    __slots__ = ("bits", "data", "entry", "header", "segments", "type")
 
     def __init__(self, data: bytes) -> None:
         """Read the headers.  RewriteError: it is no such file"""
@@ -102,7 +97,6 @@ class ElfImage:
                 raise RewriteError("it is cut short, or has damaged program headers")
         if not self.loads:
             raise RewriteError("it has nothing to load")
-        self._elf: Any = None
 
     @property
     def loads(self) -> list[Segment]:
@@ -174,73 +168,3 @@ class ElfImage:
             word = self.bits // 8
             for position in range(at, min(at + dynamic.get(length, 0), len(self.data)) - size + 1, size):
                 yield position, int.from_bytes(self.data[position : position + word], "little")
-
-    # What sections tell; they may be missing or wrong
-
-    def _sections(self) -> Any:
-        if self._elf is None:
-            from elftools.elf.elffile import ELFFile
-
-            self._elf = ELFFile(BytesIO(self.data))
-        return self._elf
-
-    def code_sections(self) -> list[tuple[int, int]]:
-        """Return (start, end) of the sections that are said to have code, by address; without any, of the segments."""
-        try:
-            found = [
-                (section["sh_addr"], section["sh_addr"] + section["sh_size"])
-                for section in self._sections().iter_sections()
-                if section["sh_flags"] & _SHF_EXECINSTR and section["sh_type"] == "SHT_PROGBITS"
-            ]
-        except Exception:  # whatever pyelftools makes of damaged sections
-            found = []
-        return sorted(found) or [(code.address, code.end) for code in self.codes()]
-
-    def functions(self) -> tuple[set[tuple[int, int]], set[int]]:
-        """Return ((start, end) of functions, end 0 if it is not known; addresses of all symbols)."""
-        ranges: set[tuple[int, int]] = set()
-        symbols: set[int] = set()
-        if self.entry:
-            ranges.add((self.entry, 0))
-        try:
-            for section in self._sections().iter_sections():
-                if section["sh_type"] in ("SHT_SYMTAB", "SHT_DYNSYM"):
-                    self._symbols(section.data(), ranges, symbols)
-                elif section.name.startswith(".plt") and section["sh_type"] == "SHT_PROGBITS":
-                    ranges.add((section["sh_addr"], section["sh_addr"] + section["sh_size"]))
-        except Exception:  # whatever pyelftools makes of damaged sections: then nothing is proven by them
-            pass
-        try:
-            self._frames(ranges)
-        except Exception:  # likewise
-            pass
-        return ranges, symbols
-
-    def _symbols(self, table: bytes, ranges: set[tuple[int, int]], symbols: set[int]) -> None:
-        form = _SYMBOL[self.bits]
-        size = Struct(form).size
-        for fields in iter_unpack(form, table[: len(table) // size * size]):
-            if self.bits == 64:
-                _, info, _, section, value, length = fields
-            else:
-                _, value, length, info, _, section = fields
-            if not section or section >= 0xFF00 or not value:
-                continue
-            if info & 15 in (_STT_FUNC, _STT_GNU_IFUNC):
-                symbols.add(value)
-                ranges.add((value, value + length if length else 0))
-            elif info & 15 == 0:
-                symbols.add(value)
-
-    def _frames(self, ranges: set[tuple[int, int]]) -> None:
-        """Add the ranges that unwind information describes."""
-        from elftools.dwarf.callframe import FDE
-
-        elf = self._sections()
-        if elf.get_section_by_name(".eh_frame") is None:
-            return
-        dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False)
-        for entry in dwarf.EH_CFI_entries():
-            if isinstance(entry, FDE):
-                start = entry["initial_location"]
-                ranges.add((start, start + entry["address_range"]))

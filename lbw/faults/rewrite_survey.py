@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from lbw.faults.lengths import LEGACY_PREFIXES, instruction_length
+from lbw.faults.rewrite_functions import Functions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ class Survey:
         #: Proven `syscall` and `int 0x80` instructions, and the others.
         self.syscalls: set[int] = set()
         self.unproven_syscalls: set[int] = set()
-        ranges, symbols = image.functions()
+        functions = Functions(image)
+        ranges = sorted(functions.ranges, key=lambda pair: (pair[0], -pair[1]))
         #: Where branches lead, or other code may enter.
-        self.targets: set[int] = symbols
+        self.targets: set[int] = functions.symbols
         #: Words of code that relocation changes, and code that the program may write to: (start, end).
         self.changing: list[tuple[int, int]] = []
         codes = image.codes()
@@ -66,8 +68,8 @@ class Survey:
             if code.writable:
                 self.changing.append((code.address, code.end))
             self._starts = bytearray(len(code.bytes))
-            gaps = self._walk_all(code, sorted(ranges, key=lambda pair: (pair[0], -pair[1])))
-            for low, high in image.code_sections():
+            gaps = self._walk_all(code, ranges)
+            for low, high in functions.areas:
                 for start, end in gaps:
                     self._walk_gap(code, max(start, low), min(end, high))
 

@@ -248,7 +248,7 @@ def test_damaged_files_are_refused_or_rewritten(built, data):
     original = built["pie"].read_bytes()
     damaged = bytearray(original)
     for _ in range(data.draw(st.integers(1, 6))):
-        area = data.draw(st.sampled_from([(16, 64), (64, 900), (900, 4096), (len(original) - 2200, len(original))]))
+        area = data.draw(st.sampled_from([(16, 64), (64, 900), (900, 4096), (8192, 9400), (len(original) - 2200, len(original))]))
         offset = data.draw(st.integers(*area)) % len(original)
         value = data.draw(st.sampled_from([b"\xff" * 8, b"\0" * 8, b"\x7f", b"\xff" * 4, b"\x01", b"\0\0\0\x80"]))
         damaged[offset : offset + len(value)] = value
