@@ -31,6 +31,7 @@ KINDS = {
 }  # fmt: skip
 LIBC = {64: "/lib/x86_64-linux-gnu/libc.so.6", 32: "/lib32/libc.so.6"}
 LOADERS = {64: "/lib64/ld-linux-x86-64.so.2", 32: "/lib32/ld-linux.so.2"}
+AREAS = [(16, 64), (64, 900), (900, 4096), (8192, 9400)]
 REFUSAL = b'this program was rewritten for lbw; run it with "lbw run"\n'
 
 
@@ -248,7 +249,7 @@ def test_damaged_files_are_refused_or_rewritten(built, data):
     original = built["pie"].read_bytes()
     damaged = bytearray(original)
     for _ in range(data.draw(st.integers(1, 6))):
-        area = data.draw(st.sampled_from([(16, 64), (64, 900), (900, 4096), (8192, 9400), (len(original) - 2200, len(original))]))
+        area = data.draw(st.sampled_from([*AREAS, (len(original) - 2200, len(original))]))
         offset = data.draw(st.integers(*area)) % len(original)
         value = data.draw(st.sampled_from([b"\xff" * 8, b"\0" * 8, b"\x7f", b"\xff" * 4, b"\x01", b"\0\0\0\x80"]))
         damaged[offset : offset + len(value)] = value
