@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.peers import PEERS, Peer
+from benchmarks.segments import MODES, SEGMENT_WORKS
 from benchmarks.works import WORKS, FailedWork, Places, Work
 
 GUESTS = Path(__file__).parent / "guests"
@@ -41,13 +42,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--markdown", action="store_true", help="print the table for a document")
     args = parser.parse_args(arguments)
 
-    works = [work for work in WORKS if not args.only or any(text in work.name for text in args.only)]
-    peers = [peer for peer in PEERS if not args.peer or peer.name in ("lbw", *args.peer)]
-    versions = {peer.name: peer.available() for peer in peers}
-    peers = [peer for peer in peers if versions[peer.name]]
+    versions = {}
+    tables = []
+    for all_works, all_peers in ((WORKS, PEERS), (SEGMENT_WORKS, MODES)):
+        works = [work for work in all_works if not args.only or any(text in work.name for text in args.only)]
+        peers = [peer for peer in all_peers if not args.peer or peer.name in ("lbw", *args.peer)]
+        versions.update({peer.name: peer.available() for peer in peers})
+        if works:
+            tables.append((works, [peer for peer in peers if versions[peer.name]]))
+    rounds: Rounds = {}
     with tempfile.TemporaryDirectory(prefix="lbw-bench-") as scratch:
         places = Places((args.root or default_root()).resolve(), make_guests(Path(scratch)))
-        rounds = measure(works, peers, places, args.rounds)
+        for works, peers in tables:
+            rounds.update(measure(works, peers, places, args.rounds))
     load = os.getloadavg()[0]
     medians = {name: {peer: middle(values) for peer, values in row.items()} for name, row in rounds.items()}
     if args.json:
@@ -57,16 +64,17 @@ def main(arguments: list[str] | None = None) -> int:
         }, indent=1) + "\n")  # fmt: skip
     header = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, load {load:.1f}, medians of {args.rounds} rounds"
     absent = [name for name, value in versions.items() if value is None]
-    names = [peer.name for peer in peers]
-    rows = [cells(work, medians[work.name], names) for work in works]
-    titles = ["work", "target", "met", *(f"{name} {versions[name]}" for name in names)]
-    if args.markdown:
-        print_markdown(titles, rows)
-    else:
-        print_plain(header, titles, rows)
+    for works, peers in tables:
+        names = [peer.name for peer in peers]
+        rows = [cells(work, medians[work.name], names) for work in works]
+        titles = ["work", "target", "met", *(f"{name} {versions[name]}" for name in names)]
+        if args.markdown:
+            print_markdown(titles, rows)
+        else:
+            print_plain(header, titles, rows)
     if absent:
         print(f"not installed here: {', '.join(absent)}", file=sys.stderr)
-    return int(any(isnan(medians[work.name]["lbw"] or 0) for work in works))
+    return int(any(isnan(row["lbw"] or 0) for row in medians.values()))
 
 
 def measure(works: list[Work], peers: list[Peer], places: Places, count: int) -> Rounds:
@@ -109,7 +117,10 @@ def default_root() -> Path:
 
 
 def make_guests(scratch: Path) -> Path:
-    """Compile the guests into a root of their own; without a compiler it stays empty, and their works are left out."""
+    """Compile the guests into a root of their own; without a compiler it stays empty, and their works are left out.
+
+    Those of `dynamic` use the C library of another root.
+    """
     root = scratch / "root"
     for directory in ("etc", "tmp", "proc", "dev"):
         (root / directory).mkdir(parents=True)
@@ -120,6 +131,13 @@ def make_guests(scratch: Path) -> Path:
         return root
     for source in sorted(GUESTS.glob("*.c")):
         subprocess.run([compiler, "-O2", "-static", "-o", root / source.stem, source], check=True)
+    dynamic = root / "dynamic"
+    dynamic.mkdir()
+    subprocess.run([compiler, "-O2", "-fstack-protector-all", "-o", dynamic / "tls", GUESTS / "tls.c"], check=True)
+    compiler = shutil.which("g++") or shutil.which("c++")
+    if compiler is not None:  # with its own library: the Debian root has none
+        options = ("-O2", "-static-libstdc++", "-static-libgcc")
+        subprocess.run([compiler, *options, "-o", dynamic / "throw", GUESTS / "throw.cc"], check=True)
     return root
 
 
