@@ -98,6 +98,7 @@ class UnicornEngine(CodeMemory):
         self.code_flushes = 0
         self._next: UnicornContext | None = None
         self._trap = UnicornTrap()
+        self._ram = frames.view
         self._runs = 0  # odd while a run is under way
         self._interrupted = False
         buffer = processor.buffer
@@ -181,8 +182,9 @@ class UnicornEngine(CodeMemory):
         vector = self._pending.value
         if vector < 0 and self._by_interrupt.value and error == uc.EXCEPTION:
             rip = registers[RIP]
-            code = context.mmu.view(rip - 2, 2, False) if rip & 0xFFF >= 2 else None
-            if code is not None and code.tobytes() == b"\xcd\x80":
+            known = context.mmu.readable.get(rip - 1 >> 12)  # type: ignore[attr-defined]  # of PageTables
+            at = known + (rip - 2 & 0xFFF) if known is not None and rip & 0xFFF != 1 else 0
+            if (self._ram[at] == 0xCD and self._ram[at + 1] == 0x80) if at else self._behind_call(context, rip):
                 trap.kind = INTERRUPT_64 if self._mode_flags.value & CS64 else INTERRUPT_32
                 return context, trap
         context.modified = ALL  # clears the pending exception
@@ -210,6 +212,12 @@ class UnicornEngine(CodeMemory):
         if error != uc.INVALID_INSTRUCTION:  # physical memory errors: a page table is wrong
             raise EngineError(f"unicorn stopped at {rip:#x} with error {error}")
         return context, trap
+
+    @staticmethod
+    def _behind_call(context: UnicornContext, rip: int) -> bool:
+        """Tell whether RIP is behind an `int 0x80`, wherever that lies."""
+        views = [context.mmu.view(address & 0xFFFF_FFFF_FFFF_FFFF, 1, False) for address in (rip - 2, rip - 1)]
+        return [view[0] if view else 0 for view in views] == [0xCD, 0x80]
 
     def step(self, context: Context) -> UnicornTrap:
         """Run one instruction of `context` with its true bases; return the trap it ends with, #DB if all is well."""

@@ -56,7 +56,7 @@ class PageTables(TableRanges):
         prot = region.prot
         if entry:
             if access == WRITE and not entry & WRITABLE:
-                self._readable.pop(number, None)
+                self.readable.pop(number, None)
                 if region.shared:
                     words[at] = entry | WRITABLE
                 elif entry & OWNED:
@@ -232,7 +232,7 @@ class PageTables(TableRanges):
         """Give everything back; the Mmu is dead afterwards."""
         self.engine.spaces.discard(self)
         self.drop_all()
-        self._readable.clear()
+        self.readable.clear()
         self._writable.clear()
         self.engine.deactivate(self)
 
@@ -245,7 +245,7 @@ class PageTables(TableRanges):
         page is invalidated if there can be any.
         """
         number = address >> 12
-        frame = (self._writable if write else self._readable).get(number)
+        frame = (self._writable if write else self.readable).get(number)
         if frame is None:
             frame = self._translate(number, address, write)
             if frame is None:
@@ -272,7 +272,7 @@ class PageTables(TableRanges):
                 return None
             frame = self.engine.originals[frame]
         if not write:
-            self._readable[number] = frame
+            self.readable[number] = frame
         elif not entry & rights & WRITABLE:
             return None
         elif entry & NX:

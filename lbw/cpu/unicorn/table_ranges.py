@@ -29,17 +29,17 @@ def leaf_flags(prot: int) -> int:
 class TableRanges(TableTree):
     """The page tables of one address space, and what the kernel's own accesses have found in them."""
 
-    __slots__ = ("_readable", "_writable")
+    __slots__ = ("readable", "_writable")
 
     def __init__(self, engine: UnicornEngine) -> None:
         super().__init__(engine)
         # page number -> physical address
-        self._readable: dict[int, int] = {}
+        self.readable: dict[int, int] = {}
         self._writable: dict[int, int] = {}
 
     def _changed(self) -> None:
         """Rights or pages were taken away."""
-        self._readable.clear()
+        self.readable.clear()
         self._writable.clear()
         if self.engine.active is self:
             self.engine.flush_pending = True
