@@ -53,6 +53,8 @@ def find_event(task: Task, kind: int, number: int, options: int) -> ChildEvent |
             continue
         if options & WNOTHREAD and child.parent_task is not task:
             continue
+        if child.exit_status is not None and not options & WEXITED:
+            continue  # of a dead child there is nothing else to wait for
         found = True
         event = child_event(child, options)
         if event is not None:
@@ -67,8 +69,6 @@ def child_event(child: Process, options: int) -> ChildEvent | None:
     keep = options & WNOWAIT
     status = child.exit_status
     if status is not None:
-        if not options & WEXITED:
-            return None
         signo = status & 0x7F
         if not signo:
             event = ChildEvent(child, CLD_EXITED, status >> 8 & 0xFF, status)

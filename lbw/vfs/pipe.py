@@ -121,13 +121,12 @@ PIPE_FS = PipeFileSystem(dev=0x0D)
 def make_pipe(
     flags: int = 0, uid: int = 0, gid: int = 0, budget: PipeBudget | None = None
 ) -> tuple[PipeEnd, PipeEnd]:
-    """Return the reading and the writing end of a new pipe; `flags`: O_NONBLOCK, O_DIRECT. man 2 pipe"""
-    flags &= O_NONBLOCK | O_DIRECT
+    """Return the reader and the writer of a new pipe; `flags`: O_NONBLOCK, and O_DIRECT for the writer.  man 2 pipe"""
     pipe = Pipe(budget)
     inode = PipeInode(PIPE_FS, pipe, uid, gid)
     # Both are counted before either is looked at, so neither is a lonely end.
-    reader, writer = PipeEnd(inode, pipe, O_RDONLY | flags), PipeEnd(inode, pipe, O_WRONLY | flags)
-    return reader, writer
+    reader = PipeEnd(inode, pipe, O_RDONLY | flags & O_NONBLOCK)
+    return reader, PipeEnd(inode, pipe, O_WRONLY | flags & (O_NONBLOCK | O_DIRECT))
 
 
 def open_end(inode: Inode, pipe: Pipe, flags: int) -> PipeEnd:
