@@ -16,8 +16,8 @@ from lbw.abi.i386 import I386
 from lbw.abi.signal import SA_NODEFER, SA_RESETHAND, SIG_DFL, SIG_IGN, SIGKILL, SIGSEGV
 from lbw.kernel.default_actions import default_action
 from lbw.kernel.restart import settle
-from lbw.kernel.sigreturn_page import with_restorer
 from lbw.kernel.signal_send import force_default, force_signal, kernel_info, recalculate, set_blocked
+from lbw.kernel.sigreturn_page import with_restorer
 from lbw.signals.actions import Action
 from lbw.signals.frames import FRAMES
 from lbw.signals.siginfo import SigInfo

@@ -33,6 +33,7 @@ from lbw.abi.prctl import (
 from lbw.abi.signal import NSIG
 from lbw.abi.thread_cell import PR_LBW_REWRITTEN
 from lbw.kernel.task import SIGNAL
+from lbw.kernel.tls import FS, GS
 from lbw.syscalls.parameters import Choice, Hex
 from lbw.syscalls.privileges import OPERATIONS as PRIVILEGES
 from lbw.syscalls.table import PARTIAL, syscall
@@ -210,6 +211,9 @@ def arch_prctl(task: Task, op: int, address: int) -> int:
     if op in (ARCH_SET_FS, ARCH_SET_GS):
         if address >= task.abi.task_size:
             raise LinuxError(EPERM)
+        register = FS if op == ARCH_SET_FS else GS
+        if context.selectors[register]:
+            context.load_flat(register, 0)
         if op == ARCH_SET_FS:
             context.fs_base = address
         else:

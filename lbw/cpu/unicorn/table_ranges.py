@@ -29,7 +29,7 @@ def leaf_flags(prot: int) -> int:
 class TableRanges(TableTree):
     """The page tables of one address space, and what the kernel's own accesses have found in them."""
 
-    __slots__ = ("readable", "_writable")
+    __slots__ = ("_writable", "readable")
 
     def __init__(self, engine: UnicornEngine) -> None:
         super().__init__(engine)
