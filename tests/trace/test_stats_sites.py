@@ -18,7 +18,7 @@ from lbw.machine.symbols import Symbols
 from lbw.trace.sites import heading, rows
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from lbw_command import FIXTURES, lbw  # noqa: E402
+from lbw_command import FIXTURES, lbw
 
 SOURCE = FIXTURES / "guests/segments/sites.c"
 
@@ -94,7 +94,7 @@ def program(tmp_path_factory) -> bytes:
 
 def test_functions_are_found_by_offset(program):
     symbols = Symbols(program)
-    names = {symbols.name(offset) for offset in range(0, len(program))}
+    names = {symbols.name(offset) for offset in range(len(program))}
     assert {"other+0x0", "_start+0x0", ""} <= names
 
 
