@@ -12,7 +12,8 @@ from lbw.abi.errno import EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EOVERFLOW, EPER
 from lbw.abi.fcntl import AT_FDCWD
 from lbw.abi.fs import PATH_MAX
 from lbw.abi.stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK
-from lbw.syscalls.displays import DeviceNumber, Dirents, OutString
+from lbw.syscalls.array_displays import Dirents
+from lbw.syscalls.displays import DeviceNumber, OutString
 from lbw.syscalls.parameters import DirFd, Fd, Mode, Path, Size, UInt
 from lbw.syscalls.start import start
 from lbw.syscalls.table import syscall

@@ -17,7 +17,8 @@ from lbw.abi.poll import (
 from lbw.abi.resource import RLIMIT_NOFILE
 from lbw.kernel.signal_send import restore_mask, set_blocked
 from lbw.kernel.task import Interrupted
-from lbw.syscalls.displays import PollFds, SigSet, Timespec
+from lbw.syscalls.array_displays import PollFds
+from lbw.syscalls.displays import SigSet, Timespec
 from lbw.syscalls.parameters import Int, Size, UInt
 from lbw.syscalls.table import NO_HANDLER, syscall
 

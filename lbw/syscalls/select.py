@@ -15,7 +15,8 @@ from lbw.abi.poll import (
     POLLWRBAND,
     POLLWRNORM,
 )
-from lbw.syscalls.displays import FdSet, Timespec
+from lbw.syscalls.array_displays import FdSet
+from lbw.syscalls.displays import Timespec
 from lbw.syscalls.parameters import Int, Pointer
 from lbw.syscalls.poll import Limit, Watched, masked, read_mask, scan, wait_ready
 from lbw.syscalls.table import NO_HANDLER, syscall

@@ -104,7 +104,7 @@ class Desk:
         group = group or ProcessGroup(pid, self.session)
         process = Process(self.kernel, pid, None, group, Limits(), None, None)  # type: ignore[arg-type]
         context = SimpleNamespace(
-            fs_base=0, gs_base=0, registers=[0] * 17, modified=0, mmu=SimpleNamespace(resident=3)
+            fs_base=0, gs_base=0, selectors=[0] * 6, registers=[0] * 17, modified=0, mmu=SimpleNamespace(resident=3)
         )
         fs = SimpleNamespace(credentials=Credentials(uid, uid), umask=0o22)
         files = SimpleNamespace(limit=1024)
