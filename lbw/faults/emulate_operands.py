@@ -29,8 +29,10 @@ CARRY, PARITY, ADJUST, ZERO, SIGN, OVERFLOW = 1, 4, 0x10, 0x40, 0x80, 0x800
 
 
 def _numbers() -> dict[str, tuple[int, int]]:
-    """Return name -> (register number, bytes) of the general registers, without AH, CH, DH and BH."""
+    """Return name -> (register number, bytes) of the general registers."""
     numbers = {"rip": (RIP, 8), "eip": (RIP, 4)}
+    for number, name in enumerate(("ah", "ch", "dh", "bh")):
+        numbers[name] = number, 1
     for number, name in enumerate(("ax", "cx", "dx", "bx", "sp", "bp", "si", "di")):
         numbers["r" + name], numbers["e" + name], numbers[name] = (number, 8), (number, 4), (number, 2)
         numbers[name[0] + "l" if number < 4 else name + "l"] = number, 1
@@ -41,6 +43,9 @@ def _numbers() -> dict[str, tuple[int, int]]:
 
 
 NUMBERS = _numbers()
+_HIGH = frozenset(("ah", "ch", "dh", "bh"))
+#: What capstone calls an index that is encoded and is none.
+_NO_INDEX = frozenset(("", "riz", "eiz"))
 
 
 def register_name(instruction: CsInsn, register: int) -> str:
@@ -54,7 +59,10 @@ def reader(instruction: CsInsn, index: int, bits: int) -> Reader:
     operand = instruction.operands[index]
     size: int = operand.size
     if operand.type == REGISTER:
-        number, mask = NUMBERS[register_name(instruction, operand.reg)][0], MASKS[size]
+        name = register_name(instruction, operand.reg)
+        number, mask = NUMBERS[name][0], MASKS[size]
+        if size == 1 and name in _HIGH:
+            return lambda context, memory: context.registers[number] >> 8 & 0xFF
         return lambda context, memory: context.registers[number] & mask
     if operand.type == IMMEDIATE:
         value = operand.imm & MASKS[size]
@@ -90,7 +98,8 @@ def address(instruction: CsInsn, index: int, bits: int) -> Callable[[Context], i
     """Return a function that computes the linear address of a memory operand."""
     mem = instruction.operands[index].mem
     base = NUMBERS[register_name(instruction, mem.base)][0] if mem.base else None
-    second = NUMBERS[register_name(instruction, mem.index)][0] if mem.index else None
+    index_name = register_name(instruction, mem.index) if mem.index else ""
+    second = NUMBERS[index_name][0] if index_name not in _NO_INDEX else None
     scale: int = mem.scale
     offset: int = mem.disp + (instruction.size if base == RIP else 0)
     mask = MASKS[instruction.addr_size]

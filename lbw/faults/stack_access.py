@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from lbw.cpu.contracts import Context
     from lbw.mm.user_copy import UserMemory
 
-#: Instructions that push or pop, by the register that points to where.
+_BY_RSP = (RSP,)
+#: Instructions that push or pop, by the registers that point to where.
 _IMPLICIT = {
-    "push": RSP, "pushf": RSP, "pushfq": RSP, "pop": RSP, "popf": RSP, "popfq": RSP, "call": RSP, "ret": RSP,
-    "enter": RSP, "leave": RBP,
+    "push": _BY_RSP, "pushf": _BY_RSP, "pushfq": _BY_RSP, "pop": _BY_RSP, "popf": _BY_RSP, "popfq": _BY_RSP,
+    "call": _BY_RSP, "ret": _BY_RSP, "enter": (RSP, RBP), "leave": (RBP,),
 }  # fmt: skip
 
 
@@ -44,8 +45,8 @@ def is_stack_access(context: Context, memory: UserMemory) -> bool:
                 if bad:
                     base = register_name(instruction, operand.mem.base) if operand.mem.base else ""
                     return base in ("rsp", "rbp") and not operand.mem.segment
-        implicit = _IMPLICIT.get(instruction.mnemonic)
-        return implicit is not None and not (
-            is_canonical(registers[implicit]) and is_canonical(registers[implicit] - 8)
+        return any(
+            not is_canonical(registers[number]) or not is_canonical(registers[number] - 8)
+            for number in _IMPLICIT.get(instruction.mnemonic, ())
         )
     return False

@@ -38,6 +38,7 @@ from lbw.abi.signal import (
 from lbw.abi.x86_64 import X86_64
 from lbw.cpu.contracts import (
     AC,
+    ALL,
     BP,
     DB,
     DE,
@@ -47,8 +48,10 @@ from lbw.cpu.contracts import (
     NP,
     OF,
     PF,
+    PF_FETCH,
     PF_PRESENT,
     PF_USER,
+    PF_WRITE,
     RBP,
     RIP,
     RSP,
@@ -109,6 +112,11 @@ def processor_fault(task: Task, trap: Trap) -> None:
 def segmentation_fault(task: Task, fault: SegmentationFault, trap: Trap) -> None:
     """Send the signal for a page fault that the address space could not serve."""
     code, address = fault.code, fault.address
+    if trap.error_code & PF_FETCH and address >> 32 and task.context.bits == 32:
+        # a conditional jump across 4 GB, which the translator does not cut off
+        task.context.registers[RIP] = address & 0xFFFF_FFFF
+        task.context.modified = ALL
+        return
     error_code = trap.error_code | PF_USER
     if address >= X86_64.task_size:  # Linux hides whether the kernel has a page there
         error_code |= PF_PRESENT
@@ -116,8 +124,18 @@ def segmentation_fault(task: Task, fault: SegmentationFault, trap: Trap) -> None
             code = SEGV_MAPERR
     elif code == SEGV_MAPERR and fault.signo == SIGSEGV:  # nor do we tell of pages of our own
         error_code &= ~PF_PRESENT
+    if not error_code & (PF_WRITE | PF_FETCH) and _updates_memory(task):
+        error_code |= PF_WRITE
     task.signals.fault_address = address
     _force(task, SigInfo(fault.signo, code, address=address), PF, error_code)
+
+
+def _updates_memory(task: Task) -> bool:
+    """Tell whether the instruction at RIP writes what it reads."""
+    from lbw.faults.emulate import instruction_bytes
+    from lbw.faults.memory_update import updates_memory
+
+    return updates_memory(instruction_bytes(task.memory, task.context.registers[RIP]), task.context.bits)
 
 
 def _is_stack_access(task: Task) -> bool:

@@ -38,7 +38,7 @@ def load_trapped(task: Task, error_code: int) -> int:
         code = _code(task, context.registers[RIP])
         if _load(task, code, context.bits):
             return -1
-    except (LinuxError, IndexError):
+    except (LinuxError, IndexError, StopIteration):  # nothing there, or nothing that can be decoded
         return GP
     access = descriptor_of(task, error_code) >> 32
     return NP if access & SYSTEM_OFF and access >> 9 & 5 != 4 and not access & PRESENT else GP

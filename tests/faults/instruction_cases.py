@@ -94,6 +94,14 @@ call {a} @ {a}=0x20000000
 jmp {a} @ {a}=0x1234
 call {a} @ {a}=0x5678000
 mov eax, [{a}] @ {a}=0x1234
+add [{a}], ecx @ {a}=0x1234
+cmp [{a}], ecx @ {a}=0x1234
+lock cmpxchg [{a}], ecx @ {a}=0x1234
+bts dword ptr [{a}], 5 @ {a}=0x1234
+inc byte ptr [{a}] @ {a}=0x1234
+neg dword ptr [{a}] @ {a}=0x1234
+test dword ptr [{a}], 1 @ {a}=0x1234
+cmpxchg8b [{a}] @ {a}=0x1234
 mov [{a}], eax @ {a}=0x1234
 mov byte ptr [{a}], 0 @ {a}=0x10000000
 mov {sp}, {b}; push {a} @ {b}=0x20000000
@@ -148,6 +156,8 @@ cmpxchg16b [rsi+8]
 lddqu xmm0, [rsi+3]
 movups xmm0, [rsi+1]
 mov al, [rax] @ rax=0x8000000000000000
+!48f70424ff000000
+lock xadd [r8], r9 @ r8=0x1234
 mov [rax], al @ rax=0x8000000000000000
 push [rax] @ rax=0x8000000000000000
 pop [rax] @ rax=0x8000000000000000
@@ -200,6 +210,8 @@ mov eax, [eax] @ eax=0xf5000000
 jmp eax @ eax=0xffffe000
 mov [eax], eax @ eax=0xffffe000
 rdfsbase eax
+!f90f82f9ffff3f @ at=0xe0000000
+!f90f8200000080 @ at=0x20000000
 mov eax, 19; mov ebx, -1; int 0x80; nop; nop @ step flags=0x302
 mov eax, gs:[0]; mov ebx, gs:[0]; nop @ step quiet flags=0x302
 """
@@ -222,6 +234,7 @@ DIFFERENT = {
 #: Hardware that was tried disagrees with itself here; this is what the manuals say.
 BY_THE_BOOK = {
     "!f1": "signal=5 code=1 addr=code+1 trapno=1 err=0 rip=code+1",
+    "!6648f1": "signal=5 code=1 addr=code+3 trapno=1 err=0 rip=code+3",
     "rdpid rax": "done rax=0",
     "mov ecx, 0; xgetbv": "done rax=0x3 rcx=0 rdx=0",
     "mov ecx, 1; xgetbv": "signal=11 code=128 addr=0 trapno=13 err=0 rip=code+5 rcx=0x1",

@@ -15,6 +15,8 @@ TRACE_FLAG = 0x100
 
 _INT3, _INT, _INTO, _ICEBP, _BOUND, _FWAIT = 0xCC, 0xCD, 0xCE, 0xF1, 0x62, 0x9B
 
+_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF2, 0xF3, *range(0x48, 0x50)))
+
 #: Bit 1 of an error code: it names a gate, not a segment (Intel SDM vol. 3, 6.13).
 IN_GATES = 2
 
@@ -66,9 +68,12 @@ def undefined_vector(context: UnicornContext, by_interrupt: int) -> tuple[int, i
     rip = registers[RIP]
     if by_interrupt:
         return GP, 8 * UD + IN_GATES
-    if _byte(context, rip) != _ICEBP:
+    at = rip
+    while at < rip + 14 and _byte(context, at) in _PREFIXES:
+        at += 1
+    if _byte(context, at) != _ICEBP:
         return UD, 0
-    registers[RIP] = rip + 1
+    registers[RIP] = at + 1
     context.modified = ALL
     return DB, 0
 
