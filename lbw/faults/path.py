@@ -70,9 +70,9 @@ class FaultPath:
         self.engine = engine
         self.mode = mode
         self.parked = mode != BASE
-        #: Sites that still trap: (address, bytes, bits); and those that do not: (address, file).
+        #: Sites that still trap: (address, bytes, bits); and those that do not: (address, file, page of the file).
         self.sites: dict[tuple[int, bytes, int], Site] = {}
-        self.patched: dict[tuple[int, CachedFile], Site] = {}
+        self.patched: dict[tuple[int, CachedFile, int], Site] = {}
         self.traps = 0
         self.forgotten = 0  # sites
         self._frames = frames
@@ -166,7 +166,7 @@ class FaultPath:
         key = address, code, bits
         page = self._text.page(space, address) if self.mode == PATCH else None
         if page is not None:
-            patched = self.patched.get((address, page.file))
+            patched = self.patched.get((address, page.file, page.key[1]))
             if patched is not None:  # this space does not show the copy yet
                 self._text.show(page)
                 return patched
@@ -184,7 +184,7 @@ class FaultPath:
             patched = Site(address, bits, site.code, site.template, space.vmas.find(address))
             if self._patch(space, page, patched):
                 patched.faults, site.faults = site.faults, 0
-                self.patched[address, page.file] = patched
+                self.patched[address, page.file, page.key[1]] = patched
                 return patched
             site.reason = patched.reason
         if not site.fragment:
@@ -277,7 +277,7 @@ class FaultPath:
 
     def _drop(self, site: Site, page: TextPage) -> None:
         """Forget a patched site; its page goes."""
-        self.patched.pop((site.address, page.file), None)
+        self.patched.pop((site.address, page.file, page.key[1]), None)
         self.forgotten += 1
         self._release(site)
         self._stale += 1
