@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 GUESTS = Path(__file__).parents[2] / "chroot_fixtures" / "guests"
-SOURCES = sorted(path.stem for path in GUESTS.glob("*.c") if not path.stem.startswith("loader_"))  # no libc in those
+SOURCES = sorted(path.name for path in GUESTS.glob("*.c") if not path.stem.startswith("loader_"))  # no libc in those
+SOURCES += sorted(f"faults/{path.name}" for path in GUESTS.glob("faults/*.c*"))
 
 
 #: How programs reach thread-local memory, `lbw run --segments`.
@@ -19,8 +20,10 @@ SEGMENTS = ("patch", "fault", "base")
 
 
 def build(source: str, directory: Path) -> Path:
-    program = directory / source
-    subprocess.run(["gcc", "-O1", "-static", "-pthread", "-o", program, GUESTS / f"{source}.c", "-lm"], check=True)
+    path = GUESTS / source
+    program = directory / path.stem
+    compiler = "gcc" if path.suffix == ".c" else "g++"
+    subprocess.run([compiler, "-O1", "-static", "-pthread", "-o", program, path, "-lm"], check=True)
     return program
 
 
