@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from lbw.vfs.proc.process import TaskEntry
     from lbw.vfs.proc.source import Descriptors
 
-#: Inode numbers of the links and of the fdinfo files, above the base of the task's directory.
-FD_INO, FDINFO_INO = 1 << 16, 1 << 24
+#: Inode numbers of the links and of the fdinfo files, above the base of the task's directory. They have to fit 32 bits
+#: (`task_ino`), so descriptors from ROOM on share them with others.
+FD_INO, FDINFO_INO, ROOM = 0x1000, 0x4000, 0x3000
 
 
 def link_text(inode: Inode) -> bytes:
@@ -41,7 +42,7 @@ class FdLink(Governed, PseudoInode):
     def __init__(self, entry: TaskEntry, fd: int, file: File) -> None:
         permissions = S_IXUSR if file.readable or file.writable else 0
         permissions |= (S_IRUSR if file.readable else 0) | (S_IWUSR if file.writable else 0)
-        super().__init__(entry.fs, entry.ino + FD_INO + fd, permissions)
+        super().__init__(entry.fs, entry.ino + FD_INO + fd % ROOM, permissions)
         self._entry = entry
         self.fd = fd
         self.file = file
@@ -107,7 +108,7 @@ class FdDirectory(_DescriptorDirectory):
 
     def entries(self) -> list[tuple[bytes, int, int]]:
         base = self._entry.ino + FD_INO
-        return [(b"%d" % fd, base + fd, S_IFLNK) for fd, _ in self._table().items()]
+        return [(b"%d" % fd, base + fd % ROOM, S_IFLNK) for fd, _ in self._table().items()]
 
 
 class FdInfoDirectory(_DescriptorDirectory):
@@ -122,11 +123,11 @@ class FdInfoDirectory(_DescriptorDirectory):
             files = self._table()
             return fdinfo(files.get_any(fd), files.get_close_on_exec(fd))
 
-        return TextInode(self.fs, self._entry.ino + FDINFO_INO + fd, produce, 0o400, *self.owner())
+        return TextInode(self.fs, self._entry.ino + FDINFO_INO + fd % ROOM, produce, 0o400, *self.owner())
 
     def entries(self) -> list[tuple[bytes, int, int]]:
         base = self._entry.ino + FDINFO_INO
-        return [(b"%d" % fd, base + fd, S_IFREG) for fd, _ in self._table().items()]
+        return [(b"%d" % fd, base + fd % ROOM, S_IFREG) for fd, _ in self._table().items()]
 
 
 def fdinfo(file: File, close_on_exec: bool) -> bytes:

@@ -97,5 +97,7 @@ class ProcRoot(PseudoDirectory):
         return known if view is None or view.alive else self.lookup(name)
 
     def entries(self) -> list[tuple[bytes, int, int]]:
+        from lbw.vfs.proc.process import task_ino
+
         listed = [(name, child.ino, child.mode & S_IFMT) for name, child in self._children.items()]
-        return listed + [(b"%d" % pid, (pid * 2 + 1) << 32, S_IFDIR) for pid in self.fs.source.pids()]
+        return listed + [(b"%d" % pid, task_ino(pid, False), S_IFDIR) for pid in self.fs.source.pids()]

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from lbw.vfs.proc.source import ProcSource, TaskView
 
 
+def task_ino(tid: int, thread: bool) -> int:
+    """Return the inode number of /proc/PID or, with `thread`, /proc/PID/task/TID.
+
+    What is below it has the 32,767 numbers behind; all fit 32 bits, for programs whose ino_t has no more.
+    """
+    return 1 << 31 | (tid & 0x7FFF) << 16 | thread << 15
+
+
 class TaskEntry(Governed, PseudoDirectory):
     """/proc/PID, or /proc/PID/task/TID (`thread`)."""
 
@@ -33,7 +41,7 @@ class TaskEntry(Governed, PseudoDirectory):
     fs: ProcFileSystem
 
     def __init__(self, fs: ProcFileSystem, view: TaskView, thread: bool = False) -> None:
-        super().__init__(fs, (view.tid * 2 + thread + 1) << 32, 0o555)
+        super().__init__(fs, task_ino(view.tid, thread), 0o555)
         self.source: ProcSource = fs.source
         self.view = view
         self.thread = thread
@@ -202,7 +210,7 @@ class ThreadDirectory(Governed, PseudoDirectory):
         return known if isinstance(known, TaskEntry) and known.view.alive else self.lookup(name)
 
     def entries(self) -> list[tuple[bytes, int, int]]:
-        return [(b"%d" % tid, (tid * 2 + 2) << 32, S_IFDIR) for tid in self._entry.view.threads()]
+        return [(b"%d" % tid, task_ino(tid, True), S_IFDIR) for tid in self._entry.view.threads()]
 
 
 def comm(entry: TaskEntry) -> bytes:
