@@ -82,6 +82,12 @@ def test_inode_numbers_differ(world: World) -> None:
                 assert seen.setdefault(ino, path) == path
 
 
+def test_inode_numbers_fit_a_small_ino_t(world: World) -> None:
+    for directory in (b"/proc", b"/proc/self", b"/proc/self/fd", b"/proc/self/fdinfo", b"/proc/self/task"):
+        for name, ino, _ in open_file(world.ctx, directory, O_RDONLY, 0).entries():
+            assert 0 < ino < 1 << 32, name
+
+
 def test_numbers_that_are_no_process(world: World) -> None:
     for name in (b"11", b"010", b"+10", b"99999999999999999999", b"1e1"):
         assert failure(lambda name=name: stat(world.ctx, b"/proc/" + name)) == ENOENT
