@@ -92,19 +92,13 @@ class TextCopies:
         return kept if allowed.issuperset(prefixes) else None
 
     def following(self, page: TextPage, address: int) -> bytes:
-        """Return four bytes from `address` on as they are with all patches; fewer where they may yet change."""
+        """Return four bytes from `address` on as they are with all patches; fewer at the end of the page.
+
+        The next page may become another one at any time, in one process alone, so no jump may depend on it.
+        """
         copy = page.file.patched.get(page.key, page.original)
         at = address - page.address
-        own = bytes(self._frames.view[copy + at : copy + min(at + 4, PAGE)])
-        if len(own) == 4:
-            return own
-        run = page.file.cached_run(page.key[1] + 1, 1)
-        if not run or not run[0]:
-            return own
-        missing = 4 - len(own)
-        rest = bytes(self._frames.view[run[0] : run[0] + missing])
-        copy = page.file.patched.get((page.key[0] + 1, page.key[1] + 1), run[0])
-        return own + rest if self._frames.view[copy : copy + missing] == rest else own
+        return bytes(self._frames.view[copy + at : copy + min(at + 4, PAGE)])
 
     def write(self, space: AddressSpace, page: TextPage, address: int, data: bytes, used: int) -> None:
         """Write a jump, which lies within `page`, at `address`; it has `used` bytes, those that follow `data` included.
@@ -123,10 +117,8 @@ class TextCopies:
         engine.exchange(page.address, page.original, copy)
         if not fresh:
             engine.forget_code(space.mmu, address, len(data))
-        number, source = page.key
-        for byte in range(address + len(data), address + used):
-            over = (byte >> 12) - number
-            self._locked.setdefault((page.file, number + over, source + over), set()).add(byte)
+        if used > len(data):
+            self._locked.setdefault((page.file, *page.key), set()).update(range(address + len(data), address + used))
 
     def show(self, page: TextPage) -> None:
         """Show the copy of a page wherever it may be shown."""
