@@ -59,6 +59,11 @@ int main(void) {
     mprotect(other + 8192, 4096, RX);
     run("one page", other);
 
+    mprotect(text + 4096, 4096, RW); /* what stands behind the last site of the first page */
+    put(text + 4096, "ff c0 90 90 90 90 90 90 90 c3");
+    mprotect(text + 4096, 4096, RX);
+    run("behind the end", text);
+
     /* Moved. */
     unsigned char *moved = mremap(other, sizeof code, sizeof code, MREMAP_MAYMOVE | MREMAP_FIXED, data);
     run("moved", moved);
