@@ -45,8 +45,11 @@ I386.stack_t = Struct("<IiI")
 I386.task_size = 0xFFFF_E000
 I386.stack_top = 0xFFFF_E000
 I386.homes = (0xE800_0000, 0xF000_0000)
-I386.arena_zones = ((0xF000_0000, 0xF200_0000), (0x6000_0000, 0xC000_0000), (0x0C00_0000, 0x5600_0000))
-I386.mmap_windows = ((0x10000, 0xE7F2_0000), (0x10000, 0xF000_0000))
+#: Most punned jumps lead from libc, low in `homes`, to addresses whose upper half is the next instruction's.
+I386.arena_zones = (
+    (0xF000_0000, 0xF200_0000), (0x6000_0000, 0xC000_0000), (0xDE00_0000, 0xE800_0000), (0x0C00_0000, 0x5600_0000),
+)  # fmt: skip
+I386.mmap_windows = ((0x10000, 0xDDF2_0000), (0x10000, 0xF000_0000))
 I386.pie_base = 0x5655_5000
 I386.min_address = 0x10000
 I386.withheld = (PARKED_LOW, PARKED_HIGH)
