@@ -84,10 +84,11 @@ def check(task: Task, arguments: CloneArguments) -> None:
         raise LinuxError(EINVAL)
     if flags & (CLONE_PIDFD | CLONE_INTO_CGROUP):
         raise LinuxError(EINVAL)
-    if flags & CLONE_SETTLS and arguments.tls >= task.abi.task_size:
-        raise LinuxError(EPERM)
-    if flags & CLONE_SETTLS and task.abi.word == 4:
-        thread_area(task.memory, arguments.tls)
+    if flags & CLONE_SETTLS:
+        if task.abi.word == 4:
+            thread_area(task.memory, arguments.tls)
+        elif arguments.tls >= task.abi.task_size:
+            raise LinuxError(EPERM)
 
 
 def check_limits(task: Task) -> None:
