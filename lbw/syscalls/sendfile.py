@@ -93,6 +93,9 @@ def sendfile(
         raise LinuxError(EINVAL)
     if not count and (isinstance(target, PipeEnd) or not isinstance(source, PipeEnd)):
         return 0
+    if isinstance(target, PipeEnd) and not target.pipe.readers:
+        send_sigpipe(task)
+        raise LinuxError(EPIPE)
     if source.inode.mode & S_IFMT not in (S_IFREG, S_IFBLK):
         raise LinuxError(EINVAL)
     count = room_below_limit(task, target, None, min(count, MAX_COUNT))
