@@ -106,7 +106,7 @@ UNDEFINED = (*range(0xA0), *range(0x1A0, 0x200), *range(0x280, 0x288))
 #: for one of 16 bits.
 DIFFERENT = {
     "cvtpi2ps", "cvtpi2pd", "cvttps2pi", "cvtps2pi", "rsqrtps", "shld", "shrd", "stmxcsr", "lzcnt", "tzcnt", "bsf",
-    "bsr", "popcnt",
+    "bsr", "popcnt", "phaddw",
 }  # fmt: skip
 
 
