@@ -51,6 +51,8 @@ def foreign_call(task: Task, trap: Trap) -> bool:
         _undefined(task, trap)
         return True
     task.abi = table.abi
+    memory = task.memory
+    memory.narrow = word < task.program_abi.word
     result: int | Awaitable[int]
     try:
         if number < len(table.entries):
@@ -62,6 +64,8 @@ def foreign_call(task: Task, trap: Trap) -> bool:
         result = -error.errno
     except Exception as error:
         result = handler_failed(task, number, error)
+    finally:
+        memory.narrow = False
     done = result if isinstance(result, int) else begin_call(task, number, result)
     if done is not None:
         return_to_guest(task, done)

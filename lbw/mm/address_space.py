@@ -58,8 +58,8 @@ class AddressSpace(UserMemory):
 
     __slots__ = (
         "abi", "arg_end", "arg_start", "auxv", "brk_end", "crowded", "data_limit", "env_end", "env_start",
-        "executable", "faults", "fragments", "frames", "hidden", "homes", "implies_exec", "ldt", "mmu", "pointer",
-        "rewritten", "size_limit", "stack_limit", "start_brk", "start_stack", "total", "users", "vmas",
+        "executable", "faults", "fragments", "frames", "hidden", "homes", "implies_exec", "ldt", "mmu", "narrow",
+        "pointer", "rewritten", "size_limit", "stack_limit", "start_brk", "start_stack", "total", "users", "vmas",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +86,7 @@ class AddressSpace(UserMemory):
         self.arg_start = self.arg_end = self.env_start = self.env_end = 0
         self.auxv = b""
         self.executable: object = None
+        self.narrow = False  # a call of 32-bit code is under way: new mappings go below 4 GB
         self.implies_exec = False  # READ_IMPLIES_EXEC: what is readable is executable
         self.ldt: tuple[int, ...] = ()  # descriptors of the local descriptor table, for lbw.kernel.tls
 

@@ -44,11 +44,12 @@ def place(space: AddressSpace, length: int, backing: CachedFile | None, hint: in
         end = hint + length
         if end <= abi.task_size and not vmas.overlaps(hint, end) and not withheld(space, hint, length):
             return hint
-    if backing is not None and not flags & MAP_32BIT:
+    low_only = flags & MAP_32BIT or space.narrow
+    if backing is not None and not low_only:
         home = space.homes.home(backing.identity, length, abi.homes)
         if home and not vmas.overlaps(home, home + length):
             return home
-    for low, high in LOW_WINDOW if flags & MAP_32BIT else abi.mmap_windows:
+    for low, high in LOW_WINDOW if low_only else abi.mmap_windows:
         address = vmas.gap(low, high, length)
         if address:
             return address

@@ -215,6 +215,11 @@ int main(void)
 		printf("read %lld\n", (long long)result);
 		wait(NULL);
 	}
+	/* mmap2 and mremap by int 0x80: addresses that 32-bit code can use */
+	result = 192;
+	asm volatile("push %%rbp; xor %%ebp, %%ebp; int $0x80; pop %%rbp"
+		     : "+a"(result) : "b"(0), "c"(8192), "d"(3), "S"(0x22), "D"(-1) : "memory");
+	printf("mmap2 %d\n", (result >> 32) == 0 && *(int *)result == 0);
 	/* fork by int 0x80 */
 	result = 2;
 	asm volatile("int $0x80" : "+a"(result) : : "memory");
