@@ -202,6 +202,7 @@ SHORT = """
 !c406
 bound eax, [esi] @ eax=5
 bound eax, [esi] @ eax=0
+bound eax, ds:[esi+1] @ eax=5
 arpl ax, cx
 iretd
 sysenter

@@ -95,6 +95,23 @@ def test_segment_bases_can_be_set_by_instructions(root, tmp_path, mode):
     assert refused == (mode != "base")  # the processor itself takes any base
 
 
+FAR_ACCESSES = [
+    "!64008600000020",  # add fs:[esi+0x20000000], al: FS is null, so this is memory of the program
+    "!640086000000e0 @ esi=0x40000100",
+    "!640fb60e",  # movzx ecx, byte ptr fs:[esi]
+    "!646206 @ eax=0",  # bound eax, fs:[esi]
+    "!648e06",  # mov es, fs:[esi]
+    "!f364a4 @ ecx=3",  # rep movsb from fs:[esi]
+    "!640fb506",  # lgs eax, fs:[esi]
+]
+
+
+def test_accesses_far_from_a_segment_base_are_alike_in_all_modes(root, tmp_path):
+    base, fault, patch = (under_lbw(root, FAR_ACCESSES, 32, mode, tmp_path) for mode in ("base", "fault", "patch"))
+    assert fault == base
+    assert patch == base
+
+
 @pytest.fixture
 def broken(tmp_path) -> str:
     return assemble(["!0f0a"], 64, tmp_path)

@@ -15,7 +15,8 @@ TRACE_FLAG = 0x100
 
 _INT3, _INT, _INTO, _ICEBP, _BOUND, _FWAIT = 0xCC, 0xCD, 0xCE, 0xF1, 0x62, 0x9B
 
-_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF2, 0xF3, *range(0x48, 0x50)))
+_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF2, 0xF3))
+_REX = frozenset(range(0x40, 0x50))
 
 #: Bit 1 of an error code: it names a gate, not a segment (Intel SDM vol. 3, 6.13).
 IN_GATES = 2
@@ -48,11 +49,13 @@ def exception_vector(context: UnicornContext, started: int) -> tuple[int, int]:
     `started` is where the run began: a single step that has got anywhere is #DB.
     """
     rip = context.registers[RIP]
-    if rip == started or not context.flags & TRACE_FLAG:
-        code = _byte(context, rip)
-        if code == _BOUND and context.bits == 32:
+    tracing = context.flags & TRACE_FLAG
+    if rip == started or not tracing:
+        hidden = context.mmu.view(rip, 1, False) is None  # a fragment: nobody steps there
+        code = _byte(context, _behind_prefixes(context, rip))
+        if (code == _BOUND or (hidden and not tracing)) and context.bits == 32:
             return BR, 0
-        if code == _FWAIT or 0xD8 <= code <= 0xDF or code == 0x0F:  # that wait for the x87, MMX included
+        if hidden or code == _FWAIT or 0xD8 <= code <= 0xDF or code == 0x0F:  # that wait for the x87, MMX included
             control, status = unpack_from("<HH", context.read_fpu())
             if status & ~control & 0x3F:
                 return MF, 0
@@ -68,14 +71,21 @@ def undefined_vector(context: UnicornContext, by_interrupt: int) -> tuple[int, i
     rip = registers[RIP]
     if by_interrupt:
         return GP, 8 * UD + IN_GATES
-    at = rip
-    while at < rip + 14 and _byte(context, at) in _PREFIXES:
-        at += 1
+    at = _behind_prefixes(context, rip)
     if _byte(context, at) != _ICEBP:
         return UD, 0
     registers[RIP] = at + 1
     context.modified = ALL
     return DB, 0
+
+
+def _behind_prefixes(context: UnicornContext, address: int) -> int:
+    """Return where the opcode of the instruction at `address` is."""
+    prefixes = _PREFIXES | _REX if context.bits == 64 else _PREFIXES
+    at = address
+    while at < address + 14 and _byte(context, at) in prefixes:
+        at += 1
+    return at
 
 
 def _byte(context: UnicornContext, address: int) -> int:
