@@ -60,9 +60,9 @@ def pread64(task: Task, fd: int, buf: int, count: int, offset: int) -> int | Awa
     try:
         return file.pread(task.memory.views(buf, count, True) if count else [], offset)
     except LinuxError as error:
-        if error.errno != EFAULT or file.inode.mode & S_IFMT == S_IFIFO:
+        if error.errno != EFAULT:
             raise
-        return read_nowhere(task, file, [(buf, count)], offset)
+        return read_nowhere(task, seekable(file), [(buf, count)], offset)
 
 
 @syscall("pwrite64", Fd("fd"), InBuffer("buf", 2), Size("count"), Offset("offset"))
@@ -72,7 +72,12 @@ def pwrite64(task: Task, fd: int, buf: int, count: int, offset: int) -> int | Aw
     limited = task.process.limits.soft(RLIMIT_FSIZE) != RLIM_INFINITY
     if limited or count > CHUNK or offset > FAR or file.flags & O_APPEND:
         return at_offset(push_at, task, file, [(buf, count)], offset)
-    return file.pwrite(task.memory.views(buf, count, False) if count else [], offset)
+    try:
+        return file.pwrite(task.memory.views(buf, count, False) if count else [], offset)
+    except LinuxError as error:
+        if error.errno == EFAULT:
+            seekable(file)
+        raise
 
 
 @syscall("preadv", Fd("fd"), OutIovec("iov", 2), Int("iovcnt"), Position("pos"))

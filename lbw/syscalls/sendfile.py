@@ -10,6 +10,7 @@ from struct import Struct
 
 from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EISDIR, EOVERFLOW, EPIPE, ESPIPE, EXDEV, LinuxError
 from lbw.abi.fcntl import O_APPEND, O_NONBLOCK
+from lbw.abi.poll import POLLOUT
 from lbw.abi.stat import S_IFBLK, S_IFDIR, S_IFMT, S_IFREG
 from lbw.kernel.task import Interrupted
 from lbw.syscalls.flag_names import SPLICE_FLAGS
@@ -97,7 +98,8 @@ def sendfile(
         send_sigpipe(task)
         raise LinuxError(EPIPE)
     if source.inode.mode & S_IFMT not in (S_IFREG, S_IFBLK):
-        raise LinuxError(EINVAL)
+        full = isinstance(target, PipeEnd) and target.flags & O_NONBLOCK and not target.poll() & POLLOUT
+        raise LinuxError(EAGAIN if full else EINVAL)
     count = room_below_limit(task, target, None, min(count, MAX_COUNT))
     if cursor.offset + count > furthest:
         if cursor.offset >= furthest:
