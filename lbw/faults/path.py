@@ -65,7 +65,9 @@ def has_override(code: bytes) -> bool:
 class FaultPath:
     """The fault path of a machine."""
 
-    def __init__(self, engine: Engine, frames: Frames, abis: tuple[Abi, ...], mode: str, templates: TemplateStore) -> None:
+    def __init__(
+        self, engine: Engine, frames: Frames, abis: tuple[Abi, ...], mode: str, templates: TemplateStore
+    ) -> None:
         """Serve programs of `abis`; `mode` is PATCH, FAULT or BASE (then nothing ever comes here)."""
         self.engine = engine
         self.mode = mode
@@ -127,16 +129,13 @@ class FaultPath:
             if covered(space, rip):
                 return
             start, site = found
-            assert isinstance(site, Site) and site.template is not None
-            address, length = site.address, len(site.code)
-            recovery = site.template.recover(rip - start, site.far)
-            if recovery is None:
-                return  # no fragment runs into the middle of an instruction: the program has jumped there
+            assert isinstance(site, Site)
+            place = site.locate(rip - start)
         else:
-            file = space.rewritten.find(rip) if space.rewritten is not None else None
-            if file is None:
-                return
-            recovery, address, length = file
+            place = space.rewritten.find(rip) if space.rewritten is not None else None
+        if place is None:
+            return  # no fragment runs into the middle of an instruction: the program has jumped there
+        recovery, address, length = place
         cell = self.engine.cell
         mask = (1 << bits) - 1
         for number, offset in recovery.biases:
@@ -150,6 +149,15 @@ class FaultPath:
         else:
             registers[RIP] = cell[TARGET >> 3] & mask
         context.modified = ALL
+
+    def stepped(self, context: Context, bits: int) -> bool:
+        """Tell whether a context that steps through a fragment has done the site's instruction, or a later one."""
+        rip = context.registers[RIP]
+        found = self.arenas[bits].find(rip)
+        if found is None:
+            return False
+        start, site = found
+        return isinstance(site, Site) and site.block is not None and site.block.begins(rip - start)
 
     def expect_rewritten(self, space: AddressSpace) -> None:
         """A file that `lbw rewrite` made is about to run in `space`: find fragments there, keep the cell true."""
@@ -198,32 +206,40 @@ class FaultPath:
         assert template is not None
         length = min(template.length, page.address + PAGE - address)  # the next page stays as it is
         start, original = text.bytes_around(page)
-        inside = targets_inside(original, start, address, template.length, site.bits)
         kept = text.locked(page, address, length, site.bits)
         if kept is None:
             site.reason = "a punned jump uses its bytes"
             return False
+        inside = targets_inside(original, start, address, min(length, kept + JUMP_LENGTH), site.bits)
         prefix = site.code[:kept]
         arena, overlaps = self.arenas[site.bits], space.vmas.overlaps
         following = text.following(page, address + length)
+        block = text.superblock(page, site, self._templates.get)
         for padding, low, high in windows(address + kept, length - kept, following, site.bits):
             data = prefix + jump(address + kept, length - kept, padding, low)
             if any(target < address + len(data) for target in inside):
                 continue
-            if high - low >= PAGE:
-                low, site.size = low + ALIGNED - 1 & -ALIGNED, template.size + ALIGNED - 1 & -ALIGNED
-            else:
-                site.size = template.size
-            place = arena.claim(low, high, site.size, lambda first, end: not overlaps(first, end))
+            aligned = ALIGNED - 1 if high - low >= PAGE else 0
+            low = low + aligned & ~aligned
+            for site.block in (block, None):  # the smaller one if there is little room
+                site.size = (template.size if site.block is None else block.size) + aligned & ~aligned
+                place = arena.claim(low, high, site.size, lambda first, end: not overlaps(first, end))
+                if place is not None:
+                    break
             if place is not None:
                 break
         else:
             site.reason = "a branch leads into it" if inside else "no place where a jump could lead"
             return False
         data = prefix + jump(address + kept, length - kept, padding, place)
-        self._put(arena, site, place, template.place(place, address))
+        try:
+            code = site.place(place)
+        except OverflowError:  # something in the superblock is out of reach from there
+            site.block = None
+            code = site.place(place)
+        self._put(arena, site, place, code)
         hidden = self.hidden[space.abi]
-        for target in range(place >> 12, (place + template.size - 1 >> 12) + 1):
+        for target in range(place >> 12, (place + len(code) - 1 >> 12) + 1):
             hidden.link(address >> 12, target)
         used = kept + len(padding) + JUMP_LENGTH
         try:
@@ -249,8 +265,7 @@ class FaultPath:
         if place is None:
             site.reason = "no memory"
             return
-        address = site.address
-        self._put(arena, site, place, template.place_far(place, address) if site.far else template.place(place, address))
+        self._put(arena, site, place, site.place(place))
         if site.far:
             for page in range(place >> 12, (place + size - 1 >> 12) + 1):
                 if page not in self._far:

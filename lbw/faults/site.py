@@ -7,7 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lbw.faults.path import FaultPath
-    from lbw.faults.template import Template
+    from lbw.faults.superblock import Superblock
+    from lbw.faults.template import Recovery, Template
     from lbw.mm.vma import Vma
 
 #: What happens at a site: a jump over its first five bytes, a jump that overlaps the next instruction, a trap that
@@ -19,8 +20,8 @@ class Site:
     """One site; in all processes that have these bytes at this address."""
 
     __slots__ = (
-        "address", "bits", "code", "far", "faults", "fragment", "kind", "location", "name", "offset", "overlap",
-        "patch", "reason", "size", "template",
+        "address", "bits", "block", "code", "far", "faults", "fragment", "kind", "location", "name", "offset",
+        "overlap", "patch", "reason", "size", "template",
     )  # fmt: skip
 
     def __init__(
@@ -30,6 +31,7 @@ class Site:
         self.bits = bits
         self.code = code  # of the instruction, or what was readable there if it was not understood
         self.template = template
+        self.block: Superblock | None = None  # what the fragment is, if it does more than this instruction
         self.fragment = 0  # its address, 0 for none
         self.size = 0  # bytes that the fragment has in the arena
         self.far = False  # the fragment is out of reach of a jump
@@ -41,6 +43,24 @@ class Site:
         self.location = vma.location if vma is not None else None
         self.name = vma.name if vma is not None else b""
         self.offset = vma.offset + address - vma.start if vma is not None else 0
+
+    def place(self, address: int) -> bytes:
+        """Return the fragment's code, to lie at `address`.  OverflowError: not from there"""
+        assert self.template is not None
+        if self.block is not None:
+            return self.block.place(address)
+        return (self.template.place_far if self.far else self.template.place)(address, self.address)
+
+    def locate(self, offset: int) -> tuple[Recovery, int, int] | None:
+        """Return how to recover at byte `offset` of the fragment, and address and length of the instruction there.
+
+        None: no instruction of the fragment begins there.
+        """
+        assert self.template is not None
+        if self.block is not None:
+            return self.block.locate(offset)
+        recovery = self.template.recover(offset, self.far)
+        return None if recovery is None else (recovery, self.address, len(self.code))
 
 
 def all_sites(faults: FaultPath) -> Iterator[Site]:

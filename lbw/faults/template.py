@@ -48,7 +48,7 @@ class Template:
     """The translation of one instruction."""
 
     __slots__ = (
-        "_code", "_constants", "_falls", "_raw", "_recoveries", "bits", "far_size", "length", "mnemonic", "segment",
+        "_code", "_constants", "_raw", "_recoveries", "bits", "falls", "far_size", "length", "mnemonic", "segment",
         "size",
     )  # fmt: skip
 
@@ -65,7 +65,7 @@ class Template:
         self._recoveries: dict[int, Recovery] | None = None
         self._constants = constants
         self._code = raw[start:end]
-        self._falls = falls = first & _FALLS
+        self.falls = falls = bool(first & _FALLS)
         self.mnemonic = raw[end:].decode("ascii")
         self.length = first & 15
         self.segment = 5 if first & _GS else 4
@@ -79,7 +79,7 @@ class Template:
         OverflowError: in 64-bit mode, they are 2 GB or more apart.
         """
         code = self._with_constants(site) if self._constants else self._code
-        if not self._falls:
+        if not self.falls:
             return code
         distance = site + self.length - address - self.size
         if self.bits == 64:
@@ -89,7 +89,7 @@ class Template:
     def place_far(self, address: int, site: int) -> bytes:
         """Return a fragment that may lie at any `address`; 64-bit mode only."""
         code = self._with_constants(site) if self._constants else self._code
-        if not self._falls:
+        if not self.falls:
             return code
         return code + b"\xff\x25\0\0\0\0" + (site + self.length).to_bytes(8, "little")
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 from lbw.abi.mman import PROT_EXEC, PROT_WRITE
 from lbw.cpu.contracts import PAGE
 from lbw.faults.punning import JUMP_LENGTH
+from lbw.faults.superblock import build
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lbw.cpu.contracts import Engine
+    from lbw.faults.site import Site
+    from lbw.faults.superblock import Superblock, Translate
     from lbw.mm.address_space import AddressSpace
     from lbw.mm.frames import Frames
     from lbw.mm.page_cache import CachedFile
@@ -72,6 +75,12 @@ class TextCopies:
         if number and not run[0]:
             first = number
         return page.address + (first - number) * PAGE, b"".join(parts)
+
+    def superblock(self, page: TextPage, site: Site, translate: Translate) -> Superblock:
+        """Return the superblock of a site in the page."""
+        assert site.template is not None
+        code = bytes(self._frames.view[page.original : page.original + PAGE])
+        return build(site.template, site.address, code, page.address, site.bits, translate)
 
     def locked(self, page: TextPage, address: int, length: int, bits: int) -> int | None:
         """Return how many bytes from `address` on must stay as they are, because a punned jump in front uses them.

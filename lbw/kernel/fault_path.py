@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
-from lbw.abi.i386 import PARKED_HIGH, PARKED_LOW
-from lbw.cpu.contracts import DB, FAULT, GP, PAGE_FAULT, PREEMPTED, RIP, UD
+from lbw.cpu.contracts import DB, FAULT, GP, PAGE_FAULT, PF_FETCH, PREEMPTED, RIP, UD
 from lbw.mm.faults import SegmentationFault
 from lbw.mm.hidden import covered
 
@@ -39,8 +38,8 @@ def fault_is_ours(task: Task, trap: Trap) -> bool:
     vector = trap.vector
     rip = task.context.registers[RIP]
     if rip >> 12 in task.memory.fragments and not covered(task.memory, rip):
-        if vector == DB:  # a program that steps itself: it sees the step when the whole instruction is done
-            return True
+        if vector == DB and not faults.stepped(task.context, bits(task)):
+            return True  # a program that steps itself: it sees the step when the whole instruction is done
         faults.leave(task.context, task.memory, bits(task))
     elif vector == GP and faults.parked and bits(task) == 64:
         return _segment_access(task, trap)
@@ -48,11 +47,21 @@ def fault_is_ours(task: Task, trap: Trap) -> bool:
 
 
 def page_fault_is_ours(task: Task, trap: Trap) -> bool:
-    """Serve a page fault in the window where 32-bit segment bases are parked, which is not met in a fragment."""
+    """Serve a page fault of a 32-bit segment access, which is not met in a fragment.
+
+    Nearly all lie in the window where the bases are parked; an offset of more than 64 MB leads out of it.
+    """
     faults = task.kernel.faults
-    if faults is None or not faults.parked or not PARKED_LOW <= trap.address < PARKED_HIGH or bits(task) != 32:
+    if faults is None or not faults.parked or trap.error_code & PF_FETCH or bits(task) != 32:
         return False
-    return _segment_access(task, trap)
+    if _segment_access(task, trap):
+        return True
+    if trap.kind != FAULT:
+        return False
+    from lbw.kernel.fault_signals import processor_fault
+
+    processor_fault(task, trap)  # the single step met another exception
+    return True
 
 
 def _segment_access(task: Task, trap: Trap) -> bool:
