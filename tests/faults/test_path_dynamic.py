@@ -74,4 +74,4 @@ def test_what_one_process_met_no_other_process_meets_again(machine):
     result = machine.run(["/bin/dash", "-c", script], stdout=PIPE)
     assert result.status == 0
     assert result.stdout == machine.run(["/bin/dash", "-c", script], stdout=PIPE).stdout
-    assert faults.traps - before < 900  # of 600 processes
+    assert faults.traps - before < 20  # by 600 processes
