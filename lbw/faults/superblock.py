@@ -189,7 +189,7 @@ class _Builder:
         kind = _ONE[opcode] or (0 if wide else _ONE_32[opcode])
         if not kind:
             return None
-        field = code[opcode_at + 1] >> 3 & 7
+        field = code[opcode_at + 1] >> 3 & 7 if opcode in _FIELDS else 0
         if opcode in _FIELDS and not _FIELDS[opcode] >> field & 1:
             return None
         if kind == _LAST or (opcode == 0xFF and field == _JUMP_INDIRECT):
