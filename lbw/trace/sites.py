@@ -70,28 +70,41 @@ def title(site: SegmentSite) -> str:
 
 
 def rows(site: SegmentSite) -> list[Row]:
-    """Return lines in columns: bytes and text on the left, address, bytes and text of the fragment on the right."""
-    left = [(code, text) for _, code, text in disassembly(site.code, site.address, site.bits)][:1]
+    """Return lines in columns: bytes and text on the left, address, bytes and text of the fragment on the right.
+
+    On the left is what the instructions of the fragment stand for, and below the first what is written over it.
+    """
+    table: list[list[str]] = []
+    ends = [*(at for at, _, _ in site.steps), len(site.fragment_code)][1:]
+    for (at, original, code), end in zip(site.steps, ends, strict=True):
+        left = instruction(code, original, site.bits) if code else ("", "")
+        for text in _part(site.fragment_code[at:end], site.fragment + at, site.bits):
+            table.append([*left, *text])
+            left = ("", "")
+    if not table:
+        table.append([*instruction(site.code, site.address, site.bits), "", "", ""])
     if site.patch:
         overlap = f" [{site.overlap.hex(' ')}]" if site.overlap else ""
-        left.append((site.patch.hex(" ") + overlap, f"jmp {site.fragment:#x}"))
-    right = [(f"{address:x}", code, text) for address, code, text in fragment(site)]
-    while len(left) < len(right):
-        left.append(("", ""))
-    right += [("", "", "")] * (len(left) - len(right))
-    return [(*one, *other) for one, other in zip(left, right, strict=True)]
+        table[1][:2] = site.patch.hex(" ") + overlap, f"jmp {site.fragment:#x}"
+    return [(a, b, c, d, e) for a, b, c, d, e in table]
 
 
-def fragment(site: SegmentSite) -> Iterator[tuple[int, str, str]]:
-    """Yield the instructions of a fragment; words of the thread cell are named."""
-    code = site.fragment_code
-    behind = (site.address + len(site.code)).to_bytes(8, "little")
-    has_address = site.bits == 64 and code.endswith(behind)  # of where to go on, or what a call pushes
-    if has_address:
-        code = code[:-8]
-    yield from disassembly(code, site.fragment, site.bits)
-    if has_address:
-        yield site.fragment + len(code), behind.hex(" "), f"address {site.address + len(site.code):#x}"
+def _part(code: bytes, address: int, bits: int) -> Iterator[tuple[str, str, str]]:
+    """Yield the instructions of a part of a fragment, and the address that may lie behind a jump."""
+    while code:
+        text, name = instruction(code, address, bits)
+        yield f"{address:x}", text, name
+        length = len(bytes.fromhex(text))
+        code, address = code[length:], address + length
+        if bits == 64 and len(code) == 8 and name.startswith("jmp"):
+            yield f"{address:x}", code.hex(" "), f"address {int.from_bytes(code, 'little'):#x}"
+            return
+
+
+def instruction(code: bytes, address: int, bits: int) -> tuple[str, str]:
+    """Return bytes and text of an instruction."""
+    (_, text, name), *_ = disassembly(code, address, bits)
+    return text, name
 
 
 def disassembly(code: bytes, address: int, bits: int) -> list[tuple[int, str, str]]:
@@ -133,16 +146,16 @@ def write_json(sites: Sequence[SegmentSite], stream: TextIO) -> None:
 
 def _lines(sites: Sequence[SegmentSite]) -> Iterator[tuple[str, str]]:
     """Yield lines and how they are to look."""
-    table = [rows(site) for site in sites]
-    widths = [max((len(row[column]) for part in table for row in part), default=0) for column in range(4)]
     path = None
-    for site, part in zip(sites, table, strict=True):
+    for site in sites:
+        table = rows(site)
+        widths = [max(len(row[column]) for row in table) for column in range(4)]
         if site.path != path:
             path = site.path
             yield "", ""
             yield path or "memory of no file", "bold"
         yield title(site), _COLOURS[site.kind]
-        for row in part:
+        for row in table:
             *columns, last = (f"{text:<{width}}" for text, width in zip(row, (*widths, 0), strict=True))
             yield f"    {'  '.join((*columns, last))}".rstrip(), ""
     if sites:

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbw.faults.punning import jump
 from lbw.faults.site import Site
 from lbw.faults.translate import translate
 from lbw.machine.sites import SegmentSite
 from lbw.machine.symbols import Symbols
-from lbw.trace.sites import heading, rows
+from lbw.trace.sites import disassembly, heading, rows
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from lbw_command import FIXTURES, lbw
@@ -105,3 +106,34 @@ def test_damaged_files_have_no_symbols_or_some(program, position, bytes_, offset
     data[position : position + len(bytes_)] = bytes_
     assert isinstance(Symbols(bytes(data)).name(offset), str)
     assert isinstance(Symbols(bytes(data[:position])).name(offset), str)
+
+
+def examples() -> list[tuple[str, list[str]]]:
+    """Return the sites that docs/fault-path.md shows: title and lines."""
+    text = (FIXTURES.parent / "docs/fault-path.md").read_text()
+    blocks = [block.splitlines() for block in re.findall(r"```console\n(0x.*?)```", text, re.DOTALL)]
+    return [(lines[0], lines[1:]) for lines in blocks]
+
+
+def test_the_examples_of_the_document_are_true():
+    assert len(examples()) == 2
+    for title, lines in examples():
+        address = int(re.search(r"at 0x([0-9a-f]+):", title)[1], 16)
+        left, right, start = [], b"", 0
+        for line in lines:
+            cells = re.split(r"  +", line.strip())
+            if len(cells) == 5:
+                left.append((cells[0], cells[1]))
+            place = int(cells[-3], 16)
+            start = place if not right else start
+            assert place == start + len(right)
+            right += bytes.fromhex(cells[-2])
+            shown = disassembly(bytes.fromhex(cells[-2]), place, 64)
+            assert shown == [(place, cells[-2], cells[-1])]
+        code, patch, *copies = [bytes.fromhex(code.replace("[", "").replace("]", "")) for code, _ in left]
+        template = translate(code, 64)
+        fragment = template.place(start, address)
+        assert right == (fragment if not copies else fragment[:-5] + b"".join(copies))
+        written = left[1][0].partition(" [")[0]
+        assert jump(address, len(code), b"", start).hex(" ")[: len(written)] == written
+        assert address + 5 + int.from_bytes(patch[1:], "little", signed=True) == start
