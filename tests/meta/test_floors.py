@@ -20,7 +20,7 @@ FLOORS = {
 
 #: Beside the floors: what each may import.  An observer sees everything; a builder of roots needs files only.
 BESIDE = {
-    "trace": {"abi", "errors", "signals", "kernel", "syscalls", "trace", "version"},
+    "trace": {"abi", "errors", "faults", "signals", "kernel", "syscalls", "trace", "version"},
     "chroot": {"host", "errors", "version", "chroot", "vfs.host.metadata"},
 }
 #: Who may import what stands beside, and, if not None, from nowhere but inside a function.
