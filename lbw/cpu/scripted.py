@@ -166,13 +166,11 @@ class ScriptedContext:
         """Note the mode."""
         self.bits = bits
 
-    def load_flat(self, register: int, selector: int) -> None:
-        """Note the selector."""
-        self.load_segment(register, selector, 0, 0, 0)
-
-    def load_segment(self, register: int, selector: int, base: int, limit: int, access: int) -> None:
+    def load_flat(self, register: int, selector: int, *_: int) -> None:
         """Note the selector; nothing else of a segment matters here."""
         self.selectors = (*self.selectors[:register], selector, *self.selectors[register + 1 :])
+
+    load_segment = load_flat
 
     def reset(self, entry: int, stack: int, bits: int = 64) -> None:
         """State of a fresh program: the one entered at `entry`."""

@@ -12,16 +12,14 @@ processors, since a 32-bit program learns of it through the vDSO only, which we 
 
 from __future__ import annotations
 
-from lbw.abi.errno import LinuxError
 from lbw.cpu.contracts import ALL, INTERRUPT_32, INTERRUPT_64, RAX, RESULT, RIP, SYSCALL, UD
-from lbw.kernel.dispatch import begin_call, handler_failed, unknown_call
+from lbw.kernel.dispatch import begin_call, unknown_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from lbw.abi.x86_64 import Abi
     from lbw.cpu.contracts import Trap
+    from lbw.kernel.dispatch import Entry
     from lbw.kernel.task import Task
 
 _LOW = 0xFFFF_FFFF
@@ -51,25 +49,25 @@ def foreign_call(task: Task, trap: Trap) -> bool:
         _undefined(task, trap)
         return True
     task.abi = table.abi
-    memory = task.memory
-    memory.narrow = word < task.program_abi.word
-    result: int | Awaitable[int]
-    try:
-        if number < len(table.entries):
-            table.calls[number] += 1
-            result = table.entries[number](task, arguments)
-        else:
-            result = unknown_call(task, arguments)
-    except LinuxError as error:
-        result = -error.errno
-    except Exception as error:
-        result = handler_failed(task, number, error)
-    finally:
-        memory.narrow = False
-    done = result if isinstance(result, int) else begin_call(task, number, result)
+    entry: Entry = unknown_call
+    if number < len(table.entries):
+        table.calls[number] += 1
+        entry = table.entries[number]
+    done = begin_call(task, number, _call(task, entry, arguments))
     if done is not None:
         return_to_guest(task, done)
     return done is not None or task.coroutine is None
+
+
+async def _call(task: Task, entry: Entry, arguments: list[int]) -> int:
+    """Make the call; new mappings go where its ABI can reach them."""
+    memory = task.memory
+    memory.narrow = task.abi.word < task.program_abi.word
+    try:
+        result = entry(task, arguments)
+    finally:
+        memory.narrow = False
+    return result if isinstance(result, int) else await result
 
 
 def return_to_guest(task: Task, result: int) -> None:

@@ -43,7 +43,7 @@ from lbw.cpu.unicorn.context import UnicornContext
 from lbw.cpu.unicorn.modes import CS64
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.cpu.unicorn.parking import UpperHalf
-from lbw.cpu.unicorn.vectors import TRACE_FLAG, exception_vector, interrupt_vector, undefined_vector
+from lbw.cpu.unicorn.vectors import TRACE_FLAG, behind_call, exception_vector, interrupt_vector, undefined_vector
 from lbw.errors import EngineError
 
 TYPE_CHECKING = False
@@ -182,9 +182,9 @@ class UnicornEngine(CodeMemory):
         vector = self._pending.value
         if vector < 0 and self._by_interrupt.value and error == uc.EXCEPTION:
             rip = registers[RIP]
-            known = context.mmu.readable.get(rip - 1 >> 12)  # type: ignore[attr-defined]  # of PageTables
-            at = known + (rip - 2 & 0xFFF) if known is not None and rip & 0xFFF != 1 else 0
-            if (self._ram[at] == 0xCD and self._ram[at + 1] == 0x80) if at else self._behind_call(context, rip):
+            known = self.active.readable.get(rip - 1 >> 12) if self.active is not None and rip & 0xFFF != 1 else None
+            at = known + (rip - 2 & 0xFFF) if known is not None else 0
+            if (self._ram[at] == 0xCD and self._ram[at + 1] == 0x80) if at else behind_call(context):
                 trap.kind = INTERRUPT_64 if self._mode_flags.value & CS64 else INTERRUPT_32
                 return context, trap
         context.modified = ALL  # clears the pending exception
@@ -212,12 +212,6 @@ class UnicornEngine(CodeMemory):
         if error != uc.INVALID_INSTRUCTION:  # physical memory errors: a page table is wrong
             raise EngineError(f"unicorn stopped at {rip:#x} with error {error}")
         return context, trap
-
-    @staticmethod
-    def _behind_call(context: UnicornContext, rip: int) -> bool:
-        """Tell whether RIP is behind an `int 0x80`, wherever that lies."""
-        views = [context.mmu.view(address & 0xFFFF_FFFF_FFFF_FFFF, 1, False) for address in (rip - 2, rip - 1)]
-        return [view[0] if view else 0 for view in views] == [0xCD, 0x80]
 
     def step(self, context: Context) -> UnicornTrap:
         """Run one instruction of `context` with its true bases; return the trap it ends with, #DB if all is well."""

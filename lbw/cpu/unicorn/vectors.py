@@ -91,3 +91,10 @@ def _behind_prefixes(context: UnicornContext, address: int) -> int:
 def _byte(context: UnicornContext, address: int) -> int:
     view = context.mmu.view(address, 1, False)
     return view[0] if view is not None else 0
+
+
+def behind_call(context: UnicornContext) -> bool:
+    """Tell whether RIP is behind an `int 0x80`, wherever that lies."""
+    rip = context.registers[RIP]
+    views = [context.mmu.view(address & 0xFFFF_FFFF_FFFF_FFFF, 1, False) for address in (rip - 2, rip - 1)]
+    return [view[0] if view else 0 for view in views] == [0xCD, 0x80]
