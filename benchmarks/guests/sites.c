@@ -1,7 +1,7 @@
 /* sites: execute thousands of different instructions that reach thread-local memory, each once; print nanoseconds per
  * instruction, beyond what it takes the second time.
  *
- * Half of them are long enough for a jump, half have four bytes; each is in a basic block of its own.  One line on stdout: the number, and how many. */
+ * Half of them are long enough for a jump, half have four bytes; each is in a function of its own.  One line on stdout: the number, and how many. */
 #include <stdio.h>
 #include <time.h>
 
@@ -9,17 +9,16 @@ enum { LONG = 1500, SHORT = 1500 };
 
 static __thread char area[32768];
 
-/* The area lies right below the thread pointer. */
+/* The area lies right below the thread pointer.  Every site is a function of 16 bytes. */
 __asm__(".macro site instruction:vararg\n"
         "  \\instruction\n"
         "  mov %rax, %rax\n"
-        "  jmp 1f\n"
-        "  .balign 32\n"
-        "1:\n"
+        "  ret\n"
+        "  .balign 16\n"
         ".endm\n"
         ".text\n"
-        "all_sites:\n"
-        "  lea -16384(%rdi), %rdi\n" /* from the thread pointer, 64 bytes inside of the area and more */
+        ".balign 16\n"
+        "sites:\n"
         ".set place, -32000\n"
         ".rept 1500\n"
         "  site mov %fs:place, %rax\n"
@@ -35,12 +34,12 @@ __asm__(".macro site instruction:vararg\n"
         "  site mov %ecx, %fs:place(%rdi)\n"
         "  .set place, place + 1\n"
         ".endr\n"
-        "  ret\n"
         "one_site:\n"
         "  mov %fs:-32760, %rax\n"
         "  ret\n");
 
-extern void all_sites(long offset), one_site(void);
+extern const char sites[];
+extern void one_site(void);
 
 static double now(void)
 {
@@ -49,15 +48,21 @@ static double now(void)
     return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
+static void all_sites(void)
+{
+    for (int i = 0; i < LONG + SHORT; i++)
+        ((void (*)(long))(sites + 16 * i))(-16384); /* inside of the area */
+}
+
 int main(void)
 {
     *(volatile char *)area = 1;
     one_site(); /* whatever is loaded for the first one */
     double start = now();
-    all_sites(0);
+    all_sites();
     double first = now() - start;
     start = now();
-    all_sites(0);
+    all_sites();
     double second = now() - start;
     printf("%.3f %d\n", (first - second) / (LONG + SHORT), LONG + SHORT);
     return 0;
