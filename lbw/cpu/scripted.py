@@ -122,8 +122,8 @@ class ScriptedContext:
     """The processor state of one task."""
 
     __slots__ = (
-        "_engine", "bits", "child", "flags", "fpu", "fs_base", "gs_base", "mmu", "modified", "registers", "selectors",
-        "stack",
+        "_engine", "bits", "child", "flags", "fpu", "fs_base", "gs_base", "mmu", "modified", "registers",
+        "selectors", "stack",
     )  # fmt: skip
 
     def __init__(self, engine: ScriptedEngine, mmu: ScriptedMmu) -> None:
@@ -132,8 +132,7 @@ class ScriptedContext:
         self.registers: list[int] = [0] * 17
         self.modified = UNMODIFIED
         self.flags = 0x202
-        self.fs_base = 0
-        self.gs_base = 0
+        self.fs_base = self.gs_base = 0
         self.fpu = bytes(512)
         self.bits = 64
         self.selectors: tuple[int, ...] = (0, 0x33, 0x2B, 0, 0, 0)
