@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from lbw import PIPE, Machine
+from lbw import PIPE, Bind, Machine
 from lbw.faults.disassembler import disassembler
 from lbw.faults.superblock import Superblock, build
 from lbw.faults.template import SITE
@@ -121,6 +121,6 @@ def test_code_around_thread_local_variables_computes_the_same(options, tmp_path)
     command = ["gcc", *options, "-fstack-protector-all", "-x", "c", "-", "-o", program]
     subprocess.run(command, input=SOURCE.encode(), check=True)
     expected = subprocess.run([program], capture_output=True, check=True).stdout
-    with Machine("/", segments="patch") as machine:
-        result = machine.run([str(program)], stdout=PIPE, stderr=PIPE)
+    with Machine("/", binds=[Bind(tmp_path, "/mnt")], segments="patch") as machine:
+        result = machine.run(["/mnt/program"], stdout=PIPE, stderr=PIPE)
     assert (result.status, result.stdout, result.stderr) == (0, expected, b"")
