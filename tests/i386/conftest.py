@@ -25,12 +25,11 @@ def i386_root() -> Path:
         root.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(Path(f"{root}.lock")):
             if not (root / "usr").is_dir():
-                request = Request(root, arch="i386", include=("perl-base",), mirror=os.environ.get("LBW_MIRROR"))
+                mirror = os.environ.get("LBW_MIRROR")
                 try:
-                    build(request)
+                    build(Request(root, arch="i386", include=("perl-base",), mirror=mirror))
                 except ChrootError:  # the sources of this host have nothing, or nothing consistent, for i386
-                    request.mirror = MIRROR
-                    build(request)
+                    build(Request(root, arch="i386", include=("perl-base",), mirror=MIRROR))
     return root
 
 
