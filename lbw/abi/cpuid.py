@@ -60,8 +60,8 @@ class Identity:
     def __init__(self, fsgsbase: bool) -> None:
         """`fsgsbase`: programs may set the bases of FS and GS by instructions.
 
-        Where the bases are withheld these instructions are emulated, six times slower than the system call: so they are
-        not offered there.
+        Where the bases are withheld these instructions are emulated, which takes twice as long as the system call: so
+        they are not offered there.
         """
         #: The feature words by name ("leaf.register").
         self.words: dict[str, int] = {}
