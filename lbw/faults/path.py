@@ -3,23 +3,20 @@
 The first trap at a site decodes the instruction and translates it into a fragment; then a jump is written over the site
 where that is possible, and it never traps again. Else each trap leads to the fragment, or, when there is no
 translation, the instruction is run alone under the true base.  docs/fault-path.md
-
-Fragments that are jumped to lie in the arena of the ABI. Those that only a trap leads to lie far away, in the upper
-half, where no program has anything; 32-bit programs reach only 4 GB, so theirs lie in the arena too.
 """
 
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
-from lbw.abi.thread_cell import CELL_32, TARGET
+from lbw.abi.thread_cell import TARGET
 from lbw.cpu.contracts import ALL, PAGE, RIP
-from lbw.faults.arena import Arena
 from lbw.faults.branches import targets_inside
+from lbw.faults.fragments import Fragments
 from lbw.faults.punning import JUMP_LENGTH, jump, windows
-from lbw.faults.site import PATCHED, PUNNED, REDIRECTED, Site
+from lbw.faults.site import PATCHED, PUNNED, Site
 from lbw.faults.template import BEHIND, SITE
 from lbw.faults.text import TextCopies
-from lbw.mm.hidden import HiddenPages, covered
+from lbw.mm.hidden import covered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,16 +31,9 @@ if TYPE_CHECKING:
 #: Modes of `--segments`.
 PATCH, FAULT, BASE = "patch", "fault", "base"
 
-#: Where fragments lie that no jump leads to, 64-bit.
-FAR_ZONE = (0xFFFF_FFFF_C000_0000, 0xFFFF_FFFF_E000_0000)
-
 #: So many sites that are not patched are remembered; then all of them are forgotten. Programs that rewrite their code
 #: make ever new ones.
 REMEMBERED = 8192
-
-#: Fragments begin at multiples of this. The processor keeps 64 jump targets of a page, by a hash of the low bits of
-#: their addresses; these all differ.
-ALIGNED = 64
 
 #: An instruction has at most so many bytes.
 LONGEST = 15
@@ -77,21 +67,9 @@ class FaultPath:
         self.patched: dict[tuple[int, CachedFile, int], Site] = {}
         self.traps = 0
         self.forgotten = 0  # sites
-        self._frames = frames
+        self.fragments = Fragments(engine, frames, abis, mode != BASE)
         self._templates = templates
         self._text = TextCopies(engine, frames)
-        self._stale = 0  # fragments given up since the processor forgot all code
-        self._far: set[int] = set()  # pages of the far zone that the engine shows
-        self.hidden: dict[Abi, HiddenPages] = {}
-        self.arenas: dict[int, Arena] = {}  # by bits
-        for abi in abis:
-            hidden = self.hidden[abi] = HiddenPages(abi.arena_zones if mode != BASE else ())
-            zones = (*abi.arena_zones, FAR_ZONE) if abi.word == 8 else abi.arena_zones
-            arena = self.arenas[abi.word * 8] = Arena(frames, zones)
-            hidden.pages = arena.pages
-            arena.forget = lambda page, _, hidden=hidden: self._withdraw(page, hidden)  # type: ignore[misc]
-            if abi.word == 4:
-                hidden.cell, hidden.cell_frame = CELL_32 >> 12, engine.cell_frame
 
     # Traps
 
@@ -124,13 +102,12 @@ class FaultPath:
         """
         registers = context.registers
         rip = registers[RIP]
-        found = self.arenas[bits].find(rip)
+        found = self.fragments.find(rip, bits)
         if found is not None:
             if covered(space, rip):
                 return
-            start, site = found
-            assert isinstance(site, Site)
-            place = site.locate(rip - start)
+            site, offset = found
+            place = site.locate(offset)
         else:
             place = space.rewritten.find(rip) if space.rewritten is not None else None
         if place is None:
@@ -153,11 +130,11 @@ class FaultPath:
     def stepped(self, context: Context, bits: int) -> bool:
         """Tell whether a context that steps through a fragment has done the site's instruction, or a later one."""
         rip = context.registers[RIP]
-        found = self.arenas[bits].find(rip)
+        found = self.fragments.find(rip, bits)
         if found is None:
             return False
-        start, site = found
-        return isinstance(site, Site) and site.block is not None and site.block.begins(rip - start)
+        site, offset = found
+        return site.block is not None and site.block.begins(offset)
 
     def expect_rewritten(self, space: AddressSpace) -> None:
         """A file that `lbw rewrite` made is about to run in `space`: find fragments there, keep the cell true."""
@@ -196,7 +173,7 @@ class FaultPath:
                 return patched
             site.reason = patched.reason
         if not site.fragment:
-            self._redirect(space, site)
+            self.fragments.make_far(space, site)
         self._remember(key, site)
         return site
 
@@ -212,41 +189,23 @@ class FaultPath:
             return False
         inside = targets_inside(original, start, address, min(length, kept + JUMP_LENGTH), site.bits)
         prefix = site.code[:kept]
-        arena, overlaps = self.arenas[site.bits], space.vmas.overlaps
         following = text.following(page, address + length)
         block = text.superblock(page, site, self._templates.get)
         for padding, low, high in windows(address + kept, length - kept, following, site.bits):
             data = prefix + jump(address + kept, length - kept, padding, low)
             if any(target < address + len(data) for target in inside):
                 continue
-            aligned = ALIGNED - 1 if high - low >= PAGE else 0
-            low = low + aligned & ~aligned
-            for site.block in (block, None):  # the smaller one if there is little room
-                site.size = (template.size if site.block is None else block.size) + aligned & ~aligned
-                place = arena.claim(low, high, site.size, lambda first, end: not overlaps(first, end))
-                if place is not None:
-                    break
-            if place is not None:
+            if self.fragments.make_near(space, site, low, high, block):
                 break
         else:
             site.reason = "a branch leads into it" if inside else "no place where a jump could lead"
             return False
-        data = prefix + jump(address + kept, length - kept, padding, place)
-        try:
-            code = site.place(place)
-        except OverflowError:  # something in the superblock is out of reach from there
-            site.block = None
-            code = site.place(place)
-        self._put(arena, site, place, code)
-        hidden = self.hidden[space.abi]
-        for target in range(place >> 12, (place + len(code) - 1 >> 12) + 1):
-            hidden.link(address >> 12, target)
+        data = prefix + jump(address + kept, length - kept, padding, site.fragment)
         used = kept + len(padding) + JUMP_LENGTH
         try:
             text.write(space, page, address, data, used)
         except LinuxError:
-            arena.release(place, site.size)
-            site.fragment = 0
+            self.fragments.drop(site)
             site.reason = "no memory"
             return False
         text.follow(page, lambda: self._drop(site, page))
@@ -254,70 +213,23 @@ class FaultPath:
         site.kind = PATCHED if used <= template.length else PUNNED
         return True
 
-    def _redirect(self, space: AddressSpace, site: Site) -> None:
-        """Make a fragment that traps will lead to; without memory the site stays STEPPED."""
-        arena, template = self.arenas[site.bits], site.template
-        assert template is not None
-        site.far = site.bits == 64
-        size = site.size = template.far_size if site.far else template.size
-        zone = FAR_ZONE if site.far else space.abi.arena_zones[0]  # nobody can map anything there
-        place = arena.claim(*zone, size, lambda first, end: True)
-        if place is None:
-            site.reason = "no memory"
-            return
-        self._put(arena, site, place, site.place(place))
-        if site.far:
-            for page in range(place >> 12, (place + size - 1 >> 12) + 1):
-                if page not in self._far:
-                    self._far.add(page)
-                    self.engine.share_code(page << 12, arena.pages[page])
-        site.kind = REDIRECTED
-
-    def _put(self, arena: Arena, site: Site, place: int, code: bytes) -> None:
-        arena.write(place, code)
-        arena.record(place, len(code), site)
-        site.fragment = place
-
     # Forgetting
 
     def _remember(self, key: tuple[int, bytes, int], site: Site) -> None:
         if len(self.sites) >= REMEMBERED:
             for old in self.sites.values():
                 if old is not site:
-                    self._release(old)
+                    self.fragments.drop(old)
             self.forgotten += len(self.sites)
             self.sites.clear()
-            self._reuse()
+            self.fragments.reuse()
         self.sites[key] = site
 
     def _drop(self, site: Site, page: TextPage) -> None:
         """Forget a patched site; its page goes."""
         self.patched.pop((site.address, page.file, page.key[1]), None)
         self.forgotten += 1
-        self._release(site)
-        self._stale += 1
-        if self._stale > REMEMBERED:
-            self._reuse()
-
-    def _release(self, site: Site) -> None:
-        if site.fragment:
-            self.arenas[site.bits].release(site.fragment, site.size)
-            site.fragment = 0
-
-    def _reuse(self) -> None:
-        self._stale = 0
-        self.engine.flush_code()
-        for arena in self.arenas.values():
-            arena.reuse()
-
-    def _withdraw(self, page: int, hidden: HiddenPages) -> None:
-        """Take a page of fragments away."""
-        if page in self._far:
-            self._far.discard(page)
-            self.engine.unshare_code(page << 12)
-        else:
-            hidden.unlink(page)
-            self.engine.withdraw(page << 12)
+        self.fragments.drop(site)
 
 
 def fetch(space: AddressSpace, address: int) -> bytes:

@@ -46,7 +46,7 @@ class Board:
 
     def create_memory(self, abi: Abi) -> AddressSpace:
         """Return an empty address space.  LinuxError(ENOMEM)"""
-        return AddressSpace(self.engine.create_mmu(), self.frames, self.homes, abi, self.faults.hidden[abi])
+        return AddressSpace(self.engine.create_mmu(), self.frames, self.homes, abi, self.faults.fragments.hidden[abi])
 
     def _reclaim(self) -> bool:
         return self.page_cache.shrink(self.page_cache.granules // 2)

@@ -62,7 +62,7 @@ def fault_path(faults: FaultPath) -> list[str]:
     if kinds[STEPPED][1]:
         lines.append(f"{kinds[STEPPED][1]:>26,}  single steps")
     lines += [
-        f"{sum(len(arena.pages) for arena in faults.arenas.values()):>12,}  pages of fragments (4 kB)",
+        f"{sum(len(arena.pages) for arena in faults.fragments.arenas.values()):>12,}  pages of fragments (4 kB)",
         f"{len(faults.engine.originals):>12,}  patched copies of pages (4 kB)",
         "", "       sites         traps  by opcode",
     ]  # fmt: skip
