@@ -11,6 +11,7 @@ from lbw.abi.mman import PROT_EXEC, PROT_WRITE
 from lbw.cpu.contracts import PAGE
 from lbw.faults.punning import JUMP_LENGTH
 from lbw.faults.superblock import build
+from lbw.mm.page_cache import CachedFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from lbw.faults.superblock import Superblock, Translate
     from lbw.mm.address_space import AddressSpace
     from lbw.mm.frames import Frames
-    from lbw.mm.page_cache import CachedFile
 
 
 #: Bytes that may stand before a jump.
@@ -54,16 +54,17 @@ class TextCopies:
     def page(self, space: AddressSpace, address: int) -> TextPage | None:
         """Return the page at `address` if it may be patched: unchanged code of a file, not writable."""
         vma = space.vmas.find(address)
-        if vma is None or vma.shared or vma.backing is None or vma.prot & (PROT_EXEC | PROT_WRITE) != PROT_EXEC:
+        if vma is None or vma.shared or vma.prot & (PROT_EXEC | PROT_WRITE) != PROT_EXEC:
+            return None
+        file, permits = vma.backing, space.mmu.permits
+        if not isinstance(file, CachedFile) or (permits is not None and not permits(address >> 12)):
             return None
         start = address & -PAGE
         page = vma.offset + start - vma.start >> 12
-        frame = vma.backing.frame(page)
+        frame = file.frame(page)
         if frame is None or not space.mmu.shows(address, frame):
             return None
-        if space.crowded and not space.mmu.permits(address >> 12):  # type: ignore[misc]  # crowded: it is there
-            return None
-        return TextPage(start, vma.backing, page, frame)  # type: ignore[arg-type]  # private mappings are of files
+        return TextPage(start, file, page, frame)
 
     def bytes_around(self, page: TextPage) -> tuple[int, bytes]:
         """Return the original bytes of the page and of its neighbours that are in memory, and their address."""

@@ -7,7 +7,7 @@ man 2 mmap, munmap, mprotect, mremap, madvise, brk; fork's copy is in `fork`.
 
 from __future__ import annotations
 
-from lbw.abi.errno import EACCES, EEXIST, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, LinuxError
+from lbw.abi.errno import EEXIST, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, LinuxError
 from lbw.abi.mman import (
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
@@ -28,8 +28,10 @@ from lbw.abi.mman import (
 from lbw.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV
 from lbw.cpu.contracts import EXECUTE, PAGE, PF_FETCH, PF_PRESENT, PF_WRITE, READ, WRITE
 from lbw.mm.faults import SegmentationFault
+from lbw.mm.heap import brk
 from lbw.mm.hidden import HiddenPages, cover, permits, reveal
 from lbw.mm.placement import MAX_MAP_COUNT, charge, place, withheld
+from lbw.mm.protect import mprotect
 from lbw.mm.shared import SharedMemory
 from lbw.mm.user_copy import UserMemory
 from lbw.mm.vma import PAGE_MASK, Vma, round_up
@@ -232,61 +234,11 @@ class AddressSpace(UserMemory):
 
     def mprotect(self, start: int, length: int, prot: int) -> None:
         """Change the protection of whole pages.  EINVAL, ENOMEM: not all mapped, EACCES"""
-        if start & PAGE_MASK:
-            raise LinuxError(EINVAL)
-        end = start + round_up(length)
-        if end < start or end > self.abi.task_size:
-            raise LinuxError(ENOMEM)
-        if start == end:
-            return
-        if prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC):
-            raise LinuxError(EINVAL)
-        if len(self.vmas) + 2 > MAX_MAP_COUNT:
-            raise LinuxError(ENOMEM)
-        self.vmas.cut(start)
-        self.vmas.cut(end)
-        position = start
-        error = 0
-        for vma in self.vmas.between(start, end):  # Linux changes what comes before the first hole
-            if vma.start > position:
-                break
-            if prot & ~vma.max_prot:
-                error = EACCES
-                break
-            wanted = prot
-            if self.implies_exec and prot & PROT_READ:
-                wanted |= vma.max_prot & PROT_EXEC
-            if vma.prot != wanted:
-                try:
-                    self.mmu.protect(vma.start, vma.end, wanted)
-                except LinuxError:
-                    break
-                vma.prot = wanted
-            position = vma.end
-        self.vmas.rejoin(start, end)
-        if position < end:
-            raise LinuxError(error or ENOMEM)
+        mprotect(self, start, length, prot)
 
     def brk(self, address: int) -> int:
         """Set the end of the heap; return where it is then.  man 2 brk"""
-        old, new = round_up(self.brk_end), round_up(address)
-        if address < self.start_brk or new > self.abi.task_size:
-            return self.brk_end
-        if new > old:
-            grow = new - old
-            if (
-                self.vmas.overlaps(old, new + PAGE)
-                or self.total + grow > self.size_limit
-                or new - self.start_brk > self.data_limit
-                or grow > self.frames.limit * PAGE
-            ):
-                return self.brk_end
-            prot = PROT_READ | PROT_WRITE | (PROT_EXEC if self.implies_exec else 0)
-            self.add(Vma(old, new, prot, MAP_PRIVATE, None, 0, b"[heap]"))
-        elif new < old:
-            self.munmap(new, old - new)
-        self.brk_end = address
-        return address
+        return brk(self, address)
 
     def populate(self, start: int, end: int, access: int) -> None:
         """Make the pages of a range present.  LinuxError(ENOMEM): no memory; SegmentationFault"""

@@ -37,13 +37,15 @@ from lbw.cpu.contracts import (
     UNMODIFIED,
 )  # fmt: skip
 from lbw.cpu.unicorn import library as uc
+from lbw.cpu.unicorn.bases import TrueBases
 from lbw.cpu.unicorn.boot import Processor
 from lbw.cpu.unicorn.code import CodeMemory
 from lbw.cpu.unicorn.context import UnicornContext
 from lbw.cpu.unicorn.modes import CS64
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.cpu.unicorn.parking import UpperHalf
-from lbw.cpu.unicorn.vectors import TRACE_FLAG, behind_call, exception_vector, interrupt_vector, undefined_vector
+from lbw.cpu.unicorn.trap import UnicornTrap
+from lbw.cpu.unicorn.vectors import behind_call, exception_vector, interrupt_vector, undefined_vector
 from lbw.errors import EngineError
 
 TYPE_CHECKING = False
@@ -56,19 +58,7 @@ if TYPE_CHECKING:
 CODE_CACHE = 256 << 20
 
 
-class UnicornTrap:
-    """Why the processor stopped; see `lbw.cpu.contracts.Trap`."""
-
-    __slots__ = ("address", "error_code", "kind", "vector")
-
-    def __init__(self) -> None:
-        self.kind = PREEMPTED
-        self.vector = 0
-        self.error_code = 0
-        self.address = 0
-
-
-class UnicornEngine(CodeMemory):
+class UnicornEngine(CodeMemory, TrueBases):
     """One emulated processor; runs one context at a time."""
 
     capacity = 1
@@ -213,18 +203,6 @@ class UnicornEngine(CodeMemory):
             raise EngineError(f"unicorn stopped at {rip:#x} with error {error}")
         return context, trap
 
-    def step(self, context: Context) -> UnicornTrap:
-        """Run one instruction of `context` with its true bases; return the trap it ends with, #DB if all is well."""
-        assert isinstance(context, UnicornContext)
-        saved = context.flags
-        context.flags = saved | TRACE_FLAG
-        parked = context.swap_bases(context.fs_base, context.gs_base)
-        self.resume(context)
-        trap = self.wait()[1]
-        context.swap_bases(*parked)
-        context.flags = context.flags & ~TRACE_FLAG | saved & TRACE_FLAG
-        return trap
-
     def expect_interrupts(self) -> None:
         """Other threads will call `interrupt` from now on: make that exact. Not while a context runs."""
         self.processor.hooks.expect_interrupts()
@@ -306,9 +284,3 @@ class UnicornEngine(CodeMemory):
         """Shut the processor down and let guest RAM go."""
         self.loaded = self.active = self._next = None
         self.processor.close()
-
-    def show_bases(self) -> None:
-        """Keep the bases of whatever runs in the thread cell from now on, also if the processor has them itself."""
-        self.mirrored = not self.parked
-        if self.mirrored and self.loaded is not None:
-            self.upper.set_bases(self.loaded.fs_base, self.loaded.gs_base)
