@@ -5,6 +5,7 @@ from __future__ import annotations
 from lbw.abi.errno import ENOSYS, LinuxError
 from lbw.abi.i386 import I386
 from lbw.kernel import tls
+from lbw.syscalls.displays import InStruct, OutStruct
 from lbw.syscalls.parameters import Int, Pointer, Size
 from lbw.syscalls.table import own_call, syscall
 
@@ -14,8 +15,22 @@ if TYPE_CHECKING:
 
 _INT = 0xFFFF_FFFF
 
+#: Of the last word of struct user_desc: name, lowest bit, mask.
+_BITS = (
+    ("seg_32bit", 0, 1), ("contents", 1, 3), ("read_exec_only", 3, 1), ("limit_in_pages", 4, 1),
+    ("seg_not_present", 5, 1), ("useable", 6, 1),
+)  # fmt: skip
 
-@own_call(I386, "set_thread_area", Pointer("u_info"))
+
+def show_description(task: Task, address: int) -> str:
+    """Return a struct user_desc."""
+    found = tls.read_description(task.memory, address)
+    entry = -1 if found.entry == 0xFFFF_FFFF else found.entry
+    bits = ", ".join(f"{name}={found.bits >> bit & width}" for name, bit, width in _BITS)
+    return f"{{entry_number={entry}, base_addr={found.base:#x}, limit={found.limit:#08x}, {bits}}}"
+
+
+@own_call(I386, "set_thread_area", InStruct("u_info", show_description))
 def set_thread_area(task: Task, u_info: int) -> int:
     """Set one of the three TLS descriptors of the thread; entry number -1 takes a free one.
 
@@ -25,7 +40,7 @@ def set_thread_area(task: Task, u_info: int) -> int:
     return 0
 
 
-@own_call(I386, "get_thread_area", Pointer("u_info"))
+@own_call(I386, "get_thread_area", OutStruct("u_info", show_description))
 def get_thread_area(task: Task, u_info: int) -> int:
     """Tell what a TLS descriptor is.  EFAULT, EINVAL"""
     tls.get_thread_area(task, u_info)
