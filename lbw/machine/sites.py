@@ -14,7 +14,7 @@ from lbw.faults.lengths import instruction_length
 from lbw.faults.site import Site, all_sites, instruction
 from lbw.vfs.location import Location
 from lbw.vfs.opening import open_location
-from lbw.vfs.operations import path_of
+from lbw.vfs.operations import is_deleted, path_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def collect(faults: FaultPath, ctx: FsContext) -> list[SegmentSite]:
                 data = _contents(ctx, location)
                 known[location] = os.fsdecode(path_of(ctx, location)), data, Symbols(data) if data else None
             path, data, symbols = known[location]
+            if not data.startswith(site.code, site.offset):  # it was changed since
+                data, symbols = b"", None
             symbol = symbols.name(site.offset) if symbols is not None else ""
         result.append(SegmentSite(site, path, symbol, data))
     result.sort(key=lambda site: (site.path, site.offset, site.address))
@@ -113,7 +115,7 @@ def collect(faults: FaultPath, ctx: FsContext) -> list[SegmentSite]:
 
 def _contents(ctx: FsContext, location: Location) -> bytes:
     """Return what is in a file; nothing if it cannot be read any more."""
-    if location.kind != S_IFREG:
+    if location.kind != S_IFREG or is_deleted(location):
         return b""
     try:
         size = location.inode.stat().size

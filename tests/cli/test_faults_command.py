@@ -158,3 +158,15 @@ def test_sites_of_a_machine(root):
         places = [(site.path, site.offset) for site in sites]
         assert places == sorted(places)
     assert machine.sites() == []
+
+
+def test_a_file_that_is_gone_is_listed_without_symbols(debian_root, tmp_path):
+    listing = tmp_path / "listing"
+    for options in ((), ("-b", f"{tmp_path}:/mnt")):
+        script = "cp /bin/ls /mnt/program; /mnt/program / > /dev/null; rm /mnt/program"
+        outcome = lbw("faults", "-o", listing, "--overlay", "--root", debian_root, *options, "/bin/sh", "-c", script)
+        assert (outcome.status, outcome.errors) == (0, "")
+        lines = listing.read_text().splitlines()
+        first = lines.index("/mnt/program (deleted)") + 1
+        assert ": patched, 1 trap" in lines[first]
+        assert "fs:[0x28]" in lines[first + 1]
