@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--strace", action="store_const", const="-", help="trace system calls on stderr; --strace=FILE: in FILE")
     add("--strace-to", dest="strace", help=argparse.SUPPRESS)
     add("--stats", action="store_true", help="tell at the end what happened")
-    add("--strict", action="store_true", help="stop at the first unknown system call, with a register dump")
+    add("--strict", action="store_true", help="stop at the first unknown system call or instruction, with a dump")
     add("--segments", metavar="MODE", default="patch",
         help="thread-local memory: patch (default), fault (trap each time), base (no fault path)")  # fmt: skip
     add("--hostname", metavar="NAME", help="host name of the guest (default: lbw)")

@@ -72,8 +72,9 @@ class Machine:
 
         `root`: a directory with a Linux system in it; None: the default Debian root, built if there is none. "/" on a
         Linux host implies `overlay`, which throws all changes away. `memory`: bytes of guest memory. `strace`: a host
-        file that gets the trace of system calls, "-" for standard error. `strict`: an unknown system call ends the
-        run. `segments`: how programs reach thread-local memory: "patch", "fault" or "base" (docs/fault-path.md).
+        file that gets the trace of system calls, "-" for standard error. `strict`: an unknown system call or
+        instruction ends the run. `segments`: how programs reach thread-local memory: "patch", "fault" or "base"
+        (docs/fault-path.md).
 
         RootError, UsageError, HostError, EngineError
         """
