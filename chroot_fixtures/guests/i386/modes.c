@@ -131,19 +131,19 @@ int main(void)
 		pid >> 16 & 255);
 	other(code);
 	show("tkill", 2);
-	/* poll(NULL, 0, 200) by syscall and by int 0x80, interrupted, in 64-bit code; then pause */
-	alarm_in(SA_RESTART, 30);
-	other("b807000000 31ff 31f6 bac8000000 0f05 4889042500080030");
+	/* poll(NULL, 0, 5000) by syscall and by int 0x80, interrupted, in 64-bit code; then pause */
+	alarm_in(SA_RESTART, 150);
+	other("b807000000 31ff 31f6 ba88130000 0f05 4889042500080030");
 	show("poll", 1);
-	alarm_in(SA_RESTART, 30);
-	other("b8a8000000 31db 31c9 bac8000000 cd80 4889042500080030");
+	alarm_in(SA_RESTART, 150);
+	other("b8a8000000 31db 31c9 ba88130000 cd80 4889042500080030");
 	show("poll", 1);
 	/* a read that starts again */
 	int ends[2];
 	pipe(ends);
-	alarm_in(SA_RESTART, 30);
+	alarm_in(SA_RESTART, 150);
 	if (!fork()) {
-		usleep(100000);
+		usleep(500000);
 		write(ends[1], "x", 1);
 		_exit(0);
 	}
@@ -151,9 +151,9 @@ int main(void)
 	other(code);
 	show("read", 1);
 	wait(NULL);
-	alarm_in(SA_RESTART, 30);
+	alarm_in(SA_RESTART, 150);
 	if (!fork()) {
-		usleep(100000);
+		usleep(500000);
 		write(ends[1], "x", 1);
 		_exit(0);
 	}
@@ -192,21 +192,21 @@ int main(void)
 	SLOT(0) = SLOT(1) = 0;
 	other(code);
 	show("tkill", 2);
-	/* poll(NULL, 0, 200) by int 0x80, interrupted, in both modes */
-	alarm_in(SA_RESTART, 30);
+	/* poll(NULL, 0, 5000) by int 0x80, interrupted, in both modes */
+	alarm_in(SA_RESTART, 150);
 	SLOT(0) = 0;
-	other("b8a8000000 31db 31c9 bac8000000 cd80 a300080030");
+	other("b8a8000000 31db 31c9 ba88130000 cd80 a300080030");
 	show("poll", 1);
-	alarm_in(SA_RESTART, 30);
+	alarm_in(SA_RESTART, 150);
 	result = 168;
-	asm volatile("int $0x80" : "+a"(result) : "b"(0), "c"(0), "d"(200) : "memory");
+	asm volatile("int $0x80" : "+a"(result) : "b"(0), "c"(0), "d"(5000) : "memory");
 	printf("poll %lld\n", (long long)result);
 	int ends[2];
 	pipe(ends);
 	for (int flags = 0; flags < 2; flags++) {
-		alarm_in(flags ? SA_RESTART : 0, 30);
+		alarm_in(flags ? SA_RESTART : 0, 150);
 		if (!fork()) {
-			usleep(100000);
+			usleep(500000);
 			write(ends[1], "x", 1);
 			_exit(0);
 		}
