@@ -102,6 +102,8 @@ def processor_fault(task: Task, trap: Trap) -> None:
         vector = load_trapped(task, error_code)
         if vector < 0:
             return
+        if vector == DB:
+            trap.error_code, error_code = SINGLE_STEP, 0
     if vector == GP and not error_code and _is_stack_access(task):
         vector = SS
     info = exception_info(task, vector, trap.error_code)

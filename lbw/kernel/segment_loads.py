@@ -8,7 +8,7 @@ move from a register, is decoded without capstone, whose import takes longer tha
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
-from lbw.cpu.contracts import ALL, GP, NP, RIP, RSP
+from lbw.cpu.contracts import ALL, DB, GP, NP, RIP, RSP
 from lbw.kernel.segment_descriptors import PRESENT, SYSTEM_OFF
 from lbw.kernel.tls import DS, ES, FIRST, FS, GS, LAST, LOCAL, SS, descriptor_of, load
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lbw.kernel.task import Task
 
 _LOW = 0xFFFF_FFFF
+_TRACE_FLAG = 0x100
 _WORD = (1 << 64) - 1
 
 #: Opcodes that take a selector from the stack, or from behind a pointer in memory.
@@ -37,7 +38,7 @@ def load_trapped(task: Task, error_code: int) -> int:
     try:
         code = _code(task, context.registers[RIP])
         if _load(task, code, context.bits):
-            return -1
+            return DB if context.flags & _TRACE_FLAG else -1
     except (LinuxError, IndexError, StopIteration):  # nothing there, or nothing that can be decoded
         return GP
     access = descriptor_of(task, error_code) >> 32

@@ -31,6 +31,7 @@ PROGRAMS = {
     "threads, dynamic": ("threads.c", "-m32"),
     "threads, static-pie": ("threads.c", "-m32", "-static-pie"),
     "threads, no-pie": ("threads.c", "-m32", "-no-pie"),
+    "stepping": ("stepping.c", "-m32", "-static", "-no-pie", "-O0"),
     "restorer": ("restorer.c", "-m32", "-static"),
     "exceptions": ("exceptions.cc", "-m32"),
     "exceptions, static": ("exceptions.cc", "-m32", "-static"),
