@@ -95,8 +95,10 @@ class FaultPath:
             context.modified = ALL
         return site
 
-    def leave(self, context: Context, space: AddressSpace, bits: int) -> None:
+    def leave(self, context: Context, space: AddressSpace, bits: int) -> bool:
         """Bring a context whose RIP is in a fragment to where the guest is: at the site, behind it, or at its target.
+
+        True: the instruction is done.
 
         What had been done before the instruction took effect is undone, what was left to do after it is done.
         """
@@ -105,13 +107,13 @@ class FaultPath:
         found = self.fragments.find(rip, bits)
         if found is not None:
             if covered(space, rip):
-                return
+                return False
             site, offset = found
             place = site.locate(offset)
         else:
             place = space.rewritten.find(rip) if space.rewritten is not None else None
         if place is None:
-            return  # no fragment runs into the middle of an instruction: the program has jumped there
+            return False  # no fragment runs into the middle of an instruction: the program has jumped there
         recovery, address, length = place
         cell = self.engine.cell
         mask = (1 << bits) - 1
@@ -126,6 +128,7 @@ class FaultPath:
         else:
             registers[RIP] = cell[TARGET >> 3] & mask
         context.modified = ALL
+        return recovery.resume != SITE
 
     def stepped(self, context: Context, bits: int) -> bool:
         """Tell whether a context that steps through a fragment has done the site's instruction, or a later one."""

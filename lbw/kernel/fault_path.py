@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
-from lbw.cpu.contracts import DB, FAULT, GP, PAGE_FAULT, PF_FETCH, PREEMPTED, RIP, UD
+from lbw.cpu.contracts import DB, FAULT, GP, PAGE_FAULT, PF_FETCH, PREEMPTED, RIP, SINGLE_STEP, UD
 from lbw.mm.faults import SegmentationFault
 from lbw.mm.hidden import covered
 
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 _TRACE_FLAG = 0x100
 
 
-def leave_fragment(task: Task) -> None:
+def leave_fragment(task: Task, trap: Trap) -> None:
     """Bring a task whose RIP is in a page of fragments to where its program is."""
     faults = task.kernel.faults
-    if faults is not None:
-        faults.leave(task.context, task.memory, bits(task))
+    if faults is None or not faults.leave(task.context, task.memory, bits(task)):
+        return
+    if trap.kind == PREEMPTED and task.context.flags & _TRACE_FLAG:  # the step over the rest, which is not run, is due
+        from lbw.kernel.fault_signals import processor_fault
+
+        trap.kind, trap.vector, trap.error_code = FAULT, DB, SINGLE_STEP
+        processor_fault(task, trap)
 
 
 def bits(task: Task) -> int:

@@ -121,7 +121,7 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                     counters.page_faults += 1
                     inside = context.registers[RIP] >> 12 in fragments
                     if inside:
-                        leave_fragment(task)
+                        leave_fragment(task, trap)
                     try:
                         memory_fault(trap.address, trap.error_code)
                     except SegmentationFault as fault:
@@ -135,7 +135,7 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                 elif kind == PREEMPTED:
                     counters.preemptions += 1
                     if context.registers[RIP] >> 12 in fragments:
-                        leave_fragment(task)
+                        leave_fragment(task, trap)
                     kernel.tick()
                     if kernel.stopping:
                         return
