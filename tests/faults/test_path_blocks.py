@@ -1,0 +1,40 @@
+"""Generated functions, run plainly, in single steps and with signals, natively and in the three modes of `--segments`.
+
+`pytest tests/fuzz tests/faults/test_path_blocks.py --fuzz-examples N` for more of them.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+from block_program import Generator
+
+from lbw import PIPE, STDOUT, Machine
+
+HARNESS = Path(__file__).parents[2] / "chroot_fixtures" / "guests" / "faults" / "blocks" / "harness.c"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    examples = metafunc.config.getoption("--fuzz-examples", 0)
+    seeds = [random.randrange(1 << 32) for _ in range(examples)] if examples else [1, 2, 3]
+    metafunc.parametrize("seed", seeds)
+
+
+def test_generated_functions_do_what_they_do_natively(seed, tmp_path):
+    root = tmp_path / "root"
+    for directory in ("tmp", "proc", "dev"):
+        (root / directory).mkdir(parents=True)
+    source, program = tmp_path / "blocks.s", root / "program"
+    source.write_text(Generator(seed).program(25))
+    subprocess.run(["gcc", "-O1", "-static", "-no-pie", "-o", program, HARNESS, source], check=True)
+    native = subprocess.run([program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    assert native.returncode == 0, native.stdout
+    for segments in ("patch", "fault", "base"):
+        with Machine(root, segments=segments) as machine:
+            result = machine.run(["/program"], stdout=PIPE, stderr=STDOUT)
+        assert result.stdout is not None
+        assert result.stdout.decode() == native.stdout, segments
+        assert result.status == 0
