@@ -119,6 +119,11 @@ class Fragments:
             if self._stale > STALE:
                 self.reuse()
 
+    def close(self) -> None:
+        """Let go of everything: nothing runs any more."""
+        for arena in self.arenas.values():
+            arena.forget = lambda page, frame: None
+
     def reuse(self) -> None:
         """Let the processor forget all code, and use the room of what was given up."""
         self._stale = 0

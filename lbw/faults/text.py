@@ -142,6 +142,12 @@ class TextCopies:
             file.forgotten = lambda: self._forget(file)
         self._followed[file].append(gone)
 
+    def close(self) -> None:
+        """Let go of all files: nothing runs any more."""
+        for file in self._followed:
+            file.forgotten = lambda: None
+        self._followed.clear()
+
     def _forget(self, file: CachedFile) -> None:
         frames = self._frames
         for gone in self._followed.pop(file, ()):

@@ -54,5 +54,6 @@ class Board:
     def close(self) -> None:
         """Give the memory back to the host."""
         self.templates.close()
+        self.faults.close()
         self.engine.close()
         self.ram.close()

@@ -279,6 +279,7 @@ class AddressSpace(UserMemory):
         self.users -= 1
         if self.users == 0:
             vmas, self.vmas = self.vmas, VmaList()
+            self.mmu.permits = None
             self.mmu.release()
             for vma in vmas:
                 vma.drop()

@@ -283,4 +283,5 @@ class UnicornEngine(CodeMemory, TrueBases):
     def close(self) -> None:
         """Shut the processor down and let guest RAM go."""
         self.loaded = self.active = self._next = None
+        self.upper.close()
         self.processor.close()

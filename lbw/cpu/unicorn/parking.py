@@ -57,6 +57,10 @@ class UpperHalf:
             table = words[at] & FRAME
         return (table >> 3) + (address >> 12 & 511)
 
+    def close(self) -> None:
+        """Let go of the cell, which is guest memory."""
+        self.words.release()
+
     def set_bases(self, fs: int, gs: int) -> None:
         """Write the bases of the task that runs next into the thread cell."""
         cell = self.words
