@@ -29,6 +29,10 @@ _PREFIXES_32 = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65))
 _PREFIXES_64 = _PREFIXES_32 | frozenset(range(0x40, 0x50))
 
 
+#: Bytes of the neighbouring pages that are searched for branches into a site.
+NEIGHBOURS = 160
+
+
 class TextPage:
     """A page of code that may be patched, in one address space."""
 
@@ -67,15 +71,20 @@ class TextCopies:
         return TextPage(start, file, page, frame)
 
     def bytes_around(self, page: TextPage) -> tuple[int, bytes]:
-        """Return the original bytes of the page and of its neighbours that are in memory, and their address."""
-        number = page.key[1]
-        view = self._frames.view
-        first = max(number - 1, 0)
-        run = page.file.cached_run(first, number + 2 - first)
-        parts = [bytes(view[frame : frame + PAGE]) for frame in run if frame]
-        if number and not run[0]:
-            first = number
-        return page.address + (first - number) * PAGE, b"".join(parts)
+        """Return the original bytes of the page, and as much of its neighbours as short branches reach; their address.
+
+        Neighbours that are not in memory are left out.
+        """
+        number, view = page.key[1], self._frames.view
+        before, behind = page.file.cached_run(number - 1, 1) if number else [0], page.file.cached_run(number + 1, 1)
+        parts = [view[page.original : page.original + PAGE]]
+        start = page.address
+        if before and before[0]:
+            parts.insert(0, view[before[0] + PAGE - NEIGHBOURS : before[0] + PAGE])
+            start -= NEIGHBOURS
+        if behind and behind[0]:
+            parts.append(view[behind[0] : behind[0] + NEIGHBOURS])
+        return start, b"".join(parts)
 
     def superblock(self, page: TextPage, site: Site, translate: Translate) -> Superblock:
         """Return the superblock of a site in the page."""
