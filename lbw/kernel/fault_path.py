@@ -23,11 +23,13 @@ def leave_fragment(task: Task, trap: Trap) -> None:
     faults = task.kernel.faults
     if faults is None or not faults.leave(task.context, task.memory, bits(task)):
         return
-    if trap.kind == PREEMPTED and task.context.flags & _TRACE_FLAG:  # the step over the rest, which is not run, is due
+    if task.context.flags & _TRACE_FLAG:  # the step over the rest, which is not run, is due
         from lbw.kernel.fault_signals import processor_fault
 
+        met = trap.kind, trap.vector, trap.error_code  # preemption, or a fault of the fetch behind the site
         trap.kind, trap.vector, trap.error_code = FAULT, DB, SINGLE_STEP
         processor_fault(task, trap)
+        trap.kind, trap.vector, trap.error_code = met
 
 
 def bits(task: Task) -> int:
