@@ -6,6 +6,7 @@ does otherwise than a processor, with its true bases too; so they are compared w
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 from pathlib import Path
@@ -20,8 +21,8 @@ HARNESS = Path(__file__).parents[2] / "chroot_fixtures" / "guests" / "faults" / 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     examples = metafunc.config.getoption("--fuzz-examples", 0)
-    seeds = [random.randrange(1 << 32) for _ in range(examples)] if examples else [1, 2, 3]
-    metafunc.parametrize("seed", seeds)
+    draw = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID"))  # all workers must draw the same
+    metafunc.parametrize("seed", [draw.randrange(1 << 32) for _ in range(examples)] if examples else [1, 2, 3])
 
 
 def test_generated_functions_do_what_they_do_natively(request, seed, tmp_path):
