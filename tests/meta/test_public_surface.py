@@ -11,8 +11,8 @@ import pytest
 
 import lbw
 
-NAMES = {"Machine", "Result", "Bind", "SegmentSite", "PIPE", "DEVNULL", "STDOUT", "LbwError", "rewrite_elf", "RewriteResult",
-         "__version__"}  # fmt: skip
+NAMES = {"Machine", "Result", "Bind", "SegmentSite", "PIPE", "DEVNULL", "STDOUT", "LbwError", "rewrite_elf",
+         "RewriteResult", "__version__"}  # fmt: skip
 CLASSES = [name for name in sorted(NAMES) if inspect.isclass(getattr(lbw, name))]
 
 
