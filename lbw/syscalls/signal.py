@@ -99,21 +99,26 @@ def exchange_action(task: Task, signum: int, new: Action | None) -> Action:
     return old
 
 
+def change_blocked(task: Task, how: int, mask: int, kept: int = 0) -> None:
+    """Change the thread's mask as `how` says; SIG_SETMASK leaves the signals of the mask `kept` alone.  EINVAL"""
+    old = task.signals.blocked
+    if how == SIG_BLOCK:
+        set_blocked(task, old | mask)
+    elif how == SIG_UNBLOCK:
+        set_blocked(task, old & ~mask)
+    elif how == SIG_SETMASK:
+        set_blocked(task, old & kept | mask)
+    else:
+        raise LinuxError(EINVAL)
+
+
 @syscall("rt_sigprocmask", Choice("how", HOW), SigSet("set"), OutSigSet("oldset"), Size("sigsetsize"))
 def rt_sigprocmask(task: Task, how: int, set: int, oldset: int, sigsetsize: int) -> int:
     """Get and change the thread's mask; SIGKILL and SIGSTOP in it are ignored.  man 2 sigprocmask"""
     _check_size(sigsetsize)
     old = task.signals.blocked
     if set:
-        (mask,) = task.memory.load(set, SIGSET)
-        if how == SIG_BLOCK:
-            set_blocked(task, old | mask)
-        elif how == SIG_UNBLOCK:
-            set_blocked(task, old & ~mask)
-        elif how == SIG_SETMASK:
-            set_blocked(task, mask)
-        else:
-            raise LinuxError(EINVAL)
+        change_blocked(task, how, task.memory.load(set, SIGSET)[0])
     if oldset:
         task.memory.store(oldset, SIGSET, old)
     return 0

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from struct import Struct
 
-from lbw.abi.errno import EINVAL, LinuxError
 from lbw.abi.i386 import I386
-from lbw.abi.signal import SA_NODEFER, SA_RESETHAND, SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_SETMASK, SIG_UNBLOCK
+from lbw.abi.signal import SA_NODEFER, SA_RESETHAND, SIG_DFL, SIG_IGN
 from lbw.kernel.signal_send import set_blocked, set_temporary_mask
 from lbw.signals.actions import Action
 from lbw.signals.sigset import UNBLOCKABLE
 from lbw.syscalls.displays import InStruct, OutStruct
 from lbw.syscalls.formats import show_sigset
 from lbw.syscalls.parameters import Choice, Hex, Int, Pointer, Signal, UInt, signed
-from lbw.syscalls.signal import HOW, KNOWN_FLAGS, exchange_action, pending_mask, wait_for_signal
+from lbw.syscalls.signal import HOW, KNOWN_FLAGS, change_blocked, exchange_action, pending_mask, wait_for_signal
 from lbw.syscalls.signal_displays import show_action
 from lbw.syscalls.table import NO_HANDLER, own_call
 
@@ -90,15 +89,7 @@ def sigprocmask(task: Task, how: int, address: int, oldset: int) -> int:
     """Get and change the thread's mask of the first 32 signals; the others stay.  man 2 sigprocmask"""
     old = task.signals.blocked
     if address:
-        (mask,) = task.memory.load(address, SIGSET)
-        if how == SIG_BLOCK:
-            set_blocked(task, old | mask)
-        elif how == SIG_UNBLOCK:
-            set_blocked(task, old & ~mask)
-        elif how == SIG_SETMASK:
-            set_blocked(task, old & ~LOW | mask)
-        else:
-            raise LinuxError(EINVAL)
+        change_blocked(task, how, task.memory.load(address, SIGSET)[0], ~LOW)
     if oldset:
         task.memory.store(oldset, SIGSET, old & LOW)
     return 0
