@@ -5,11 +5,12 @@ from __future__ import annotations
 from struct import pack
 
 import pytest
+from engine_runs import next_trap
 
 from lbw.abi.cpuid import BRAND, FEATURE_NAMES, MAX_LEAF, SIGNATURE, VENDOR, Identity
 from lbw.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE
 from lbw.abi.x86_64 import X86_64
-from lbw.cpu.contracts import ALL, FAULT, PAGE_FAULT, RAX, RBX, RDX, SYSCALL, UD
+from lbw.cpu.contracts import ALL, FAULT, RAX, RBX, RDX, SYSCALL, UD
 from lbw.cpu.unicorn.engine import UnicornEngine
 from lbw.host.memory import Ram
 from lbw.mm.address_space import AddressSpace
@@ -35,12 +36,7 @@ class Processor:
         self.context.reset(CODE, 0)
         self.context.registers[RAX] = rax
         self.context.modified = ALL
-        while True:
-            self.engine.resume(self.context)
-            _, trap = self.engine.wait()
-            if trap.kind != PAGE_FAULT:
-                return trap
-            self.space.fault(trap.address, trap.error_code)
+        return next_trap(self.engine, self.context, self.space)
 
     def has(self, code: str) -> bool:
         trap = self.run(code)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from engine_runs import next_trap
 
 from lbw.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE
-from lbw.cpu.contracts import FAULT, INTERRUPT_32, INTERRUPT_64, PAGE_FAULT, RAX, RBX, RCX, RESULT, RIP, RSP
+from lbw.cpu.contracts import FAULT, INTERRUPT_32, INTERRUPT_64, RAX, RBX, RCX, RESULT, RIP, RSP
 from lbw.cpu.unicorn.modes import DS, FS, GS, USER32_CS, USER_CS, USER_DS
 
 CODE, DATA = 0x40_0000, 0x60_0000
@@ -23,12 +24,7 @@ class Guest:
         self.context.reset(at, DATA + 0x3000, bits)
 
     def trap(self):
-        while True:
-            self.engine.resume(self.context)
-            _, trap = self.engine.wait()
-            if trap.kind != PAGE_FAULT:
-                return trap
-            self.space.fault(trap.address, trap.error_code)
+        return next_trap(self.engine, self.context, self.space)
 
     def __getitem__(self, number: int) -> int:
         return self.context.registers[number]
