@@ -15,7 +15,8 @@ What cannot be seen: indirect jumps (a table, a register) and branches from code
 
 from __future__ import annotations
 
-from lbw.faults.lengths import LEGACY_PREFIXES, LONGEST, instruction_length
+from lbw.abi.x86 import LEGACY_PREFIXES, LONGEST
+from lbw.faults.lengths import instruction_length
 
 #: rel32 branches from farther away than this are not looked for: two pages.
 REACH = 8192

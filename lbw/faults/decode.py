@@ -13,6 +13,7 @@ What this module says is checked once more by a disassembler (`disassembler.py`)
 
 from __future__ import annotations
 
+from lbw.abi.x86 import LONGEST
 from lbw.faults.opcodes import (
     BYTE,
     GROUPS,
@@ -30,9 +31,6 @@ from lbw.faults.opcodes import (
 #: Instruction.addressing: by ModRM at the mode's own address size, relative to RIP, at a smaller address size,
 #: an absolute address in the instruction, or an implied register.
 PLAIN, RELATIVE, NARROW, ABSOLUTE, IMPLICIT = range(5)
-
-#: Bytes of the longest instruction.
-LONGEST = 15
 
 #: Registers that 16-bit addresses are made of, by ModRM.rm: BX BP SI DI.
 _NARROW_REGISTERS = ((3, 6), (3, 7), (5, 6), (5, 7), (6, None), (7, None), (5, None), (3, None))

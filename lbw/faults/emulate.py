@@ -8,8 +8,8 @@ Emulation is exact about what the Intel SDM defines; flags that it leaves undefi
 
 from __future__ import annotations
 
-from lbw.abi.errno import LinuxError
 from lbw.cpu.contracts import ALL, RIP
+from lbw.faults.instruction import instruction_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     #: Makes the action for a decoded instruction; None: not this form.
     Maker = Callable[[CsInsn, int], Action | None]
 
-#: An instruction has at most so many bytes.
-LONGEST = 15
 #: So many instructions are remembered.
 REMEMBERED = 4096
 
@@ -64,17 +62,6 @@ def emulate(context: Context, memory: UserMemory, bits: int) -> bool:
     context.registers[RIP] = rip if bits == 64 else rip & 0xFFFF_FFFF
     context.modified = ALL
     return True
-
-
-def instruction_bytes(memory: UserMemory, address: int) -> bytes:
-    """Return what is readable of the 15 bytes at `address`."""
-    try:
-        return memory.read(address, LONGEST)
-    except LinuxError:
-        try:
-            return memory.read(address, min(LONGEST, 4096 - (address & 4095)))
-        except LinuxError:
-            return b""
 
 
 def _understand(code: bytes, bits: int) -> tuple[Action, int] | None:

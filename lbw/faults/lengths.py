@@ -6,13 +6,10 @@ to load. Opcodes that are not defined have length 0, as has an instruction that 
 
 from __future__ import annotations
 
+from lbw.abi.x86 import LONGEST
+
 #: What follows an opcode: ModRM, immediates of 1, 2 and operand-size bytes, and things of their own.
 _MODRM, _BYTE, _WORD, _FULL, _QUAD, _MOFFS, _REL, _PREFIX, _BAD = 1, 2, 4, 8, 16, 32, 64, 128, 256
-
-#: Longer ones are #GP.
-LONGEST = 15
-
-LEGACY_PREFIXES = frozenset(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
 
 
 def _table(spec: dict[int, str]) -> list[int]:
@@ -54,16 +51,6 @@ def instruction_length(code: bytes, start: int, bits: int) -> int:
     except IndexError:
         return 0
     return length if length <= LONGEST and start + length <= len(code) else 0
-
-
-def opcode_offset(code: bytes, start: int, bits: int) -> int:
-    """Return where the opcode of the instruction at code[start] is: behind the prefixes."""
-    at = start
-    while at < len(code) and code[at] in LEGACY_PREFIXES:
-        at += 1
-    while bits == 64 and at < len(code) and code[at] >> 4 == 4:
-        at += 1
-    return at
 
 
 def _length(code: bytes, start: int, bits: int) -> int:

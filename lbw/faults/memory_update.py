@@ -6,7 +6,7 @@ nothing is mapped. Who looks at the error code of a fault (garbage collectors do
 
 from __future__ import annotations
 
-_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
+from lbw.abi.x86 import LEGACY_PREFIXES
 
 #: Opcode -> the values of ModRM's middle field that update; Intel SDM vol. 2, appendix A.
 _ALL = frozenset(range(8))
@@ -30,7 +30,7 @@ _TWO_BYTES = {
 def updates_memory(code: bytes, bits: int) -> bool:
     """Tell whether the instruction that `code` begins with reads and writes one operand in memory."""
     at = 0
-    while at < len(code) and code[at] in _PREFIXES:
+    while at < len(code) and code[at] in LEGACY_PREFIXES:
         at += 1
     if bits == 64 and at < len(code) and code[at] & 0xF0 == 0x40:
         at += 1

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
 from lbw.abi.thread_cell import TARGET
+from lbw.abi.x86 import LEGACY_PREFIXES, REX_PREFIXES
 from lbw.cpu.contracts import ALL, PAGE, RIP
 from lbw.faults.branches import targets_inside
 from lbw.faults.fragments import Fragments
+from lbw.faults.instruction import instruction_bytes
 from lbw.faults.punning import JUMP_LENGTH, jump, windows
 from lbw.faults.site import PATCHED, PUNNED, Site
 from lbw.faults.template import BEHIND, SITE
@@ -35,11 +37,8 @@ PATCH, FAULT, BASE = "patch", "fault", "base"
 #: make ever new ones.
 REMEMBERED = 8192
 
-#: An instruction has at most so many bytes.
-LONGEST = 15
-
 _SEGMENT_OVERRIDES = frozenset((0x64, 0x65))
-_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
+_PREFIXES = LEGACY_PREFIXES | REX_PREFIXES
 
 
 def has_override(code: bytes) -> bool:
@@ -80,7 +79,7 @@ class FaultPath:
         """
         registers = context.registers
         rip = registers[RIP]
-        code = fetch(space, rip)
+        code = instruction_bytes(space, rip)
         site = self.sites.get((rip, code, bits))
         if site is None:
             if not has_override(code):
@@ -98,9 +97,8 @@ class FaultPath:
     def leave(self, context: Context, space: AddressSpace, bits: int) -> bool:
         """Bring a context whose RIP is in a fragment to where the guest is: at the site, behind it, or at its target.
 
-        True: the instruction is done.
-
         What had been done before the instruction took effect is undone, what was left to do after it is done.
+        True: the instruction is done.
         """
         registers = context.registers
         rip = registers[RIP]
@@ -191,20 +189,19 @@ class FaultPath:
             site.reason = "a punned jump uses its bytes"
             return False
         inside = targets_inside(original, start, address, min(length, kept + JUMP_LENGTH), site.bits)
-        prefix = site.code[:kept]
         following = text.following(page, address + length)
         block = text.superblock(page, site, self._templates.get)
         for padding, low, high in windows(address + kept, length - kept, following, site.bits):
-            data = prefix + jump(address + kept, length - kept, padding, low)
-            if any(target < address + len(data) for target in inside):
+            used = kept + len(padding) + JUMP_LENGTH
+            end = address + min(used, length)
+            if any(target < end for target in inside):
                 continue
             if self.fragments.make_near(space, site, low, high, block):
                 break
         else:
             site.reason = "a branch leads into it" if inside else "no place where a jump could lead"
             return False
-        data = prefix + jump(address + kept, length - kept, padding, site.fragment)
-        used = kept + len(padding) + JUMP_LENGTH
+        data = site.code[:kept] + jump(address + kept, length - kept, padding, site.fragment)
         try:
             text.write(space, page, address, data, used)
         except LinuxError:
@@ -240,15 +237,3 @@ class FaultPath:
         self.patched.pop((site.address, page.file, page.key[1]), None)
         self.forgotten += 1
         self.fragments.drop(site)
-
-
-def fetch(space: AddressSpace, address: int) -> bytes:
-    """Return up to 15 bytes of code at `address`, fewer where the next page is not readable."""
-    try:
-        return space.read(address, LONGEST)
-    except LinuxError:
-        pass
-    try:
-        return space.read(address, min(LONGEST, PAGE - address % PAGE))
-    except LinuxError:
-        return b""

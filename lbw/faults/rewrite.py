@@ -51,7 +51,6 @@ ENTERED = "a branch may lead into it"
 UNPROVEN = "not proven to be code"
 CHANGES = "its bytes may change before it runs"
 OWN_ADDRESS = "its fragment depends on where it is loaded"
-TRAPS_ITSELF = "a system call, which traps by itself"
 
 _PT_INTERP = 3
 _IRELATIVE = {64: 37, 32: 42}

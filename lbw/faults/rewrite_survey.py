@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from lbw.faults.lengths import LEGACY_PREFIXES, instruction_length
+from lbw.abi.x86 import LEGACY_PREFIXES
+from lbw.faults.lengths import instruction_length
 from lbw.faults.rewrite_functions import Functions
 
 TYPE_CHECKING = False

@@ -59,7 +59,7 @@ class Site:
         assert self.template is not None
         if self.block is not None:
             return self.block.locate(offset)
-        recovery = self.template.recover(offset, self.far)
+        recovery = self.template.recover(offset)
         return None if recovery is None else (recovery, self.address, len(self.code))
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from lbw.cpu.contracts import RBP, RIP, RSP
 from lbw.faults.disassembler import disassembler
-from lbw.faults.emulate import instruction_bytes
 from lbw.faults.emulate_operands import MEMORY, address, register_name
+from lbw.faults.instruction import instruction_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from lbw.faults.lengths import LEGACY_PREFIXES, instruction_length
+from lbw.abi.x86 import LEGACY_PREFIXES
+from lbw.faults.lengths import instruction_length
 from lbw.faults.template import SITE, Recovery
 
 TYPE_CHECKING = False

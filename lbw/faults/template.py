@@ -93,7 +93,7 @@ class Template:
             return code
         return code + b"\xff\x25\0\0\0\0" + (site + self.length).to_bytes(8, "little")
 
-    def recover(self, offset: int, far: bool = False) -> Recovery:
+    def recover(self, offset: int) -> Recovery:
         """Return how to recover when RIP is `offset` bytes into the fragment.
 
         Where no instruction begins (a program that jumped there itself), that of the instruction around it holds.
@@ -106,7 +106,7 @@ class Template:
         except KeyError:
             return recoveries[max(start for start in recoveries if start <= max(offset, 0))]
 
-    def boundaries(self, far: bool = False) -> list[int]:
+    def boundaries(self) -> list[int]:
         """Return the offsets of all instructions of the fragment."""
         return [*self._raw[8 : 8 + 2 * self._raw[3] : 2]]
 

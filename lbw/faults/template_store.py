@@ -17,7 +17,7 @@ import os
 from binascii import crc32, hexlify, unhexlify
 
 from lbw.abi.thread_cell import CELL_DISPLACEMENT, FS_BASE, FS_NEGATIVE, GS_BASE, GS_NEGATIVE, SAVE_0, SAVE_1, TARGET
-from lbw.faults.decode import LONGEST
+from lbw.abi.x86 import LONGEST
 from lbw.faults.template import Template
 from lbw.faults.translate import translate
 

@@ -8,6 +8,7 @@ jump to (`lbw.mm.hidden`). Everything else, reads by the kernel included, sees t
 from __future__ import annotations
 
 from lbw.abi.mman import PROT_EXEC, PROT_WRITE
+from lbw.abi.x86 import REX_PREFIXES
 from lbw.cpu.contracts import PAGE
 from lbw.faults.punning import JUMP_LENGTH
 from lbw.faults.superblock import build
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Bytes that may stand before a jump.
 _PREFIXES_32 = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65))
-_PREFIXES_64 = _PREFIXES_32 | frozenset(range(0x40, 0x50))
+_PREFIXES_64 = _PREFIXES_32 | REX_PREFIXES
 
 
 #: Bytes of the neighbouring pages that are searched for branches into a site.

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
-from lbw.cpu.contracts import DB, FAULT, GP, PAGE_FAULT, PF_FETCH, PREEMPTED, RIP, SINGLE_STEP, UD
+from lbw.abi.x86 import TRACE_FLAG
+from lbw.cpu.contracts import DB, FAULT, GP, PAGE_FAULT, PF_FETCH, PREEMPTED, RIP, SINGLE_STEP
 from lbw.mm.faults import SegmentationFault
 from lbw.mm.hidden import covered
 
@@ -15,26 +16,19 @@ if TYPE_CHECKING:
     from lbw.cpu.contracts import Trap
     from lbw.kernel.task import Task
 
-_TRACE_FLAG = 0x100
-
 
 def leave_fragment(task: Task, trap: Trap) -> None:
     """Bring a task whose RIP is in a page of fragments to where its program is."""
     faults = task.kernel.faults
-    if faults is None or not faults.leave(task.context, task.memory, bits(task)):
+    if faults is None or not faults.leave(task.context, task.memory, task.context.bits):
         return
-    if task.context.flags & _TRACE_FLAG:  # the step over the rest, which is not run, is due
+    if task.context.flags & TRACE_FLAG:  # the step over the rest, which is not run, is due
         from lbw.kernel.fault_signals import processor_fault
 
         met = trap.kind, trap.vector, trap.error_code  # preemption, or a fault of the fetch behind the site
         trap.kind, trap.vector, trap.error_code = FAULT, DB, SINGLE_STEP
         processor_fault(task, trap)
         trap.kind, trap.vector, trap.error_code = met
-
-
-def bits(task: Task) -> int:
-    """Return the mode of the code that the task runs, 64 or 32."""
-    return task.context.bits
 
 
 def fault_is_ours(task: Task, trap: Trap) -> bool:
@@ -45,10 +39,10 @@ def fault_is_ours(task: Task, trap: Trap) -> bool:
     vector = trap.vector
     rip = task.context.registers[RIP]
     if rip >> 12 in task.memory.fragments and not covered(task.memory, rip):
-        if vector == DB and not faults.stepped(task.context, bits(task)):
+        if vector == DB and not faults.stepped(task.context, task.context.bits):
             return True  # a program that steps itself: it sees the step when the whole instruction is done
-        faults.leave(task.context, task.memory, bits(task))
-    elif vector == GP and faults.parked and bits(task) == 64:
+        faults.leave(task.context, task.memory, task.context.bits)
+    elif vector == GP and faults.parked and task.context.bits == 64:
         return _segment_access(task, trap)
     return False
 
@@ -59,7 +53,7 @@ def page_fault_is_ours(task: Task, trap: Trap) -> bool:
     Nearly all lie in the window where the bases are parked; an offset of more than 64 MB leads out of it.
     """
     faults = task.kernel.faults
-    if faults is None or not faults.parked or trap.error_code & PF_FETCH or bits(task) != 32:
+    if faults is None or not faults.parked or trap.error_code & PF_FETCH or task.context.bits != 32:
         return False
     if _segment_access(task, trap):
         return True
@@ -75,7 +69,7 @@ def _segment_access(task: Task, trap: Trap) -> bool:
     """Lead the task on behind a site. False: the program must be told of `trap`, which may be another one by now."""
     faults = task.kernel.faults
     assert faults is not None
-    site = faults.trapped(task.context, task.memory, bits(task))
+    site = faults.trapped(task.context, task.memory, task.context.bits)
     if site is None:
         return False
     if site.fragment:
@@ -86,7 +80,7 @@ def _segment_access(task: Task, trap: Trap) -> bool:
 def _step(task: Task, trap: Trap) -> bool:
     """Run one instruction under the true bases."""
     engine, context = task.kernel.engine, task.context
-    stepping = context.flags & _TRACE_FLAG
+    stepping = context.flags & TRACE_FLAG
     while True:
         stopped = engine.step(context)
         if stopped.kind == PREEMPTED:
@@ -109,5 +103,3 @@ def _step(task: Task, trap: Trap) -> bool:
             continue
         return False
 
-
-assert UD

@@ -35,6 +35,7 @@ from lbw.abi.signal import (
     TRAP_BRKPT,
     TRAP_TRACE,
 )
+from lbw.abi.x86 import IN_GATES, RESUME_FLAG
 from lbw.abi.x86_64 import X86_64
 from lbw.cpu.contracts import (
     AC,
@@ -72,13 +73,8 @@ if TYPE_CHECKING:
     from lbw.kernel.task import Task
     from lbw.mm.faults import SegmentationFault
 
-RESUME_FLAG = 0x1_0000
-
 #: No address of a program is higher, whatever the mode.
 HIGHEST = 1 << 47
-
-#: Bit 1 of an error code: it names a gate, not a segment (Intel SDM vol. 3, 6.13).
-IN_GATES = 2
 
 #: Exceptions that come with an error code.
 _WITH_ERROR_CODE = frozenset({DF, TS, NP, SS, GP, PF, AC})
@@ -134,7 +130,7 @@ def segmentation_fault(task: Task, fault: SegmentationFault, trap: Trap) -> None
 
 def _updates_memory(task: Task) -> bool:
     """Tell whether the instruction at RIP writes what it reads."""
-    from lbw.faults.emulate import instruction_bytes
+    from lbw.faults.instruction import instruction_bytes
     from lbw.faults.memory_update import updates_memory
 
     return updates_memory(instruction_bytes(task.memory, task.context.registers[RIP]), task.context.bits)

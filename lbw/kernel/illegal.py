@@ -6,8 +6,10 @@ With `strict` the end of everything instead, and a dump: what the bytes are, and
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
+from lbw.abi.x86 import TRACE_FLAG
 from lbw.cpu.contracts import DB, RIP, SINGLE_STEP
-from lbw.faults.emulate import Refused, emulate, instruction_bytes
+from lbw.faults.emulate import Refused, emulate
+from lbw.faults.instruction import instruction_bytes
 from lbw.kernel.dispatch import StrictStop, register_dump
 from lbw.vfs.operations import path_of
 from lbw.vfs.proc.maps import mappings
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from lbw.cpu.contracts import Trap
     from lbw.kernel.task import Task
 
-_TRACE_FLAG = 0x100
 #: How much is shown before and behind the instruction, bytes.
 BEFORE, BEHIND = 32, 32
 
@@ -51,7 +52,7 @@ def emulated(task: Task, trap: Trap) -> bool:
         out_of_memory(task)
         return True
     task.kernel.counters.emulated += 1
-    if context.flags & _TRACE_FLAG:
+    if context.flags & TRACE_FLAG:
         trap.vector, trap.error_code = DB, SINGLE_STEP
         return False
     return True

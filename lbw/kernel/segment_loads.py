@@ -8,7 +8,9 @@ move from a register, is decoded without capstone, whose import takes longer tha
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
+from lbw.abi.x86 import LEGACY_PREFIXES, TRACE_FLAG
 from lbw.cpu.contracts import ALL, DB, GP, NP, RIP, RSP
+from lbw.faults.instruction import instruction_bytes
 from lbw.kernel.segment_descriptors import PRESENT, SYSTEM_OFF
 from lbw.kernel.tls import DS, ES, FIRST, FS, GS, LAST, LOCAL, SS, descriptor_of, load
 
@@ -18,13 +20,11 @@ if TYPE_CHECKING:
     from lbw.kernel.task import Task
 
 _LOW = 0xFFFF_FFFF
-_TRACE_FLAG = 0x100
 _WORD = (1 << 64) - 1
 
 #: Opcodes that take a selector from the stack, or from behind a pointer in memory.
 _POPS = {b"\x0f\xa1": FS, b"\x0f\xa9": GS, b"\x1f": DS, b"\x07": ES, b"\x17": SS}
 _POINTERS = {b"\x0f\xb4": FS, b"\x0f\xb5": GS, b"\x0f\xb2": SS, b"\xc5": DS, b"\xc4": ES}
-_PREFIXES = b"\x66\x67\x26\x2e\x36\x3e\x64\x65\xf2\xf3\xf0"
 
 
 def load_trapped(task: Task, error_code: int) -> int:
@@ -36,23 +36,19 @@ def load_trapped(task: Task, error_code: int) -> int:
         return GP
     context = task.context
     try:
-        code = _code(task, context.registers[RIP])
+        code = instruction_bytes(task.memory, context.registers[RIP])
         if _load(task, code, context.bits):
-            return DB if context.flags & _TRACE_FLAG else -1
+            return DB if context.flags & TRACE_FLAG else -1
     except (LinuxError, IndexError, StopIteration):  # nothing there, or nothing that can be decoded
         return GP
     access = descriptor_of(task, error_code) >> 32
     return NP if access & SYSTEM_OFF and access >> 9 & 5 != 4 and not access & PRESENT else GP
 
 
-def _code(task: Task, address: int) -> bytes:
-    return b"".join(bytes(view) for view in task.memory.views(address, 15, False))
-
-
 def _load(task: Task, code: bytes, bits: int) -> bool:
     context = task.context
     at = 0
-    while code[at] in _PREFIXES:
+    while code[at] in LEGACY_PREFIXES:
         at += 1
     rex = 0
     if bits == 64 and code[at] & 0xF0 == 0x40:

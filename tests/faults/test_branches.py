@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lbw.abi.x86 import LEGACY_PREFIXES
 from lbw.faults.branches import REACH, candidates, targets_inside
-from lbw.faults.lengths import LEGACY_PREFIXES, instruction_length
+from lbw.faults.lengths import instruction_length
 
 BASE = 0x40_0000
 SHORT = (*range(0x70, 0x80), 0xEB, *range(0xE0, 0xE4))

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbw.faults.decode import LONGEST, decode
+from lbw.abi.x86 import LONGEST
+from lbw.faults.decode import decode
 from lbw.faults.disassembler import disassembler
 from lbw.faults.translate import translate
 

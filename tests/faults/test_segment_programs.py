@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from segment_program import RECORD, STACK, Case, program
 
 from lbw import PIPE, Machine
+from lbw.abi.x86 import LONGEST
 from lbw.cpu.contracts import RSP
-from lbw.faults.decode import LONGEST
 from lbw.faults.disassembler import disassembler
 
 MODES = ["patch", "fault", "base"]

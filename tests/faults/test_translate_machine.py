@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbw.abi.thread_cell import TARGET as TARGET_WORD
+from lbw.abi.x86 import LONGEST
 from lbw.cpu.contracts import RAX, RBX, RCX, RDI, RDX, RSI, RSP
-from lbw.faults.decode import LONGEST
 from lbw.faults.template import BEHIND, TARGET, Template
 from lbw.faults.translate import translate
 
@@ -65,7 +65,7 @@ def recovered(machine: Machine, template: Template, address: int, far: bool, unt
     state = machine.state(template.bits)
     if not address <= state.rip < address + 256:
         return state
-    recovery = template.recover(state.rip - address, far)
+    recovery = template.recover(state.rip - address)
     assert recovery is not None, f"no recovery at offset {state.rip - address}"
     mask = (1 << template.bits) - 1
 

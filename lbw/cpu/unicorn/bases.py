@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lbw.abi.x86 import TRACE_FLAG
 from lbw.cpu.unicorn.context import UnicornContext
-from lbw.cpu.unicorn.vectors import TRACE_FLAG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ class TrueBases:
     upper: UpperHalf
     loaded: UnicornContext | None
 
-    def resume(self, context: Context) -> None:
-        """Let the context run."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # the engine has them
 
-    def wait(self) -> tuple[UnicornContext, UnicornTrap]:
-        """Run the resumed context until its next trap."""
-        raise NotImplementedError
+        def resume(self, context: Context) -> None:
+            """Let the context run."""
+
+        def wait(self) -> tuple[UnicornContext, UnicornTrap]:
+            """Run the resumed context until its next trap."""
 
     def step(self, context: Context) -> UnicornTrap:
         """Run one instruction of `context` with its true bases; return the trap it ends with, #DB if all is well."""

@@ -34,9 +34,10 @@ class CodeMemory:
     flush_pending: bool
     code_flushes: int
 
-    def synchronise(self, context: UnicornContext) -> None:
-        """Bring the context's state into the processor."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # the engine has it
+
+        def synchronise(self, context: UnicornContext) -> None:
+            """Bring the context's state into the processor."""
 
     def forget_code(self, mmu: Mmu, start: int, length: int) -> None:
         """Forget translations of bytes that the kernel changes, in a frame that `mmu` maps at `start`."""

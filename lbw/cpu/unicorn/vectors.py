@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from struct import unpack_from
 
+from lbw.abi.x86 import IN_GATES, LEGACY_PREFIXES, REX_PREFIXES, TRACE_FLAG
 from lbw.cpu.contracts import ALL, BP, BR, DB, GP, MF, OF, RIP, SINGLE_STEP, UD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.cpu.unicorn.context import UnicornContext
 
-#: TF in RFLAGS: trap after each instruction.
-TRACE_FLAG = 0x100
-
 _INT3, _INT, _INTO, _ICEBP, _BOUND, _FWAIT = 0xCC, 0xCD, 0xCE, 0xF1, 0x62, 0x9B
 
-_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF2, 0xF3))
-_REX = frozenset(range(0x40, 0x50))
-
-#: Bit 1 of an error code: it names a gate, not a segment (Intel SDM vol. 3, 6.13).
-IN_GATES = 2
+_LOCK = 0xF0
+_PREFIXES = LEGACY_PREFIXES - {_LOCK}
 
 
 def interrupt_vector(context: UnicornContext) -> tuple[int, int]:
@@ -81,7 +76,7 @@ def undefined_vector(context: UnicornContext, by_interrupt: int) -> tuple[int, i
 
 def _behind_prefixes(context: UnicornContext, address: int) -> int:
     """Return where the opcode of the instruction at `address` is."""
-    prefixes = _PREFIXES | _REX if context.bits == 64 else _PREFIXES
+    prefixes = _PREFIXES | REX_PREFIXES if context.bits == 64 else _PREFIXES
     at = address
     while at < address + 14 and _byte(context, at) in prefixes:
         at += 1
