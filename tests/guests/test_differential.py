@@ -12,7 +12,8 @@ import pytest
 
 GUESTS = Path(__file__).parents[2] / "chroot_fixtures" / "guests"
 SOURCES = sorted(path.name for path in GUESTS.glob("*.c") if not path.stem.startswith("loader_"))  # no libc in those
-SOURCES += sorted(f"faults/{path.name}" for path in GUESTS.glob("faults/*.c*"))
+AREAS = ("faults", "threads", "signals", "time", "tty", "waiting", "ipc", "unix")
+SOURCES += sorted(f"{area}/{path.name}" for area in AREAS for path in GUESTS.glob(f"{area}/*.c*"))
 
 
 #: How programs reach thread-local memory, `lbw run --segments`.

@@ -37,6 +37,10 @@ PROGRAMS = {
     "exceptions, static": ("exceptions.cc", "-m32", "-static"),
 }
 
+#: Guests of the other areas that say much about 32-bit programs too.
+SHARED: tuple[str, ...] = ()
+PROGRAMS |= {name: (f"../{name}", "-m32", "-static") for name in SHARED}
+
 
 @pytest.fixture(scope="session")
 def binaries(tmp_path_factory) -> Path:

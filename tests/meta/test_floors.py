@@ -12,7 +12,7 @@ FLOORS = {
     "machine": 6,
     "syscalls": 5,
     "kernel": 4,
-    "signals": 3, "vfs": 3, "net": 3, "faults": 3, "loader": 3,
+    "signals": 3, "vfs": 3, "net": 3, "ipc": 3, "faults": 3, "loader": 3,
     "mm": 2,
     "cpu": 1,
     "abi": 0, "host": 0, "errors": 0, "waiting": 0, "version": 0,
@@ -27,7 +27,7 @@ BESIDE = {
 USERS = {"trace": {"cli", "machine"}, "chroot": {"cli", "machine"}}
 
 #: Imports on the same floor between packages.
-NEIGHBOURS = {("loader", "vfs"), ("host", "errors"), ("host", "abi"), ("errors", "abi"), ("waiting", "abi")}
+NEIGHBOURS = {("loader", "vfs"), ("net", "vfs"), ("ipc", "vfs"), ("host", "errors"), ("host", "abi"), ("errors", "abi"), ("waiting", "abi")}
 
 
 def package(module: str) -> str:
