@@ -27,7 +27,10 @@ BESIDE = {
 USERS = {"trace": {"cli", "machine"}, "chroot": {"cli", "machine"}}
 
 #: Imports on the same floor between packages.
-NEIGHBOURS = {("loader", "vfs"), ("net", "vfs"), ("ipc", "vfs"), ("host", "errors"), ("host", "abi"), ("errors", "abi"), ("waiting", "abi")}
+NEIGHBOURS = {
+    ("loader", "vfs"), ("net", "vfs"), ("ipc", "vfs"),
+    ("host", "errors"), ("host", "abi"), ("errors", "abi"), ("waiting", "abi"),
+}  # fmt: skip
 
 
 def package(module: str) -> str:
