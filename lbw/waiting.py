@@ -1,4 +1,4 @@
-"""Wait queues: the one readiness mechanism, beneath blocking reads, select, poll, epoll and everything that is pollable.
+"""Wait queues: the one readiness mechanism beneath blocking reads, select, poll, epoll and all that is pollable.
 
 This is only the list; what waits (a task, a poll over many files, an epoll) lives above and is seen here as a `Waiter`
 or a `Listener`. So a pipe, far below the scheduler, can say "something changed" without knowing what a task is.
