@@ -235,7 +235,7 @@ class UnicornEngine(CodeMemory, TrueBases):
         processor = self.processor
         if context is not self.loaded:
             self.unload()
-            ctypes.memmove(processor.buffer, bytes(context.storage), len(context.storage))
+            self.live_bytes[:] = context.storage
             context.registers = self.live_registers
             self.loaded = context
             if self.parked:
@@ -245,15 +245,16 @@ class UnicornEngine(CodeMemory, TrueBases):
         mmu = context.mmu
         assert isinstance(mmu, PageTables)
         self._cr3.value = mmu.root
-        self.flush_pending = True
-        self.active = mmu
+        if mmu is not self.active:  # threads of one process keep what the TLB knows
+            self.flush_pending = True
+            self.active = mmu
         context.modified = ALL
 
     def unload(self) -> None:
         """Move the loaded context's state into its own storage."""
         context = self.loaded
         if context is not None:
-            context.storage[:] = self.processor.buffer.raw
+            context.storage[:] = self.live_bytes
             context.registers = context.own_registers
             context.modified = ALL
             self.loaded = None
