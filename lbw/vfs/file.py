@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from lbw.vfs.epoll.item import EpollItem
     from lbw.vfs.inode import Inode
     from lbw.vfs.location import Location
     from lbw.vfs.locks import LockManager
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
 class File:
     """An open file description.  man 2 open, "Open file descriptions"."""
 
-    __slots__ = ("flags", "inode", "location", "locks", "offset", "owner", "references", "strips_privileges")
+    __slots__ = (
+        "epolls", "flags", "inode", "location", "locks", "offset", "owner", "references", "strips_privileges",
+    )  # fmt: skip
 
-    #: Woken whenever readiness may have changed; None: the file is always ready.
+    #: Woken whenever readiness may have changed; None: the file is always ready, and epoll does not take it.
     queue: WaitQueue | None = None
 
     def __init__(self, inode: Inode, flags: int) -> None:
@@ -48,6 +51,7 @@ class File:
         self.owner = 0  # F_SETOWN
         self.strips_privileges = False  # writing clears set-user-id: the opener lacks CAP_FSETID
         self.locks: LockManager | None = None  # who keeps flock(2) and OFD locks of this description, if it has any
+        self.epolls: set[EpollItem] | None = None  # who watches this description with epoll
 
     # Life
 
@@ -62,6 +66,9 @@ class File:
         if self.references == 0:
             if self.locks is not None:
                 self.locks.description_closed(self)
+            if self.epolls is not None:
+                for item in list(self.epolls):
+                    item.remove()
             self.close()
 
     def close(self) -> None:
@@ -125,6 +132,10 @@ class File:
         return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
 
     # The rest
+
+    def fdinfo(self) -> bytes:
+        """Return what /proc/PID/fdinfo/N tells of this kind of file, whole lines."""
+        return b""
 
     def entries(self) -> list[tuple[bytes, int, int]]:
         """Return the entries of a directory with `.` and `..`, as (name, inode number, S_IF* type); see `Directory`."""

@@ -6,6 +6,7 @@ from os import urandom
 
 from lbw.abi.errno import EINVAL, ENODEV, ENOSPC, LinuxError
 from lbw.vfs.file import File
+from lbw.waiting import WaitQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class RandomFile(NullFile):
     """Random bytes from the host; what is written only stirs."""
 
     __slots__ = ()
+    queue = WaitQueue()  # epoll takes it, and it is always ready, so nobody ever waits here
 
     def read(self, views: list[memoryview]) -> int:
         for view in views:

@@ -135,4 +135,5 @@ def fdinfo(file: File, close_on_exec: bool) -> bytes:
     location = file.location
     flags = file.flags & ~O_CLOEXEC | (O_CLOEXEC if close_on_exec else 0)
     mount = location.mount.id if location is not None else 0
-    return b"pos:\t%d\nflags:\t0%o\nmnt_id:\t%d\nino:\t%d\n" % (file.offset, flags, mount, file.inode.stat().ino)
+    common = b"pos:\t%d\nflags:\t0%o\nmnt_id:\t%d\nino:\t%d\n" % (file.offset, flags, mount, file.inode.stat().ino)
+    return common + file.fdinfo()
