@@ -162,7 +162,7 @@ def continue_call(task: Task) -> int | None:
         result = handler_failed(task, task.call, error)
     else:
         if task.state == READY:  # it gave the processor away without waiting for anything
-            task.kernel.scheduler.ready(task)
+            task.kernel.scheduler.give_way(task)
             task.kernel.tick()
         return None
     task.coroutine = None

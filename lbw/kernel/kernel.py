@@ -86,7 +86,7 @@ class Kernel:
         self.events = events
         self.clock = clock or Clock()
         self.timers = Timers()
-        self.scheduler = Scheduler(ticker)
+        self.scheduler = Scheduler(self.clock, ticker)
         self.timers.on_add = self.scheduler.start_ticking
         self._frames = frames
         self._page_cache = page_cache

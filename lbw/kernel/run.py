@@ -62,7 +62,7 @@ def idle(kernel: Kernel) -> None:
 def run_slice(kernel: Kernel, task: Task) -> None:
     """Run `task` until it waits, ends, or its time slice is over."""
     kernel.current = task
-    kernel.scheduler.busy = True
+    kernel.scheduler.running = task
     task.slice_start = kernel.clock.processor()
     engine = kernel.engine
     resume, wait = engine.resume, engine.wait
@@ -76,7 +76,7 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                 return_to_guest(task, done)
             elif task.coroutine is not None:
                 return
-        if len(kernel.scheduler.queue) or len(kernel.timers) or kernel.events.pending:
+        if kernel.scheduler.queue or len(kernel.timers) or kernel.events.pending:
             kernel.scheduler.start_ticking()
         while True:
             while task.attention:
@@ -148,7 +148,7 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                 if task.attention:
                     break
     finally:
-        kernel.scheduler.busy = False
+        kernel.scheduler.running = None
         charge(kernel, task, traps)
 
 
@@ -167,7 +167,7 @@ def attend(task: Task) -> bool:
         return False
     settle(task, None)
     if attention & YIELD and task.kernel.scheduler.queue:
-        task.kernel.scheduler.ready(task)
+        task.kernel.scheduler.give_way(task)
         return False
     return True
 
@@ -175,6 +175,7 @@ def attend(task: Task) -> bool:
 def charge(kernel: Kernel, task: Task, traps: int) -> None:
     """Charge the time since the slice began to `task`."""
     elapsed = kernel.clock.processor() - task.slice_start
+    task.virtual_time += kernel.scheduler.passed(task, elapsed)
     system = min(elapsed, traps * TRAP_COST)
     # A task that ended has handed its times to the process already; the parent has not looked at them yet.
     account = task if task.state != DEAD else task.process.usage

@@ -75,7 +75,7 @@ class Task:
         "abi", "attention", "call", "clear_child_tid", "comm", "context", "coroutine", "fatal_only", "files", "fs",
         "interrupted", "involuntary_switches", "kernel", "memory", "outcome", "parent_death_signal", "process",
         "program_abi", "restart_call", "robust_list", "signals", "slice_start", "start_time", "state", "system_time",
-        "tid", "tls", "user_time", "vfork_queue", "voluntary_switches",
+        "tid", "tls", "user_time", "vfork_queue", "virtual_time", "voluntary_switches",
     )  # fmt: skip
 
     def __init__(
@@ -110,6 +110,7 @@ class Task:
         self.vfork_queue: WaitQueue | None = None  # where the parent waits for our exec or exit
         # Accounting, in ns
         self.start_time = kernel.clock.monotonic()
+        self.virtual_time = kernel.scheduler.least  # see lbw.kernel.scheduler
         self.slice_start = 0
         self.user_time = 0
         self.system_time = 0

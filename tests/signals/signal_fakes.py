@@ -92,7 +92,7 @@ class FakeKernel:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.timers = Timers()
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(self.clock)
         self.processes: dict[int, Process] = {}
         self.tasks: dict[int, Task] = {}
         self.signal_accounts: dict[int, Any] = {}
