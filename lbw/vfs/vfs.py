@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from os import urandom
+
 from lbw.abi.errno import EBUSY, EINVAL, ENOENT, ENOTDIR, ENXIO, ETXTBSY, LinuxError
 from lbw.abi.stat import S_IFDIR
 from lbw.vfs.context import FsContext
 from lbw.vfs.credentials import Credentials
+from lbw.vfs.epoll.account import WatchAccount
 from lbw.vfs.location import Location
 from lbw.vfs.mount import Mount
 from lbw.vfs.pipe_budget import PipeBudget
@@ -38,6 +41,10 @@ class Vfs:
         self._write_denied: dict[Inode, int] = {}
         #: What all pipes and FIFOs may hold.
         self.pipe_budget = PipeBudget()
+        #: How many files each user watches with epoll.
+        self.epoll_watches = WatchAccount()
+        #: What the random devices give: so many bytes.
+        self.random: Callable[[int], bytes] = urandom
         #: Opens FIFOs, devices and sockets: (context, location, flags) -> File.
         self.open_special: Callable[[FsContext, Location, int], File] = _no_special_files
         self.root = self._add(root_fs, None, 0, source, root_fs.root).root

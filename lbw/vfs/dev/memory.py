@@ -73,7 +73,7 @@ class RandomFile(NullFile):
     """Random bytes from the host; what is written only stirs."""
 
     __slots__ = ()
-    queue = WaitQueue()  # epoll takes it, and it is always ready, so nobody ever waits here
+    queue: WaitQueue | None = WaitQueue()  # epoll takes it, and it is always ready, so nobody ever waits here
 
     def read(self, views: list[memoryview]) -> int:
         for view in views:
@@ -89,6 +89,13 @@ class RandomFile(NullFile):
         return super().ioctl(request, argument, memory)
 
 
+class UnlimitedRandomFile(RandomFile):
+    """/dev/urandom, which epoll does not take."""
+
+    __slots__ = ()
+    queue = None
+
+
 def _driver(kind: type[File]) -> Driver:
     def open_memory_device(ctx: FsContext, inode: Inode, flags: int) -> File:
         return kind(inode, flags)
@@ -102,5 +109,5 @@ MEMORY_DEVICES: dict[int, Driver] = {
     5: _driver(ZeroFile),
     7: _driver(FullFile),
     8: _driver(RandomFile),
-    9: _driver(RandomFile),
+    9: _driver(UnlimitedRandomFile),
 }
