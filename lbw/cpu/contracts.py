@@ -44,7 +44,7 @@ GRANULE = 65536
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Protocol
 
     class Registers(Protocol):
@@ -145,6 +145,12 @@ if TYPE_CHECKING:
             """Map `frame`, which is not the guest's, at `address`: executable or writable.  LinuxError(ENOMEM)
 
             The kernel's own accesses do not see it.
+            """
+
+        def present(self, start: int, end: int) -> Iterator[tuple[int, memoryview, bool]]:
+            """Yield (address, bytes, private) for each page of the range that is present, whatever its protection.
+
+            Private pages are the process's own. Zeroes that were only read count as absent, patched text is as it was.
             """
 
         def shows(self, address: int, frame: int) -> bool:

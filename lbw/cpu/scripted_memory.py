@@ -7,6 +7,8 @@ from lbw.cpu.contracts import PAGE, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lbw.cpu.contracts import Region
     from lbw.cpu.scripted import ScriptedEngine
 
@@ -77,6 +79,12 @@ class ScriptedMmu:
             return None
         start = known[0] + (address & (PAGE - 1))
         return self._engine.frames.view[start : start + length]
+
+    def present(self, start: int, end: int) -> Iterator[tuple[int, memoryview, bool]]:
+        """Yield (address, bytes, private) for each page of the range."""
+        for page, (frame, _, owned) in sorted(self.pages.items()):
+            if start <= page < end:
+                yield page, self._engine.frames.view[frame : frame + PAGE], owned
 
     def release(self) -> None:
         """Give everything back."""

@@ -210,15 +210,6 @@ class PageTables(TableRanges):
         shown = entry & FRAME
         return (self.engine.originals[shown] if entry & PATCHED else shown) == frame
 
-    def leaf(self, address: int) -> int:
-        """Return the index of the leaf entry for `address` in `words`, 0 when there is no leaf table."""
-        words, table = self.words, self.root
-        for shift in (39, 30, 21):
-            table = words[(table >> 3) + (address >> shift & 511)] & FRAME
-            if not table:
-                return 0
-        return (table >> 3) + (address >> 12 & 511)
-
     # Whole address spaces
 
     def fork(self) -> PageTables:

@@ -11,10 +11,12 @@ from array import array
 from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
 from lbw.cpu.unicorn.page_bits import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
-from lbw.cpu.unicorn.table_tree import OWNED, PATCHED, SHARED, SPAN, TableTree
+from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED, SPAN, TableTree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lbw.cpu.unicorn.engine import UnicornEngine
 
 
@@ -120,3 +122,19 @@ class TableRanges(TableTree):
                 if entry & SHARED:
                     words[first + index] = 0
         self._changed()
+
+    def present(self, start: int, end: int) -> Iterator[tuple[int, memoryview, bool]]:
+        """Yield (address, bytes, private) for each page of the range that is present, whatever its protection.
+
+        Private pages are the process's own. Zeroes that were only read count as absent, patched text is as it was.
+        """
+        words, ram, zero = self.words, self.ram, self.frames.zero
+        for low, high in self.spans(start, end):
+            first = self.leaf(low)
+            for index, entry in enumerate(words[first : first + (high - low >> 12)].tolist()):
+                frame = entry & FRAME
+                if not entry or frame == zero or entry & HIDDEN:
+                    continue
+                if entry & PATCHED:
+                    frame = self.engine.originals[frame]
+                yield low + (index << 12), ram[frame : frame + PAGE], bool(entry & OWNED)

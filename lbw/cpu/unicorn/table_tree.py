@@ -98,6 +98,15 @@ class TableTree:
         for table in tables:
             ram[table : table + PAGE] = cleared
 
+    def leaf(self, address: int) -> int:
+        """Return the index of the leaf entry for `address` in `words`, 0 when there is no leaf table."""
+        words, table = self.words, self.root
+        for shift in (39, 30, 21):
+            table = words[(table >> 3) + (address >> shift & 511)] & FRAME
+            if not table:
+                return 0
+        return (table >> 3) + (address >> 12 & 511)
+
     def spans(self, start: int, end: int) -> list[tuple[int, int]]:
         """Cut a range where leaf tables end; parts without a leaf table are left out."""
         words = self.words
