@@ -57,17 +57,18 @@ class Identity:
 
     __slots__ = ("words",)
 
-    def __init__(self, fsgsbase: bool) -> None:
-        """`fsgsbase`: programs may set the bases of FS and GS by instructions.
+    def __init__(self, fsgsbase: bool, random: bool = True) -> None:
+        """`fsgsbase`: programs may set the bases of FS and GS by instructions. `random`: RDRAND and RDSEED.
 
         Where the bases are withheld these instructions are emulated, which takes twice as long as the system call: so
         they are not offered there.
         """
+        absent = {*(() if fsgsbase else ("fsgsbase",)), *(() if random else ("rdrand", "rdseed"))}
         #: The feature words by name ("leaf.register").
         self.words: dict[str, int] = {}
         for word, names in _HERE.items():
             order = FEATURE_NAMES[word].split()
-            self.words[word] = sum(1 << order.index(name) for name in names.split() if fsgsbase or name != "fsgsbase")
+            self.words[word] = sum(1 << order.index(name) for name in names.split() if name not in absent)
 
     @property
     def hwcap(self) -> int:

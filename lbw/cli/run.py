@@ -14,7 +14,7 @@ VALUED = {
     "-o", "--output",
 }  # fmt: skip
 #: Options that may have a value, behind "=" only.
-OPTIONAL = ("--strace=", "--faults=")
+OPTIONAL = ("--strace=", "--faults=", "--deterministic=")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -56,6 +56,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="stop at the first unknown system call or instruction, with a dump")
     add("--segments", metavar="MODE", default="patch",
         help="thread-local memory: patch (default), fault (trap each time), base (no fault path)")  # fmt: skip
+    add("--deterministic", action="store_const", const="0",
+        help="virtual time, turns counted in traps, no randomness: a run repeats exactly; --deterministic=SEED: another "
+        "interleaving of threads",
+    )  # fmt: skip
+    add("--deterministic-to", dest="deterministic", help=argparse.SUPPRESS)
     add("--hostname", metavar="NAME", help="host name of the guest (default: lbw)")
     add("program", metavar="PROGRAM", nargs="?")
     add("arguments", metavar="ARGS", nargs="...", help="arguments of the program")
@@ -93,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         root = default_root()
     machine = Machine(
         root, binds=binds, overlay=args.overlay, memory=memory, strace=args.strace, strict=args.strict,
-        hostname=args.hostname, segments=args.segments,
+        hostname=args.hostname, segments=args.segments, deterministic=parse_seed(args.deterministic),
     )  # fmt: skip
     listing = None
     try:
@@ -120,6 +125,16 @@ def run(args: argparse.Namespace) -> int:
             with suppress(OSError):  # it was told already
                 listing.close()
     return result.status
+
+
+def parse_seed(text: str | None) -> int | None:
+    """Return the number that `--deterministic` has, if it was given.  UsageError"""
+    from lbw.errors import UsageError
+
+    try:
+        return int(text, 0) if text is not None else None
+    except ValueError:
+        raise UsageError(f"--deterministic takes a number, not {text!r}") from None
 
 
 def parse_size(text: str) -> int:

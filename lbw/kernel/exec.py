@@ -46,7 +46,8 @@ def execute(
         process.limits.restrict(memory)
         loaded = load_program(
             memory, program, envp, credentials, secure=secure, page_cache=kernel.page_cache, hardware=kernel.hardware,
-            stack_limit=memory.stack_limit, implies_exec=bool(persona & READ_IMPLIES_EXEC),
+            stack_limit=memory.stack_limit, random=kernel.random(16),
+            implies_exec=bool(persona & READ_IMPLIES_EXEC),
         )  # fmt: skip
     except BaseException:
         if memory is not None:

@@ -92,6 +92,8 @@ def processor_fault(task: Task, trap: Trap) -> None:
 
         if emulated(task, trap):
             return
+    elif trap.vector == GP and task.kernel.repeatable is not None and task.kernel.repeatable.counter_read(task):
+        return
     vector = trap.vector
     error_code = trap.error_code if vector in _WITH_ERROR_CODE else 0
     if vector == GP and error_code and not error_code & IN_GATES:

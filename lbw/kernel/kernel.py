@@ -5,6 +5,8 @@ Everything here is reachable as `task.kernel`; nothing is global, so that severa
 
 from __future__ import annotations
 
+from os import urandom
+
 from lbw.abi.signal import SIGINT
 from lbw.kernel.clock import Clock
 from lbw.kernel.dispatch import SyscallTable
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from lbw.kernel.dispatch import Observer, Row
     from lbw.kernel.fds import FileTable
     from lbw.kernel.process import Process
+    from lbw.kernel.repeatable import Repeatable
     from lbw.kernel.scheduler import Ticker
     from lbw.kernel.task import Task
     from lbw.loader.images import Images
@@ -81,10 +84,14 @@ class Kernel:
         hardware: Hardware | None = None,
         hostname: bytes = b"lbw", strict: bool = False, report: Callable[[str], None] | None = None,
         observer: Observer | None = None, max_tasks: int = MAX_TASKS, faults: FaultPath | None = None,
+        repeatable: Repeatable | None = None,
     ) -> None:  # fmt: skip
         self.engine = engine
         self.events = events
-        self.clock = clock or Clock()
+        self.repeatable = repeatable
+        #: Random bytes: as many as asked for.
+        self.random: Callable[[int], bytes] = urandom if repeatable is None else repeatable.random
+        self.clock = clock or (Clock() if repeatable is None else repeatable.clock)
         self.timers = Timers()
         self.scheduler = Scheduler(self.clock, ticker)
         self.timers.on_add = self.scheduler.start_ticking
@@ -195,7 +202,7 @@ class Kernel:
     def tick(self) -> None:
         """At the end of a time slice, see to the host and to timers."""
         events, timers = self.events, self.timers
-        if events.attention or events.pending:
+        if events.attention or (events.pending and self.repeatable is None):
             events.poll()
         if len(timers):
             timers.run_due(self.clock.monotonic())

@@ -51,6 +51,10 @@ def run(kernel: Kernel) -> None:
 def idle(kernel: Kernel) -> None:
     """Wait for the host or for the next timer. With neither, only a host signal can change anything: wait for that."""
     kernel.current = None
+    if kernel.repeatable is not None:
+        kernel.scheduler.stop_ticking()
+        kernel.repeatable.idle(kernel)
+        return
     timers = kernel.timers
     deadline = timers.next_deadline()
     timeout = None if deadline is None else min(max(0, deadline - kernel.clock.monotonic()), LONGEST_SLEEP)
@@ -67,6 +71,7 @@ def run_slice(kernel: Kernel, task: Task) -> None:
     engine = kernel.engine
     resume, wait = engine.resume, engine.wait
     counters = kernel.counters
+    repeatable = kernel.repeatable
     traps = 0
     result: int | Awaitable[int]
     try:
@@ -89,7 +94,8 @@ def run_slice(kernel: Kernel, task: Task) -> None:
             entries, calls = table.entries, table.calls
             size = len(entries)
             own, word = own_gate(task.abi), 1 << 8 * task.abi.word
-            for traps in count(traps + 1):  # noqa: B007, B020  counts for free what `charge` wants to know
+            # `traps` counts for free what `charge` wants to know
+            for traps in count(traps + 1) if repeatable is None else repeatable.turn.begin(traps):  # noqa: B007, B020
                 resume(context)
                 _, trap = wait()
                 kind = trap.kind
@@ -136,6 +142,12 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                     counters.preemptions += 1
                     if context.registers[RIP] >> 12 in fragments:
                         leave_fragment(task, trap)
+                    if repeatable is not None and not repeatable.interrupted(task):
+                        if kernel.events.attention:
+                            kernel.tick()
+                        if kernel.stopping:
+                            return
+                        continue
                     kernel.tick()
                     if kernel.stopping:
                         return
@@ -147,6 +159,14 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                     return
                 if task.attention:
                     break
+            else:  # a turn that was counted is over
+                kernel.tick()
+                if kernel.stopping:
+                    return
+                if kernel.scheduler.queue and task.state == READY:
+                    task.involuntary_switches += 1
+                    kernel.scheduler.ready(task)
+                    return
     finally:
         kernel.scheduler.running = None
         charge(kernel, task, traps)

@@ -7,7 +7,6 @@ space.
 
 from __future__ import annotations
 
-import os
 
 from lbw.abi.auxv import (
     AT_BASE,
@@ -84,7 +83,7 @@ class LoadedProgram:
 
 def load_program(
     space: AddressSpace, program: Program, envp: list[bytes], credentials: Credentials, *, secure: bool,
-    page_cache: PageCache, hardware: Hardware, stack_limit: int, random: bytes | None = None,
+    page_cache: PageCache, hardware: Hardware, stack_limit: int, random: bytes,
     implies_exec: bool = False,
 ) -> LoadedProgram:  # fmt: skip
     """Put `program` into the empty `space`; return where it starts.
@@ -131,7 +130,7 @@ def load_program(
         (AT_EXECFN, 0),
         (AT_PLATFORM, 0),
     ]
-    stack = build_stack(abi, abi.stack_top, program.argv, envp, program.filename, auxv, random or os.urandom(16))
+    stack = build_stack(abi, abi.stack_top, program.argv, envp, program.filename, auxv, random)
     bottom = (stack.pointer & ~PAGE_MASK) - STACK_AHEAD
     prot = PROT_READ | PROT_WRITE | (PROT_EXEC if image.stack_executable or implies_exec else 0)
     flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN | MAP_STACK

@@ -66,7 +66,7 @@ class Machine:
     def __init__(
         self, root: str | os.PathLike[str] | None = None, *, binds: Sequence[Bind] = (), overlay: bool = False,
         memory: int | None = None, hostname: str | None = None, strace: str | None = None, strict: bool = False,
-        segments: str = "patch",
+        segments: str = "patch", deterministic: int | None = None,
     ) -> None:  # fmt: skip
         """Prepare a machine; nothing runs yet.
 
@@ -74,7 +74,8 @@ class Machine:
         Linux host implies `overlay`, which throws all changes away. `memory`: bytes of guest memory. `strace`: a host
         file that gets the trace of system calls, "-" for standard error. `strict`: an unknown system call or
         instruction ends the run. `segments`: how programs reach thread-local memory: "patch", "fault" or "base"
-        (docs/fault-path.md).
+        (docs/fault-path.md). `deterministic`: a seed; every run of a new machine with this seed is the same
+        (lbw.kernel.repeatable).
 
         RootError, UsageError, HostError, EngineError
         """
@@ -96,6 +97,7 @@ class Machine:
         if segments not in SEGMENTS:
             raise UsageError(f"--segments is one of {', '.join(SEGMENTS)}, not {segments!r}")
         self.segments = segments
+        self.deterministic = deterministic
         self._board: Board | None = None
         self._tree: Tree | None = None
         self._stats = ""
@@ -161,7 +163,7 @@ class Machine:
         if self._board is None:
             from lbw.machine.hardware import Board
 
-            self._board = Board(self.memory, self.segments)
+            self._board = Board(self.memory, self.segments, self.deterministic is not None)
         return self._board
 
     @property

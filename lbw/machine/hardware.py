@@ -30,14 +30,17 @@ ABIS = (X86_64, I386)
 class Board:
     """Memory, processor, page cache."""
 
-    def __init__(self, memory: int, segments: str = PATCH) -> None:
-        """Make a board with `memory` bytes and the fault path in mode `segments`.  HostError, EngineError"""
+    def __init__(self, memory: int, segments: str = PATCH, predictable: bool = False) -> None:
+        """Make a board with `memory` bytes and the fault path in mode `segments`.  HostError, EngineError
+
+        `predictable`: the processor has no time-stamp counter and no random numbers.
+        """
         size = (memory + GRANULE - 1) & -GRANULE
         self.ram = Ram(size)
         self.frames = Frames(self.ram)
         self.page_cache = PageCache(self.frames, size // 2)
         self.frames.reclaim = self._reclaim
-        self.engine = UnicornEngine(self.ram, self.frames, parked=segments != BASE)
+        self.engine = UnicornEngine(self.ram, self.frames, parked=segments != BASE, predictable=predictable)
         self.templates = TemplateStore(os.path.join(cache_dir(), "fragments"))
         self.faults = FaultPath(self.engine, self.frames, ABIS, segments, self.templates)
         self.homes = HomeAddresses()

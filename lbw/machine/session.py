@@ -11,6 +11,7 @@ from lbw.abi.fcntl import O_LARGEFILE, O_RDONLY, O_WRONLY
 from lbw.abi.x86_64 import X86_64
 from lbw.errors import UsageError
 from lbw.host.events import HostEvents, Ticker
+from lbw.host.ticker import PERIOD
 from lbw.kernel.fds import FileTable
 from lbw.kernel.kernel import Kernel
 from lbw.kernel.proc_source import KernelProcSource
@@ -49,7 +50,14 @@ class Session:
         self.tree = tree
         self.events = HostEvents()
         self.standard: StandardStreams | None = None
-        self.ticker = Ticker(board.engine.interrupt, prepare=board.engine.expect_interrupts)
+        self.repeatable = None
+        period = PERIOD
+        if machine.deterministic is not None:
+            from lbw.kernel.repeatable import PATIENCE, Repeatable
+
+            self.repeatable = Repeatable(machine.deterministic)
+            period = PATIENCE / 1e9
+        self.ticker = Ticker(board.engine.interrupt, period, prepare=board.engine.expect_interrupts)
         self.events.interrupt = board.engine.interrupt
         self.trace = None
         if machine.strace is not None:
@@ -60,10 +68,11 @@ class Session:
             board.engine, self.events, ticker=self.ticker, frames=board.frames, page_cache=board.page_cache,
             vfs=tree.vfs, create_memory=board.create_memory, images=board.images, hardware=board.hardware,
             hostname=os.fsencode(machine.hostname), strict=machine.strict, observer=self.trace,
-            faults=board.faults,
+            faults=board.faults, repeatable=self.repeatable,
         )  # fmt: skip
         for abi in ABIS:
             self.kernel.tables.offer(abi, load_table)
+        tree.keep_time(self.kernel.clock.realtime, self.kernel.random)
         tree.mount_proc(KernelProcSource(self.kernel, tree.devices))
 
     def run(

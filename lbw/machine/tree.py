@@ -18,7 +18,7 @@ from lbw.vfs.vfs import Vfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from tempfile import TemporaryDirectory
 
     from lbw.machine import Bind
@@ -103,6 +103,12 @@ class Tree:
             if error.errno == ENOTDIR:
                 reason = "one is a directory, the other is not"
             raise UsageError(f"cannot bind {bind.host} to {bind.guest}: {reason}") from None
+
+    def keep_time(self, now: Callable[[], int], random: Callable[[int], bytes]) -> None:
+        """Have what lbw itself keeps stamped with the time `now`, ns; devices give bytes of `random`."""
+        for system in self._systems:
+            system.now = now
+        self.vfs.random = random
 
     def mount_proc(self, source: ProcSource) -> None:
         """Mount /proc for the kernel behind `source`, in place of that of an earlier run."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from struct import Struct
 
 from lbw.abi.capability import CAP_SYS_ADMIN
@@ -85,14 +84,14 @@ def sysinfo(task: Task, info: int) -> int:
 
 @syscall("getrandom", OutBuffer("buf"), Size("count"), Flags("flags", RANDOM_FLAGS))
 def getrandom(task: Task, buf: int, count: int, flags: int) -> int:
-    """Fill a buffer with random bytes of the host; return how many. Never blocks.  man 2 getrandom: EINVAL, EFAULT"""
+    """Fill a buffer with random bytes; return how many. Never blocks.  man 2 getrandom: EINVAL, EFAULT"""
     both = GRND_RANDOM | GRND_INSECURE
     if flags & ~(both | GRND_NONBLOCK) or flags & both == both:
         raise LinuxError(EINVAL)
     done = 0
     if count:
         for view in task.memory.views(buf, min(count, RANDOM_MAX), True):
-            view[:] = os.urandom(len(view))
+            view[:] = task.kernel.random(len(view))
             done += len(view)
     return done
 

@@ -11,12 +11,14 @@ system overrides only what it offers.
 
 from __future__ import annotations
 
+from time import time_ns
+
 from lbw.abi.errno import EINVAL, EISDIR, ENOTDIR, EPERM, LinuxError
 from lbw.abi.stat import S_IFDIR, S_IFMT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from lbw.vfs.file import File
 
@@ -62,6 +64,9 @@ class FileSystem:
 
     root: Inode
     dev: int  # st_dev of all its inodes
+
+    #: The time, ns since the epoch, with which it stamps its inodes.
+    now: Callable[[], int] = staticmethod(time_ns)
 
     def statfs(self) -> tuple[int, int, int, int, int]:
         """Return (block size, blocks, free blocks, files, free files).  man 2 statfs"""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from lbw.abi.errno import ENOENT, EROFS, LinuxError
 from lbw.abi.stat import S_IFDIR, S_IFREG
 from lbw.vfs.directory import Directory
@@ -38,7 +36,7 @@ class VirtualInode(Inode):
 
     def __init__(self, fs: FileSystem, ino: int, mode: int) -> None:
         super().__init__(fs)
-        now = time.time_ns()
+        now = fs.now()
         nlink = 2 if mode & S_IFDIR else 1
         self._status = Stat(ino=ino, mode=mode, dev=fs.dev, nlink=nlink, atime=now, mtime=now, ctime=now)
 

@@ -42,6 +42,7 @@ MSR_EFER = 0xC000_0080
 EFER = 1 << 0 | 1 << 8 | 1 << 10 | 1 << 11  # SCE LME LMA NXE
 CR4 = 1 << 5 | 1 << 8 | 1 << 9 | 1 << 10  # PAE PCE (Unicorn takes it the other way round: no rdpmc) OSFXSR OSXMMEXCPT
 CR4_FSGSBASE = 1 << 16
+CR4_TSD = 1 << 2
 CR0 = 1 << 31 | 1 << 16 | 1 << 5 | 1 << 4 | 1 << 1 | 1  # PG WP NE ET MP PE
 
 _PROBE_CODE, _PROBE_HOLE = 0x40_0000, 0x2345_6000
@@ -68,13 +69,16 @@ class Processor:
     """A booted Unicorn instance: the handle, the live context buffer and its layout."""
 
     def __init__(
-        self, ram: Ram, code_cache: int, kernel_frame: int, tables: list[int], identity: Identity, parked: bool
+        self, ram: Ram, code_cache: int, kernel_frame: int, tables: list[int], identity: Identity, parked: bool,
+        predictable: bool,
     ) -> None:  # fmt: skip
         """Boot. `kernel_frame` and `tables` (four frames, given back to the caller) are zeroed frames of `ram`.
 
-        `parked`: programs do not get FS and GS bases of their own, see `lbw.cpu.unicorn.parking`.
+        `parked`: programs do not get FS and GS bases of their own, see `lbw.cpu.unicorn.parking`. `predictable`: they
+        do not get the time-stamp counter.
         """
         self.parked = parked
+        self.predictable = predictable
         self.library = lib = uc.Library()
         self.ram = ram
         handle = c_void_p()
@@ -152,7 +156,7 @@ class Processor:
         efer = (c_uint32 * 4)(MSR_EFER, 0, EFER, 0)  # uc_x86_msr: rid, padding, value
         lib.reg_write(handle, uc.REG_MSR, efer)
         self.write(uc.REG_CR3, root)
-        self.write(uc.REG_CR4, CR4 if self.parked else CR4 | CR4_FSGSBASE)
+        self.write(uc.REG_CR4, CR4 | (0 if self.parked else CR4_FSGSBASE) | (CR4_TSD if self.predictable else 0))
         self.write(uc.REG_CR0, CR0)
         gdtr = ctypes.create_string_buffer(24)  # uc_x86_mmr: selector, base, limit, flags
         pack_into("<HxxxxxxQII", gdtr, 0, 0, KERNEL + GDT_OFFSET, GDT_ENTRIES * 8 - 1, 0)

@@ -63,16 +63,22 @@ class UnicornEngine(CodeMemory, TrueBases):
 
     capacity = 1
 
-    def __init__(self, ram: Ram, frames: Frames, code_cache: int = CODE_CACHE, *, parked: bool = False) -> None:
-        """Boot the processor on `ram`. `parked`: withhold the bases of FS and GS (`lbw.cpu.unicorn.parking`)."""
+    def __init__(
+        self, ram: Ram, frames: Frames, code_cache: int = CODE_CACHE, *, parked: bool = False,
+        predictable: bool = False,
+    ) -> None:  # fmt: skip
+        """Boot the processor on `ram`. `parked`: withhold the bases of FS and GS (`lbw.cpu.unicorn.parking`).
+
+        `predictable`: refuse what differs from run to run, the time-stamp counter (#GP) and random numbers (#UD).
+        """
         self.frames = frames
         self.parked = parked
         self.mirrored = False  # the cell has the bases although the processor has them
         kernel = frames.allocate_granule()
         scratch = [frames.allocate() for _ in range(4)]
         #: What the processor says about itself.
-        self.identity = Identity(fsgsbase=not parked)
-        self.processor = processor = Processor(ram, code_cache, kernel, scratch, self.identity, parked)
+        self.identity = Identity(fsgsbase=not parked, random=not predictable)
+        self.processor = processor = Processor(ram, code_cache, kernel, scratch, self.identity, parked, predictable)
         for frame in scratch:
             frames.drop(frame)
         self.upper = UpperHalf(frames)

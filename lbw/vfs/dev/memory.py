@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from os import urandom
-
 from lbw.abi.errno import EINVAL, ENODEV, ENOSPC, LinuxError
 from lbw.vfs.file import File
 from lbw.waiting import WaitQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lbw.vfs.context import FsContext
     from lbw.vfs.dev.table import Driver
     from lbw.vfs.file import GuestMemory
@@ -70,14 +70,18 @@ class FullFile(ZeroFile):
 
 
 class RandomFile(NullFile):
-    """Random bytes from the host; what is written only stirs."""
+    """Random bytes; what is written only stirs."""
 
-    __slots__ = ()
+    __slots__ = ("_random",)
     queue: WaitQueue | None = WaitQueue()  # epoll takes it, and it is always ready, so nobody ever waits here
+
+    def __init__(self, inode: Inode, flags: int, random: Callable[[int], bytes]) -> None:
+        super().__init__(inode, flags)
+        self._random = random
 
     def read(self, views: list[memoryview]) -> int:
         for view in views:
-            view[:] = urandom(len(view))
+            view[:] = self._random(len(view))
         return sum(map(len, views))
 
     def ioctl(self, request: int, argument: int, memory: GuestMemory) -> int:
@@ -103,11 +107,18 @@ def _driver(kind: type[File]) -> Driver:
     return open_memory_device
 
 
+def _random_driver(kind: type[RandomFile]) -> Driver:
+    def open_random_device(ctx: FsContext, inode: Inode, flags: int) -> File:
+        return kind(inode, flags, ctx.vfs.random)
+
+    return open_random_device
+
+
 #: Drivers by minor number.
 MEMORY_DEVICES: dict[int, Driver] = {
     3: _driver(NullFile),
     5: _driver(ZeroFile),
     7: _driver(FullFile),
-    8: _driver(RandomFile),
-    9: _driver(UnlimitedRandomFile),
+    8: _random_driver(RandomFile),
+    9: _random_driver(UnlimitedRandomFile),
 }

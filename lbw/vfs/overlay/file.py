@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import time_ns
-
 from lbw.abi.fcntl import SEEK_DATA, SEEK_HOLE
 from lbw.vfs.file import File
 from lbw.vfs.permissions import clear_privileges
@@ -54,7 +52,7 @@ class OverlayFile(File):
         """Reserve or punch space."""
         self.real.allocate(mode, offset, length)
         if self.inode.own is not None:
-            self.inode.own.ctime = time_ns()
+            self.inode.own.ctime = self.inode.fs.now()
 
     def fsync(self, data_only: bool) -> None:
         """Do nothing: changes do not outlive lbw."""

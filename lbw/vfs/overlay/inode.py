@@ -6,8 +6,6 @@ remember it; `own_content` gives a regular file content of its own (`upper`, a f
 
 from __future__ import annotations
 
-from time import time_ns
-
 from lbw.abi.errno import EEXIST, EINVAL, ENODATA, EOPNOTSUPP, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_RDONLY, O_RDWR, SEEK_DATA, SEEK_HOLE
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
@@ -91,7 +89,7 @@ class OverlayInode(OverlayNames):
             own.mtime = mtime
         if self.upper is not None and (atime is not None or mtime is not None):
             self.upper.set_attributes(atime=atime, mtime=mtime)
-        own.ctime = time_ns()
+        own.ctime = self.fs.now()
 
     # Content
 
@@ -115,7 +113,7 @@ class OverlayInode(OverlayNames):
         upper = self.own_content(size)
         upper.truncate(size)
         own = self.touch()
-        own.ctime = time_ns()
+        own.ctime = self.fs.now()
 
     def own_content(self, limit: int | None) -> Inode:
         """Return the file of the storage, copying up to `limit` bytes there if they are still below.  ENOSPC"""
@@ -219,11 +217,11 @@ class OverlayInode(OverlayNames):
         if flags & XATTR_REPLACE and name not in known:
             raise LinuxError(ENODATA)
         known[name] = value
-        self.touch().ctime = time_ns()
+        self.touch().ctime = self.fs.now()
 
     def remove_xattr(self, name: bytes) -> None:
         """Remove the attribute."""
         if name not in self._xattrs():
             raise LinuxError(ENODATA)
         del self._xattrs()[name]
-        self.touch().ctime = time_ns()
+        self.touch().ctime = self.fs.now()

@@ -6,8 +6,6 @@ whiteout). A new directory has no lower one, so nothing shines through (Linux ca
 
 from __future__ import annotations
 
-from time import time_ns
-
 from lbw.abi.errno import EEXIST, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, LinuxError
 from lbw.abi.fcntl import RENAME_EXCHANGE, RENAME_NOREPLACE
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
@@ -103,7 +101,7 @@ class OverlayNames(Inode):
 
     def _changed(self) -> None:
         own = self.touch()
-        own.mtime = own.ctime = time_ns()
+        own.mtime = own.ctime = self.fs.now()
 
     def _check_new(self, name: bytes) -> None:
         try:
@@ -119,7 +117,7 @@ class OverlayNames(Inode):
     def _new(self, mode: int, uid: int, gid: int, rdev: int = 0, target: bytes = b"", nlink: int = 1) -> OverlayInode:
         from lbw.vfs.overlay.inode import OverlayInode
 
-        now = time_ns()
+        now = self.fs.now()
         own = Stat(
             ino=self.fs.next_ino(), mode=mode, dev=self.fs.dev, nlink=nlink, uid=uid, gid=gid, rdev=rdev,
             size=4096 if mode & S_IFMT == S_IFDIR else len(target), atime=now, mtime=now, ctime=now, btime=now,
@@ -161,7 +159,7 @@ class OverlayNames(Inode):
         self.names[name] = inode  # type: ignore[assignment]  # of this file system
         own = inode.touch()  # type: ignore[attr-defined]
         own.nlink += 1
-        own.ctime = time_ns()
+        own.ctime = self.fs.now()
         self._changed()
 
     def _hide(self, name: bytes) -> None:
@@ -179,7 +177,7 @@ class OverlayNames(Inode):
             self.touch().nlink -= 1
         else:
             own.nlink -= 1
-        own.ctime = time_ns()
+        own.ctime = self.fs.now()
         self._changed()
         inode.free_if_unused()
 
@@ -213,7 +211,7 @@ class OverlayNames(Inode):
             if victim is None:
                 raise LinuxError(ENOENT)
             self.names[name], directory.names[new_name] = victim, inode
-            victim.touch().ctime = time_ns()
+            victim.touch().ctime = self.fs.now()
             self._moved_subdirectories(directory, int(inode.is_directory) - int(victim.is_directory))
         else:
             if victim is inode:
@@ -234,7 +232,7 @@ class OverlayNames(Inode):
             self._hide(name)
             directory.names[new_name] = inode
             self._moved_subdirectories(directory, int(inode.is_directory))
-        inode.touch().ctime = time_ns()
+        inode.touch().ctime = self.fs.now()
         self._changed()
         directory._changed()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import time_ns
-
 from lbw.abi.errno import EINVAL, EOPNOTSUPP, LinuxError
 from lbw.abi.fcntl import (
     FALLOC_FL_KEEP_SIZE,
@@ -54,7 +52,7 @@ class TmpFile(File):
                 break
         inode = self.inode
         if (inode.atime <= inode.mtime or inode.atime <= inode.ctime) and not self.flags & O_NOATIME:  # relatime
-            inode.atime = time_ns()
+            inode.atime = inode.fs.now()
         return total
 
     def pwrite(self, views: list[memoryview], offset: int) -> int:
@@ -76,7 +74,7 @@ class TmpFile(File):
 
     def _changed(self) -> None:
         inode = self.inode
-        inode.mtime = inode.ctime = time_ns()
+        inode.mtime = inode.ctime = inode.fs.now()
         if self.strips_privileges:
             clear_privileges(inode)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import time_ns
-
 from lbw.abi.errno import (
     EEXIST,
     EINVAL,
@@ -53,7 +51,7 @@ class TmpInode(Inode):
         self.rdev = rdev
         self.target = target
         self.nlink = 0  # grows with its names
-        self.atime = self.mtime = self.ctime = self.btime = time_ns()
+        self.atime = self.mtime = self.ctime = self.btime = self.fs.now()
         self.names: dict[bytes, TmpInode] | None = {} if mode & S_IFMT == S_IFDIR else None
         self.content = Content(fs) if mode & S_IFMT == S_IFREG else None
         self.xattrs: dict[bytes, bytes] | None = None
@@ -103,7 +101,7 @@ class TmpInode(Inode):
             self.atime = atime
         if mtime is not None:
             self.mtime = mtime
-        self.ctime = time_ns()
+        self.ctime = self.fs.now()
 
     # Files and links
 
@@ -130,7 +128,7 @@ class TmpInode(Inode):
             super().truncate(size)
             return
         self.content.truncate(size)
-        self.mtime = self.ctime = time_ns()
+        self.mtime = self.ctime = self.fs.now()
 
     def free_if_unused(self) -> None:
         """Give back the content of a file that has neither names nor open descriptions."""
@@ -174,7 +172,7 @@ class TmpInode(Inode):
         if inode.names is not None:
             inode.nlink = 2
             self.nlink += 1
-        self.mtime = self.ctime = time_ns()
+        self.mtime = self.ctime = self.fs.now()
         return inode
 
     def _check_new(self, name: bytes) -> None:
@@ -230,7 +228,7 @@ class TmpInode(Inode):
         else:
             inode.nlink -= 1
             inode.free_if_unused()
-        self.mtime = self.ctime = inode.ctime = time_ns()
+        self.mtime = self.ctime = inode.ctime = self.fs.now()
 
     def rename(self, name: bytes, directory: Inode, new_name: bytes, flags: int) -> None:
         """Move an entry."""
@@ -266,7 +264,7 @@ class TmpInode(Inode):
             if inode.names is not None:
                 self.nlink -= 1
                 directory.nlink += 1
-        now = time_ns()
+        now = self.fs.now()
         self.mtime = self.ctime = directory.mtime = directory.ctime = inode.ctime = now
 
     # Extended attributes
@@ -292,11 +290,11 @@ class TmpInode(Inode):
         if flags & XATTR_REPLACE and name not in self.xattrs:
             raise LinuxError(ENODATA)
         self.xattrs[name] = value
-        self.ctime = time_ns()
+        self.ctime = self.fs.now()
 
     def remove_xattr(self, name: bytes) -> None:
         """Remove the attribute."""
         if self.xattrs is None or name not in self.xattrs:
             raise LinuxError(ENODATA)
         del self.xattrs[name]
-        self.ctime = time_ns()
+        self.ctime = self.fs.now()
