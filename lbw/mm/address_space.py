@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from lbw.mm.frames import Frames
     from lbw.mm.hidden import RewrittenFiles
     from lbw.mm.homes import HomeAddresses
-    from lbw.mm.page_cache import CachedFile
+    from lbw.mm.vma import MappedBacking
 
 #: Flags that `mmap` keeps in the VMA.
 _KEPT = MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_NORESERVE | MAP_STACK
@@ -153,13 +153,14 @@ class AddressSpace(UserMemory):
     # Mapping
 
     def mmap(
-        self, address: int, length: int, prot: int, flags: int, backing: CachedFile | None = None, offset: int = 0,
+        self, address: int, length: int, prot: int, flags: int, backing: MappedBacking | None = None, offset: int = 0,
         name: bytes = b"", location: object = None, max_prot: int = 7,
     ) -> int:  # fmt: skip
         """Map `length` bytes and return their address.  man 2 mmap
 
-        `backing` None: anonymous memory. EINVAL, ENOMEM, EEXIST (MAP_FIXED_NOREPLACE), ENODEV: a shared mapping of a
-        file, EPERM: below vm.mmap_min_addr. `location` is where the file was found, for /proc/PID/maps.
+        `backing` None: anonymous memory; SharedMemory: such as others have mapped already. EINVAL, ENOMEM, EEXIST
+        (MAP_FIXED_NOREPLACE), ENODEV: a shared mapping of a file, EPERM: below vm.mmap_min_addr. `location` is where
+        the file was found, for /proc/PID/maps.
         """
         kind = flags & MAP_TYPE
         if kind == MAP_SHARED_VALIDATE:
@@ -173,7 +174,8 @@ class AddressSpace(UserMemory):
             raise LinuxError(EINVAL)
         if flags & MAP_HUGETLB:
             raise LinuxError(ENOMEM)  # as a Linux without reserved huge pages
-        if backing is not None and kind == MAP_SHARED:
+        shared = backing if isinstance(backing, SharedMemory) else None
+        if backing is not None and kind == MAP_SHARED and shared is None:
             raise LinuxError(ENODEV)
         length = round_up(length)
         task_size = self.abi.task_size
@@ -197,9 +199,9 @@ class AddressSpace(UserMemory):
             if self.vmas.overlaps(address, address + length):
                 self.munmap(address, length)
         else:
-            address = place(self, length, backing, address & ~PAGE_MASK, flags)
-        shared = None
-        if kind == MAP_SHARED:
+            file = None if isinstance(backing, SharedMemory) else backing
+            address = place(self, length, file, address & ~PAGE_MASK, flags)
+        if kind == MAP_SHARED and shared is None:
             shared = SharedMemory(self.frames, length // PAGE)
         vma = Vma(address, address + length, prot, flags & _KEPT, shared or backing, offset, name, location, max_prot)
         self.add(vma)

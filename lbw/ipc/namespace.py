@@ -1,0 +1,45 @@
+"""Everything IPC that a machine has in common: Linux's struct ipc_namespace, of which there is one.
+
+The kernel above says what time it is and who is asking (`Surroundings`).
+"""
+
+from __future__ import annotations
+
+from lbw.ipc.msg import MessageQueues
+from lbw.ipc.sem import SemaphoreSets
+from lbw.ipc.shm import Segments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from lbw.mm.frames import Frames
+
+    class Surroundings(Protocol):
+        """What the objects need of the kernel."""
+
+        @property
+        def frames(self) -> Frames:
+            """Where memory comes from."""
+
+        def now(self) -> int:
+            """Return seconds since the epoch."""
+
+        def pid(self) -> int:
+            """Return the process that makes the call under way."""
+
+
+class IpcNamespace:
+    """The System V objects of a machine."""
+
+    __slots__ = ("messages", "segments", "semaphores")
+
+    def __init__(self, around: Surroundings) -> None:
+        self.segments = Segments(around)
+        self.semaphores = SemaphoreSets(around)
+        self.messages = MessageQueues(around)
+
+    def close(self) -> None:
+        """Give the memory of segments back; no guest runs any more."""
+        for segment in list(self.segments.values()):
+            segment.remove()

@@ -1,0 +1,217 @@
+"""System V shared memory: segments, and who is attached.  man 7 sysvipc, man 2 shmget, shmop, shmctl
+
+A segment is shared anonymous memory (`lbw.mm.shared`) that holds itself: it lives until it is removed and no mapping of
+it is left. The mappings are the VMAs, so `nattch` counts them as Linux does: fork and cutting a mapping in two add one,
+munmap, exit and execve take them away; nothing else needs to be told.
+
+The memory is the `Backing` of these mappings, so futexes in it are shared between processes wherever they map it.
+"""
+
+from __future__ import annotations
+
+from lbw.abi.capability import CAP_IPC_LOCK
+from lbw.abi.errno import EINVAL, ENOMEM, ENOSPC, EPERM, LinuxError
+from lbw.abi.ipc import (
+    SHM_DEST,
+    SHM_EXEC,
+    SHM_HUGETLB,
+    SHM_LOCKED,
+    SHM_NORESERVE,
+    SHM_RDONLY,
+    SHM_REMAP,
+    SHM_RND,
+    SHMLBA,
+    SHMMIN,
+)
+from lbw.abi.mman import MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE
+from lbw.cpu.contracts import PAGE
+from lbw.ipc.ids import IdTable, IpcObject
+from lbw.mm.shared import SharedMemory
+from lbw.mm.vma import round_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lbw.ipc.namespace import Surroundings
+    from lbw.mm.address_space import AddressSpace
+    from lbw.vfs.credentials import Credentials
+
+_UNLIMITED = (1 << 64) - 1 - (1 << 24)
+
+
+class SegmentMemory(SharedMemory):
+    """The memory of a segment; tells it when mappings come and go."""
+
+    __slots__ = ("segment",)
+    segment: Segment
+
+    def acquire(self) -> None:
+        """Add a mapping."""
+        super().acquire()
+        self.segment.attached()
+
+    def release(self) -> None:
+        """Remove a mapping."""
+        super().release()
+        self.segment.detached()
+
+
+class Segment(IpcObject):
+    """A shared memory segment."""
+
+    __slots__ = ("_table", "attach_time", "creator", "detach_time", "last_pid", "memory", "size")
+
+    def __init__(self, table: Segments, key: int, size: int, flags: int, owner: Credentials) -> None:
+        super().__init__(key, flags, owner)
+        self._table = table
+        self.size = size  # bytes
+        self.creator = table.around.pid()
+        self.last_pid = 0
+        self.attach_time = self.detach_time = 0
+        self.changed = table.around.now()
+        self.memory = SegmentMemory(table.around.frames, round_up(size) // PAGE)
+        self.memory.segment = self
+        self.memory.users = 1  # the segment itself
+
+    @property
+    def attachments(self) -> int:
+        """How many mappings there are (nattch)."""
+        return self.memory.users - 1
+
+    @property
+    def pages(self) -> int:
+        """Its size in whole pages."""
+        return round_up(self.size) // PAGE
+
+    def attached(self) -> None:
+        """Note a new mapping."""
+        around = self._table.around
+        self.attach_time = around.now()
+        self.last_pid = around.pid()
+
+    def detached(self) -> None:
+        """Note the end of a mapping; the last one of a removed segment ends the segment."""
+        around = self._table.around
+        self.detach_time = around.now()
+        self.last_pid = around.pid()
+        self.end_if_unused()
+
+    def end_if_unused(self) -> None:
+        """End a segment that nobody has attached, when that is due."""
+        if not self.attachments and not self.removed and (self.mode & SHM_DEST or self._table.forced):
+            self._table.end(self)
+
+    def remove(self) -> None:
+        """Remove it (IPC_RMID): at once, or when the last mapping goes."""
+        self.mode |= SHM_DEST
+        self._table.forget_key(self)
+        self.end_if_unused()
+
+    def lock(self, who: Credentials, locked: bool, limit: int) -> None:
+        """Keep it in memory, where it stays anyway (SHM_LOCK, SHM_UNLOCK); `limit` is RLIMIT_MEMLOCK.
+
+        EPERM: neither owner nor privileged, or nothing may be locked; ENOMEM: more than may be
+        """
+        if not who.capable(CAP_IPC_LOCK):
+            if who.euid not in (self.uid, self.cuid) or (locked and not limit):
+                raise LinuxError(EPERM)
+            if locked and self.size > limit:
+                raise LinuxError(ENOMEM)
+        self.mode = self.mode | SHM_LOCKED if locked else self.mode & ~SHM_LOCKED
+
+
+class Segments(IdTable[Segment]):
+    """All segments, and their limits: /proc/sys/kernel/shm*."""
+
+    __slots__ = ("all_pages", "around", "count_limit", "forced", "page_limit", "size_limit")
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__()
+        self.around = around
+        self.all_pages = 0  # of all segments together
+        self.size_limit = _UNLIMITED  # shmmax, bytes
+        self.page_limit = _UNLIMITED  # shmall
+        self.count_limit = 4096  # shmmni
+        self.forced = False  # shm_rmid_forced: what nobody has attached is removed
+
+    def make(self, key: int, size: int, flags: int, owner: Credentials) -> Segment:
+        """Make a segment of `size` bytes.
+
+        EINVAL: too small or too large; ENOSPC: too many, or too much; ENOMEM; EPERM: huge pages are for CAP_IPC_LOCK
+        """
+        if not SHMMIN <= size <= self.size_limit:
+            raise LinuxError(EINVAL)
+        pages = round_up(size) // PAGE
+        if self.all_pages + pages > self.page_limit:
+            raise LinuxError(ENOSPC)
+        if flags & SHM_HUGETLB:
+            raise LinuxError(ENOMEM if owner.capable(CAP_IPC_LOCK) else EPERM)  # no huge pages are reserved
+        if pages > self.around.frames.limit and not flags & SHM_NORESERVE:
+            raise LinuxError(ENOMEM)
+        segment = self.enter(Segment(self, key, size, flags, owner), self.count_limit)
+        self.all_pages += pages
+        return segment
+
+    def end(self, segment: Segment) -> None:
+        """Take a segment out of the table and give its memory back."""
+        self.leave(segment)
+        self.all_pages -= segment.pages
+        SharedMemory.release(segment.memory)
+
+    def left_by(self, pid: int) -> None:
+        """With `forced`, remove what process `pid`, which ends, has made and nobody uses."""
+        if self.forced:
+            for segment in [each for each in self.values() if each.creator == pid]:
+                segment.end_if_unused()
+
+
+def attach(segment: Segment, space: AddressSpace, who: Credentials, address: int, flags: int) -> int:
+    """Map a segment; return where (shmat).
+
+    EINVAL: an address that is not aligned, or in use without SHM_REMAP; EACCES; ENOMEM
+    """
+    placing = MAP_SHARED
+    if address:
+        if address & (SHMLBA - 1):
+            if not flags & SHM_RND:
+                raise LinuxError(EINVAL)
+            address &= ~(SHMLBA - 1)
+            if not address and flags & SHM_REMAP:
+                raise LinuxError(EINVAL)
+        placing |= MAP_FIXED
+    elif flags & SHM_REMAP:
+        raise LinuxError(EINVAL)
+    prot, wanted = PROT_READ, 0o444
+    if not flags & SHM_RDONLY:
+        prot, wanted = prot | PROT_WRITE, wanted | 0o222
+    if flags & SHM_EXEC:
+        prot, wanted = prot | PROT_EXEC, wanted | 0o111
+    segment.require(who, wanted)
+    length = round_up(segment.size)
+    if address and not flags & SHM_REMAP:
+        if address + length > 1 << 8 * space.pointer.size or space.vmas.overlaps(address, address + length):
+            raise LinuxError(EINVAL)
+    name = b"/SYSV%08x (deleted)" % (segment.key & 0xFFFFFFFF)
+    max_prot = PROT_READ | PROT_EXEC if flags & SHM_RDONLY else 7
+    segment.memory.users += 1  # so it outlives what the new mapping may replace
+    try:
+        return space.mmap(address, length, prot, placing, segment.memory, 0, name, max_prot=max_prot)
+    finally:
+        segment.memory.users -= 1
+        segment.end_if_unused()
+
+
+def detach(space: AddressSpace, address: int) -> None:
+    """Unmap the segment that was attached at `address`, all pieces that are left of it (shmdt).  EINVAL"""
+    if address & (PAGE - 1):
+        raise LinuxError(EINVAL)
+    memory: SegmentMemory | None = None
+    for vma in space.vmas.between(address, space.abi.task_size):
+        if not isinstance(vma.backing, SegmentMemory) or vma.start - address != vma.offset:
+            continue
+        if memory is None:
+            memory = vma.backing
+            end = address + memory.size * PAGE
+        if vma.end <= end and vma.backing is memory:
+            space.munmap(vma.start, vma.end - vma.start)
+    if memory is None:
+        raise LinuxError(EINVAL)
