@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lbw.kernel.repeatable import Repeatable
     from lbw.kernel.scheduler import Ticker
     from lbw.kernel.task import Task
+    from lbw.kernel.signalfd import SignalFile
     from lbw.loader.images import Images
     from lbw.loader.load import Hardware
     from lbw.mm.address_space import AddressSpace
@@ -113,6 +114,7 @@ class Kernel:
         self.pids = PidAllocator()
         self.signal_accounts: dict[int, QueueAccount] = {}  # queued signals, by real user id
         self.max_tasks = max_tasks
+        self.signal_files: dict[SignalFile, None] = {}  # open signalfds
         self.processes: dict[int, Process] = {}  # zombies and init included
         self.tasks: dict[int, Task] = {}  # living tasks
         self.current: Task | None = None  # whose turn it is

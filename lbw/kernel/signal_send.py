@@ -58,6 +58,8 @@ def send_signal(target: Process | Task, info: SigInfo) -> None:
         account = accounts[uid] = QueueAccount()
     if not queue.add(info, account, process.limits.soft(RLIMIT_SIGPENDING)):
         return
+    for file in process.kernel.signal_files:
+        file.notice(flag)
     if signo == SIGKILL:
         from lbw.kernel.default_actions import unpark_threads
 
