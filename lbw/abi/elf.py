@@ -12,6 +12,7 @@ EM_386 = 3
 EM_X86_64 = 62
 ET_EXEC = 2
 ET_DYN = 3
+EV_CURRENT = 1
 PF_X = 1
 PF_W = 2
 PF_R = 4

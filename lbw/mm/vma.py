@@ -24,7 +24,7 @@ class Vma:
     """A range mapped in one way; a `Region` for the Mmu."""
 
     __slots__ = (
-        "backing", "dont_fork", "end", "flags", "location", "max_prot", "name", "offset", "prot", "shared", "start",
+        "backing", "dont_dump", "dont_fork", "end", "flags", "location", "max_prot", "name", "offset", "prot", "shared", "start",
         "wipe_on_fork",
     )  # fmt: skip
 
@@ -42,6 +42,7 @@ class Vma:
         self.name = name  # "[heap]", "[stack]", or empty
         self.location = location  # of the mapped file, for /proc/PID/maps
         self.max_prot = max_prot  # what mprotect may grant: a shared mapping of a read-only file never becomes writable
+        self.dont_dump = False  # core files leave it out
         self.dont_fork = False
         self.wipe_on_fork = False  # a child gets the mapping, but not what is in it
         if backing is not None:
@@ -53,7 +54,7 @@ class Vma:
             start, end, self.prot, self.flags, self.backing, self.offset + start - self.start,
             self.name, self.location, self.max_prot,
         )  # fmt: skip
-        copy.dont_fork, copy.wipe_on_fork = self.dont_fork, self.wipe_on_fork
+        copy.dont_fork, copy.wipe_on_fork, copy.dont_dump = self.dont_fork, self.wipe_on_fork, self.dont_dump
         return copy
 
     def drop(self) -> None:
@@ -70,6 +71,7 @@ class Vma:
             and self.backing is other.backing
             and self.name == other.name
             and self.dont_fork == other.dont_fork
+            and self.dont_dump == other.dont_dump
             and self.wipe_on_fork == other.wipe_on_fork
             and (self.backing is None or self.offset + self.end - self.start == other.offset)
         )
