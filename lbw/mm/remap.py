@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _ADVICE_WITHOUT_EFFECT = frozenset(
     (
         MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_MERGEABLE,
-        MADV_UNMERGEABLE, MADV_DONTDUMP, MADV_DODUMP, MADV_COLD, MADV_PAGEOUT,
+        MADV_UNMERGEABLE, MADV_COLD, MADV_PAGEOUT,
     )
 )  # fmt: skip
 
@@ -131,6 +131,11 @@ def madvise(space: AddressSpace, start: int, length: int, advice: int) -> None:
         space.vmas.cut(end)
         for vma in space.vmas.between(start, end):
             vma.dont_fork = advice == MADV_DONTFORK
+    elif advice in (MADV_DONTDUMP, MADV_DODUMP):
+        space.vmas.cut(start)
+        space.vmas.cut(end)
+        for vma in space.vmas.between(start, end):
+            vma.dont_dump = advice == MADV_DONTDUMP
     elif advice in (MADV_WIPEONFORK, MADV_KEEPONFORK):
         _set_wiping(space, start, end, advice == MADV_WIPEONFORK)
     elif advice not in _ADVICE_WITHOUT_EFFECT:
