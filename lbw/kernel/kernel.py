@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from lbw.abi.x86_64 import Abi
     from lbw.cpu.contracts import Engine
     from lbw.faults.path import FaultPath
+    from lbw.ipc.namespace import IpcNamespace
     from lbw.kernel.dispatch import Observer, Row
     from lbw.kernel.fds import FileTable
     from lbw.kernel.process import Process
     from lbw.kernel.repeatable import Repeatable
     from lbw.kernel.scheduler import Ticker
-    from lbw.kernel.task import Task
     from lbw.kernel.signalfd import SignalFile
+    from lbw.kernel.task import Task
     from lbw.loader.images import Images
     from lbw.loader.load import Hardware
     from lbw.mm.address_space import AddressSpace
@@ -113,13 +114,14 @@ class Kernel:
         self.futexes = Futexes()
         self.pids = PidAllocator()
         self.signal_accounts: dict[int, QueueAccount] = {}  # queued signals, by real user id
-        self.max_tasks = max_tasks
         self.signal_files: dict[SignalFile, None] = {}  # open signalfds
+        self.max_tasks = max_tasks
         self.processes: dict[int, Process] = {}  # zombies and init included
         self.tasks: dict[int, Task] = {}  # living tasks
         self.current: Task | None = None  # whose turn it is
         self.boot_time = self.clock.realtime()
         self.stopping = False
+        self._ipc: IpcNamespace | None = None
         self.main: Process | None = None  # the user's program; its end is the end of all
         from lbw.kernel.start import make_init
 
@@ -154,6 +156,15 @@ class Kernel:
         """What programs are told about the processor."""
         assert self._hardware is not None
         return self._hardware
+
+    @property
+    def ipc(self) -> IpcNamespace:
+        """System V IPC, made when the first program asks for it."""
+        if self._ipc is None:
+            from lbw.kernel.ipc import make_namespace
+
+            self._ipc = make_namespace(self)
+        return self._ipc
 
     def create_memory(self, abi: Abi) -> AddressSpace:
         """Return an empty address space for programs of `abi`.  ENOMEM"""
@@ -196,6 +207,8 @@ class Kernel:
         finally:
             self.stopping = True
             kill_everything(self)
+            if self._ipc is not None:
+                self._ipc.close()
             self.scheduler.stop_ticking()
         status = self.main.exit_status
         assert status is not None
