@@ -186,7 +186,7 @@ def make_process(task: Task, pid: int, arguments: CloneArguments) -> Process:
         task.fs.vfs.deny_write(old.executable.inode)
     process.argv = old.argv
     process.comm = task.comm
-    process.dumpable = old.dumpable
+    process.dumpable, process.core_filter = old.dumpable, old.core_filter
     process.nice = old.nice
     process.personality, process.policy = old.personality, old.policy
     process.timer_slack, process.thp_disabled = old.timer_slack, old.thp_disabled

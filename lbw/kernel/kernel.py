@@ -9,6 +9,7 @@ from os import urandom
 
 from lbw.abi.signal import SIGINT
 from lbw.kernel.clock import Clock
+from lbw.kernel.core_settings import CoreSettings
 from lbw.kernel.dispatch import SyscallTable
 from lbw.kernel.futex import Futexes
 from lbw.kernel.pids import PidAllocator
@@ -114,6 +115,7 @@ class Kernel:
         self.futexes = Futexes()
         self.pids = PidAllocator()
         self.signal_accounts: dict[int, QueueAccount] = {}  # queued signals, by real user id
+        self.core = CoreSettings()
         self.signal_files: dict[SignalFile, None] = {}  # open signalfds
         self.max_tasks = max_tasks
         self.processes: dict[int, Process] = {}  # zombies and init included

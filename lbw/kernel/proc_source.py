@@ -76,6 +76,14 @@ class View:
         return self._process.dumpable == 1
 
     @property
+    def core_filter(self) -> int:
+        return self._process.core_filter
+
+    @core_filter.setter
+    def core_filter(self, value: int) -> None:
+        self._process.core_filter = value
+
+    @property
     def fs(self) -> FsContext | None:
         task = self._live
         return task.fs if task is not None else None
@@ -164,6 +172,7 @@ class KernelProcSource:
     def __init__(self, kernel: Kernel, devices: DeviceTable) -> None:
         self._kernel = kernel
         self.devices = devices
+        self.core = kernel.core
         self._load = [0.0] * len(LOAD_PERIODS)
         self._sampled = kernel.clock.monotonic()
         self._busy = 0

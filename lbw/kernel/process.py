@@ -7,6 +7,7 @@ only adopts orphans and reaps them at once.
 from __future__ import annotations
 
 from lbw.abi.signal import SIGCHLD
+from lbw.kernel.core_settings import DEFAULT_FILTER
 from lbw.waiting import WaitQueue
 
 TYPE_CHECKING = False
@@ -67,7 +68,7 @@ class Process:
     """A thread group."""
 
     __slots__ = (
-        "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "dumpable", "executable",
+        "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "core_filter", "dumpable", "executable",
         "executed", "exit_signal", "exit_status", "exiting", "group", "kernel", "limits", "nice", "parent",
         "parent_task", "pending", "personality", "pid", "policy", "start_time", "stop_reported", "stop_signal",
         "subreaper", "thp_disabled", "threads", "timer_slack", "timers", "uid", "usage",
@@ -102,6 +103,7 @@ class Process:
         self.executed = False  # execve since fork: setpgid by the parent is EACCES
         self.subreaper = False
         self.dumpable = 1
+        self.core_filter = DEFAULT_FILTER  # what of it a core file has
         self.nice = 0
         # Kept and inherited, because programs ask for them again; nothing depends on them
         self.personality = 0  # man 2 personality

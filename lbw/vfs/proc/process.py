@@ -9,7 +9,7 @@ from __future__ import annotations
 from lbw.abi.errno import EACCES, EINVAL, ENOENT, ESRCH, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFREG
-from lbw.vfs.proc import maps, mounts, status
+from lbw.vfs.proc import coredump, maps, mounts, status
 from lbw.vfs.proc.fds import FdDirectory, FdInfoDirectory
 from lbw.vfs.proc.inspect import owner_of, require_inspection
 from lbw.vfs.pseudo import Governed, PseudoDirectory, PseudoInode, TextInode
@@ -115,6 +115,8 @@ class TaskText(Governed, TextInode):
         self._guarded = guarded
         if name == b"comm":
             self.accept = self._rename
+        elif name == b"coredump_filter":
+            self.accept = lambda data: coredump.accept(entry, data)
 
     def owner(self) -> tuple[int, int]:
         return owner_of(self._entry.view)
@@ -122,7 +124,7 @@ class TaskText(Governed, TextInode):
     def open(self, flags: int) -> File:
         if self._guarded:
             require_inspection(self._entry.source, self._entry.view)
-        elif flags & O_ACCMODE != O_RDONLY:
+        elif flags & O_ACCMODE != O_RDONLY and self.accept == self._rename:
             # comm: only the process itself may name its threads, whoever owns it.
             caller = self._entry.source.current
             if caller is not None and caller.pid != self._entry.view.pid:
@@ -275,5 +277,6 @@ ENTRIES: dict[bytes, tuple[int, int, bool, Callable[[TaskEntry], bytes] | None]]
     b"uid_map": (S_IFREG, 0o444, False, id_map),
     b"gid_map": (S_IFREG, 0o444, False, id_map),
     b"setgroups": (S_IFREG, 0o444, False, setgroups),
+    b"coredump_filter": (S_IFREG, 0o644, False, coredump.show),
 }
 _NAMES = list(ENTRIES)

@@ -33,6 +33,17 @@ if TYPE_CHECKING:
         def get_close_on_exec(self, fd: int) -> bool:
             """Return FD_CLOEXEC."""
 
+    class CoreSettings(Protocol):
+        """Parameters of core files; the setters take what was written.  EINVAL"""
+
+        pattern: bytes
+        uses_pid: int
+        suid_dumpable: int
+
+        def set_pattern(self, data: bytes) -> None: ...
+        def set_uses_pid(self, data: bytes) -> None: ...
+        def set_suid_dumpable(self, data: bytes) -> None: ...
+
     class TaskView(Protocol):
         """A thread; or, as the entry of its leader, a process. Parts of it are gone (None) once it has ended."""
 
@@ -62,6 +73,13 @@ if TYPE_CHECKING:
         @property
         def dumpable(self) -> bool:
             """Others with the same user id may look into it."""
+
+        @property
+        def core_filter(self) -> int:
+            """What of it core files have (coredump_filter)."""
+
+        @core_filter.setter
+        def core_filter(self, value: int) -> None: ...
 
         @property
         def fs(self) -> FsContext | None:
@@ -127,6 +145,10 @@ if TYPE_CHECKING:
 
         def set_domainname(self, name: bytes) -> None:
             """Change the NIS domain name."""
+
+        @property
+        def core(self) -> CoreSettings:
+            """Where core files go."""
 
 
 class TaskStatus:

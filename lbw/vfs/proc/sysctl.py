@@ -44,8 +44,8 @@ SETTINGS: Settings = {
     "kernel": {
         "arch": _uname(4),
         "cap_last_cap": 40,
-        "core_pattern": b"core",
-        "core_uses_pid": 0,
+        "core_pattern": lambda source: source.core.pattern,
+        "core_uses_pid": lambda source: b"%d" % source.core.uses_pid,
         "domainname": _uname(5),
         "hostname": _uname(1),
         "msgmax": 8192,
