@@ -55,7 +55,7 @@ def commit(task: Task, new: Credentials) -> None:
         (old.euid, old.egid, old.fsuid, old.fsgid) != (new.euid, new.egid, new.fsuid, new.fsgid)
         or new.permitted & ~old.permitted
     ):  # fmt: skip
-        task.process.dumpable = 0
+        task.process.dumpable = task.kernel.core.suid_dumpable
         task.parent_death_signal = 0
     task.credentials = new
 

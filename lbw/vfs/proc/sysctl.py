@@ -89,6 +89,7 @@ SETTINGS: Settings = {
         "pipe-user-pages-soft": lambda source: b"%d" % source.status().pipe_pages_max,
         "protected_hardlinks": 0,
         "protected_symlinks": 0,
+        "suid_dumpable": lambda source: b"%d" % source.core.suid_dumpable,
     },
 }
 
@@ -125,6 +126,12 @@ def build(fs: ProcFileSystem) -> StaticDirectory:
         "domainname": fs.source.set_domainname,
     }
 
+    core: dict[str, Callable[[bytes], None]] = {
+        "core_pattern": lambda data: fs.source.core.set_pattern(data),
+        "core_uses_pid": lambda data: fs.source.core.set_uses_pid(data),
+        "suid_dumpable": lambda data: fs.source.core.set_suid_dumpable(data),
+    }
+
     def setter(change: Callable[[bytes], None]) -> Callable[[bytes], None]:
         def accept(data: bytes) -> None:
             name = data.split(b"\0", 1)[0].split(b"\n", 1)[0]
@@ -143,8 +150,8 @@ def build(fs: ProcFileSystem) -> StaticDirectory:
             return (value if isinstance(value, bytes) else value(fs.source)) + b"\n"
 
         change = writable.get(name)
-        accept = setter(change) if change is not None else None
-        return SysctlInode(fs, fs.next_ino(), produce, 0o644 if change is not None else 0o444, accept=accept)
+        accept = setter(change) if change is not None else core.get(name)
+        return SysctlInode(fs, fs.next_ino(), produce, 0o644 if accept is not None else 0o444, accept=accept)
 
     def directory(settings: Settings) -> StaticDirectory:
         node = StaticDirectory(fs, fs.next_ino())
