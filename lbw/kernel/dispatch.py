@@ -148,10 +148,11 @@ def continue_call(task: Task) -> int | None:
         coroutine.send(None)
     except StopIteration as stop:
         result: int = stop.value
-    except Interrupted:
+    except Interrupted as interruption:
         row = task.kernel.tables[task.abi].rows[task.call]
         task.coroutine = None
-        task.interrupted = row.restart if row is not None else 0
+        rule = interruption.rule
+        task.interrupted = rule if rule is not None else row.restart if row is not None else 0
         task.attention |= SIGNAL
         return None
     except LinuxError as error:

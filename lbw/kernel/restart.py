@@ -10,16 +10,23 @@ from __future__ import annotations
 from lbw.abi.errno import EINTR
 from lbw.abi.signal import SA_RESTART
 from lbw.cpu.contracts import RAX, RESULT, RIP, UNMODIFIED
+from lbw.kernel.task import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.kernel.task import Task
 
 #: RESTART: restarted if the handler has SA_RESTART, else EINTR.  NO_HANDLER: restarted only when no handler runs.
-#: NEVER: always EINTR.
-RESTART, NO_HANDLER, NEVER = range(3)
+#: NEVER: always EINTR.  ALWAYS: restarted whatever the handler says (ERESTARTNOINTR).
+RESTART, NO_HANDLER, NEVER, ALWAYS = range(4)
 
 WORD = (1 << 64) - 1
+
+
+class RestartAlways(Interrupted):
+    """Raised in place of Interrupted by a call that a signal must not end, whatever its row says."""
+
+    rule = ALWAYS
 
 
 def settle(task: Task, handler_flags: int | None) -> None:
@@ -39,7 +46,7 @@ def settle(task: Task, handler_flags: int | None) -> None:
             number = task.call if rule != NEVER else -1
     else:
         # What goes on through restart_syscall (a sleep) is never begun again from the start: its time would be, too.
-        again = rule == RESTART and handler_flags & SA_RESTART and task.restart_call is None
+        again = rule == ALWAYS or (rule == RESTART and handler_flags & SA_RESTART and task.restart_call is None)
         task.restart_call = None
         number = task.call if again else -1
     task.abi = task.program_abi

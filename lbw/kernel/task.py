@@ -55,6 +55,9 @@ class Interrupted(Exception):
     Handlers let it pass (or undo and re-raise); the dispatcher restarts the call or makes it EINTR.
     """
 
+    #: How the call goes on (lbw.kernel.restart); None: as its row says.
+    rule: int | None = None
+
 
 class _Switch:
     """Awaiting this gives the processor away."""
