@@ -22,6 +22,20 @@ def uptime_ns() -> int:
     return time.monotonic_ns()
 
 
+def raw_ns() -> int:
+    """Return the monotonic time that nobody adjusts, where the host has it."""
+    if sys.platform == "linux":
+        return time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+    return time.monotonic_ns()
+
+
+def atomic_ns() -> int:
+    """Return international atomic time, as far as the host knows the leap seconds; else the time since the epoch."""
+    if sys.platform == "linux":
+        return time.clock_gettime_ns(time.CLOCK_TAI)
+    return time.time_ns()
+
+
 def boot_time_ns() -> int:
     """Return when the host booted, since the epoch."""
     return time.time_ns() - uptime_ns()

@@ -1,6 +1,10 @@
 """Clocks: the time of the guest, in ns.
 
-Tests put another object with the same methods in place of `Clock`, and move time themselves.
+`Clock` is the one place where the kernel reads the host's time: the monotonic clock for all that waits, and what
+programs are shown of the others. Tests and deterministic runs put another object in its place, and move time
+themselves: whoever overrides `monotonic`, `realtime` and `processor` has overridden all.
+
+The clocks of processor time are not the host's: `lbw.kernel.cpu_clocks`.
 """
 
 from __future__ import annotations
@@ -13,24 +17,22 @@ from lbw.abi.clock import (
     CLOCK_MONOTONIC,
     CLOCK_MONOTONIC_COARSE,
     CLOCK_MONOTONIC_RAW,
-    CLOCK_PROCESS_CPUTIME_ID,
     CLOCK_REALTIME,
     CLOCK_REALTIME_ALARM,
     CLOCK_REALTIME_COARSE,
     CLOCK_TAI,
-    CLOCK_THREAD_CPUTIME_ID,
 )
 from lbw.abi.errno import EINVAL, LinuxError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from lbw.kernel.task import Task
+from lbw.host.clock import atomic_ns, raw_ns, uptime_ns
 
 REALTIME_CLOCKS = frozenset({CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_REALTIME_ALARM, CLOCK_TAI})
 MONOTONIC_CLOCKS = frozenset(
     {CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM}
 )
-CPU_CLOCKS = frozenset({CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID})
+#: Clocks that wake a suspended machine, which takes a capability.
+ALARM_CLOCKS = frozenset({CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM})
+#: Clocks that timers and sleeps may go by.
+TIMER_CLOCKS = ALARM_CLOCKS | {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI}
 
 
 class Clock:
@@ -53,37 +55,49 @@ class Clock:
         """A fine clock for accounting."""
         return perf_counter_ns()
 
+    def raw(self) -> int:
+        """Monotonic time that nobody adjusts."""
+        return self.monotonic()
 
-def read_clock(task: Task, clock_id: int) -> int:
-    """Return the time of a clock, as `task` sees it.  EINVAL: no such clock"""
-    clock = task.kernel.clock
-    if clock_id in MONOTONIC_CLOCKS:
-        return clock.monotonic()
-    if clock_id in REALTIME_CLOCKS:
-        return clock.realtime()
-    if clock_id == CLOCK_THREAD_CPUTIME_ID:
-        return task.user_time + task.system_time + running_time(task)
-    if clock_id == CLOCK_PROCESS_CPUTIME_ID:
-        return process_time(task)
-    if clock_id < 0 and clock_id & 7 in (2, 6):  # a CPU clock of a process or thread: man 3 clock_getcpuclockid
-        number = ~(clock_id >> 3)
-        target = task.kernel.tasks.get(number) if number else task
-        if target is None:
-            raise LinuxError(EINVAL)
-        if clock_id & 4:
-            return target.user_time + target.system_time + running_time(target)
-        return process_time(target)
-    raise LinuxError(EINVAL)
+    def boottime(self) -> int:
+        """Monotonic time, with what the machine was suspended."""
+        return self.monotonic()
+
+    def atomic(self) -> int:
+        """International atomic time."""
+        return self.realtime()
+
+    def read(self, clock_id: int) -> int:
+        """Return what a program sees that asks for the clock CLOCK_*.  EINVAL: none, or one of processor time"""
+        if clock_id in (CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE):
+            return self.monotonic()
+        if clock_id in (CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_REALTIME_ALARM):
+            return self.realtime()
+        if clock_id in (CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM):
+            return self.boottime()
+        if clock_id == CLOCK_MONOTONIC_RAW:
+            return self.raw()
+        if clock_id == CLOCK_TAI:
+            return self.atomic()
+        raise LinuxError(EINVAL)
+
+    def deadline(self, clock_id: int, time: int) -> int:
+        """Return when clock `clock_id` of TIMER_CLOCKS will show `time` if nobody sets it, on the monotonic clock."""
+        if clock_id == CLOCK_MONOTONIC:
+            return time
+        return self.monotonic() + time - self.read(clock_id)
 
 
-def running_time(task: Task) -> int:
-    """Return how long `task` runs already in the current time slice."""
-    if task.kernel.current is not task:
-        return 0
-    return task.kernel.clock.processor() - task.slice_start
+class HostClock(Clock):
+    """The host's clocks, those that programs do not wait for included."""
 
+    __slots__ = ()
 
-def process_time(task: Task) -> int:
-    """Return the processor time of the process of `task`."""
-    usage = task.process.total_usage()
-    return usage.user_time + usage.system_time + running_time(task)
+    def raw(self) -> int:
+        return raw_ns()
+
+    def boottime(self) -> int:
+        return uptime_ns()
+
+    def atomic(self) -> int:
+        return atomic_ns()

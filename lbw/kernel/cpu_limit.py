@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_CPU
 from lbw.abi.signal import SIGKILL, SIGXCPU
-from lbw.kernel.clock import running_time
+from lbw.kernel.cpu_clocks import running_time
 from lbw.kernel.signal_send import kernel_info, send_signal
 
 TYPE_CHECKING = False

@@ -27,6 +27,8 @@ from lbw.abi.auxv import (
     AT_PLATFORM,
     AT_RANDOM,
     AT_SECURE,
+    AT_SYSINFO,
+    AT_SYSINFO_EHDR,
     AT_UID,
 )
 from lbw.abi.mman import (
@@ -47,7 +49,9 @@ from lbw.loader.stack import build_stack, check_strings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.abi.cpuid import Identity
+    from lbw.abi.x86_64 import Abi
     from lbw.loader.program import Program
+    from lbw.loader.vdso.image import Vdso
     from lbw.mm.address_space import AddressSpace
     from lbw.mm.page_cache import CachedFile, PageCache
     from lbw.vfs.credentials import Credentials
@@ -62,13 +66,14 @@ PAGE_SIZE = 4096
 class Hardware:
     """What programs are told about the processor."""
 
-    __slots__ = ("hwcap", "hwcap2", "identity", "signal_stack")
+    __slots__ = ("hwcap", "hwcap2", "identity", "signal_stack", "vdso")
 
-    def __init__(self, identity: Identity, signal_stack: int = 2048) -> None:
+    def __init__(self, identity: Identity, signal_stack: int = 2048, vdso: Vdso | None = None) -> None:
         self.identity = identity
         self.hwcap = identity.hwcap
         self.hwcap2 = identity.hwcap2
         self.signal_stack = signal_stack  # bytes that a signal frame takes (AT_MINSIGSTKSZ)
+        self.vdso = vdso  # None: programs get none
 
 
 class LoadedProgram:
@@ -109,7 +114,8 @@ def load_program(
         mapped = map_image(space, program.interpreter, file, where, base, low=low, high=high, implies_exec=implies_exec)
         entry = mapped.entry
 
-    auxv = [
+    auxv = _map_vdso(space, abi, hardware.vdso) if hardware.vdso is not None else []
+    auxv += [
         (AT_MINSIGSTKSZ, hardware.signal_stack),
         (AT_HWCAP, hardware.hwcap),
         (AT_PAGESZ, PAGE_SIZE),
@@ -144,6 +150,14 @@ def load_program(
     space.env_start, space.env_end = stack.env_start, stack.env_end
     space.auxv = stack.auxv
     return LoadedProgram(entry, stack.pointer)
+
+
+def _map_vdso(space: AddressSpace, abi: Abi, vdso: Vdso) -> list[tuple[int, int]]:
+    """Map the vDSO; return what the auxiliary vector says about it."""
+    base = vdso.map(space, abi)
+    header = [(AT_SYSINFO_EHDR, base)]
+    entry = vdso.entries[abi.name]
+    return [(AT_SYSINFO, base + entry), *header] if entry else header
 
 
 def _open(page_cache: PageCache, location: Location) -> CachedFile:

@@ -14,6 +14,7 @@ from lbw.host.memory import GRANULE, Ram
 from lbw.loader.images import Images
 from lbw.loader.load import Hardware
 from lbw.loader.store import ImageStore
+from lbw.loader.vdso.image import Vdso
 from lbw.mm.address_space import AddressSpace
 from lbw.mm.frames import Frames
 from lbw.mm.homes import HomeAddresses
@@ -45,7 +46,8 @@ class Board:
         self.faults = FaultPath(self.engine, self.frames, ABIS, segments, self.templates)
         self.homes = HomeAddresses()
         self.images = Images(ABIS, ImageStore(os.path.join(cache_dir(), "images")))
-        self.hardware = Hardware(self.engine.identity)
+        self.vdso = Vdso(self.frames)
+        self.hardware = Hardware(self.engine.identity, vdso=self.vdso)
 
     def create_memory(self, abi: Abi) -> AddressSpace:
         """Return an empty address space.  LinuxError(ENOMEM)"""

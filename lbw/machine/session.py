@@ -12,6 +12,7 @@ from lbw.abi.x86_64 import X86_64
 from lbw.errors import UsageError
 from lbw.host.events import HostEvents, Ticker
 from lbw.host.ticker import PERIOD
+from lbw.kernel.counter_clock import CounterClock
 from lbw.kernel.fds import FileTable
 from lbw.kernel.kernel import Kernel
 from lbw.kernel.proc_source import KernelProcSource
@@ -69,6 +70,7 @@ class Session:
             vfs=tree.vfs, create_memory=board.create_memory, images=board.images, hardware=board.hardware,
             hostname=os.fsencode(machine.hostname), strict=machine.strict, observer=self.trace,
             faults=board.faults, repeatable=self.repeatable,
+            clock=CounterClock(board.engine.counter, board.vdso.clocks()) if self.repeatable is None else None,
         )  # fmt: skip
         for abi in ABIS:
             self.kernel.tables.offer(abi, load_table)

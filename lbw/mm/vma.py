@@ -6,10 +6,11 @@ from lbw.abi.mman import MAP_SHARED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.mm.kernel_pages import KernelPages
     from lbw.mm.page_cache import CachedFile
     from lbw.mm.shared import SharedMemory
 
-    MappedBacking = CachedFile | SharedMemory
+    MappedBacking = CachedFile | KernelPages | SharedMemory
 
 
 PAGE_MASK = 4095

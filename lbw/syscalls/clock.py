@@ -18,7 +18,7 @@ from lbw.abi.clock import (
     CLOCK_THREAD_CPUTIME_ID,
 )
 from lbw.abi.errno import EINVAL, EOPNOTSUPP, EPERM, LinuxError
-from lbw.kernel.clock import read_clock
+from lbw.kernel.cpu_clocks import read_clock
 from lbw.syscalls.displays import OutTimespec, Timespec
 from lbw.syscalls.parameters import Choice, Out, Pointer
 from lbw.syscalls.table import PARTIAL, syscall
@@ -81,7 +81,7 @@ def clock_settime(task: Task, clockid: int, tp: int, layout: Struct | None = Non
 def gettimeofday(task: Task, tv: int, tz: int) -> int:
     """Store the time, and the kernel's time zone, which is always UTC.  man 2 gettimeofday"""
     if tv:
-        now = task.kernel.clock.realtime()
+        now = task.kernel.clock.read(CLOCK_REALTIME)
         task.memory.store(tv, task.abi.timeval, now // SECOND, now % SECOND // 1000)
     if tz:
         task.memory.store(tz, TIMEZONE, 0, 0)
@@ -101,7 +101,7 @@ def settimeofday(task: Task, tv: int, tz: int) -> int:
 @syscall("time", Out("tloc"))
 def time(task: Task, tloc: int) -> int:
     """Return, and store, the seconds since the epoch.  man 2 time"""
-    now = task.kernel.clock.realtime() // SECOND
+    now = task.kernel.clock.read(CLOCK_REALTIME) // SECOND
     if tloc:
         task.memory.store(tloc, task.abi.pointer, now)
     return now

@@ -15,7 +15,7 @@ from lbw.abi.resource import (
     RUSAGE_SELF,
     RUSAGE_THREAD,
 )
-from lbw.kernel.clock import running_time
+from lbw.kernel.cpu_clocks import running_time
 from lbw.kernel.cpu_limit import watch_cpu_limit
 from lbw.kernel.process import Usage
 from lbw.syscalls.displays import Shown

@@ -14,7 +14,8 @@ from lbw.abi.clock import (
     TIMER_ABSTIME,
 )
 from lbw.abi.errno import EINTR, EINVAL, EOPNOTSUPP, EPERM, LinuxError
-from lbw.kernel.clock import CPU_CLOCKS, MONOTONIC_CLOCKS, REALTIME_CLOCKS, process_time
+from lbw.kernel.clock import MONOTONIC_CLOCKS, REALTIME_CLOCKS
+from lbw.kernel.cpu_clocks import process_time
 from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import Timespec
 from lbw.syscalls.parameters import Choice, Flags, Out
@@ -70,9 +71,9 @@ def clock_nanosleep(
     absolute = bool(flags & TIMER_ABSTIME)
     if clockid == CLOCK_PROCESS_CPUTIME_ID:
         time = duration_at(task, request, layout)
-        return sleep_cpu_time(task, time if absolute else process_time(task) + time)
+        return sleep_cpu_time(task, time if absolute else process_time(task.process) + time)
     if clockid not in SLEEPABLE:
-        known = clockid in MONOTONIC_CLOCKS or clockid in REALTIME_CLOCKS or clockid in CPU_CLOCKS
+        known = clockid in MONOTONIC_CLOCKS or clockid in REALTIME_CLOCKS or clockid == 3
         raise LinuxError(EOPNOTSUPP if known else EINVAL)
     if clockid in ALARMS and not task.credentials.capable(CAP_WAKE_ALARM):
         raise LinuxError(EPERM)
@@ -106,7 +107,7 @@ async def sleep_absolute(task: Task, deadline: int) -> int:
 
 async def sleep_cpu_time(task: Task, goal: int) -> int:
     """Sleep until the other threads of the process have brought its CPU time to `goal` ns."""
-    while (left := goal - process_time(task)) > 0:
+    while (left := goal - process_time(task.process)) > 0:
         await task.wait(deadline=task.kernel.clock.monotonic() + left)  # it cannot pass faster than real time
     return 0
 

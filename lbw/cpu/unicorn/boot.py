@@ -29,6 +29,8 @@ from lbw.errors import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lbw.abi.cpuid import Identity
     from lbw.host.memory import Ram
 
@@ -94,6 +96,8 @@ class Processor:
         size = lib.context_size(handle)
         self.buffer = (ctypes.c_char * size).from_address(context.value or 0)
         self.kernel_frame = kernel_frame
+        #: Reads what the guest's `rdtsc` reads; None: that cannot be done from outside.
+        self.counter: Callable[[], int] | None = None
         introduce(self, identity)
         compatible = self._enter_ring3(tables)
         self.layout = self._calibrate(tables, size)
@@ -150,6 +154,7 @@ class Processor:
         pack_into(f"<{GDT_ENTRIES}Q", view, kernel + GDT_OFFSET, *gdt)
         view[kernel : kernel + 2] = b"\x48\xcf"  # iretq
         view[kernel + 0x40 : kernel + 0x42] = b"\xcd\x80"  # int 0x80
+        view[kernel + 0x4E : kernel + 0x50] = b"\x0f\x31"  # rdtsc
         view[kernel + 0x50 : kernel + 0x58] = b"\x8b\x04\x25" + (_PROBE_HOLE).to_bytes(4, "little") + b"\x90"
 
         lib, handle = self.library, self.handle
@@ -208,12 +213,18 @@ class Processor:
         layout.registers = find(before, b"".join(map(_QWORD.pack, marks)), "the register file")
         layout.fs_base = find(before, _QWORD.pack(0x1111_2222_3333), "the FS base")
         layout.gs_base = find(before, _QWORD.pack(0x1111_4444_5555), "the GS base")
-        error = lib.emu_start(self.handle, _PROBE_CODE + 0x50, 0, 0, 0)
+        counter = None if self.predictable else lib.counter()
+        earliest = counter() if counter is not None else 0
+        error = lib.emu_start(self.handle, _PROBE_CODE + (0x50 if counter is None else 0x4E), 0, 0, 0)
+        latest = counter() if counter is not None else 0
         after = self.save()
         rip = _QWORD.unpack_from(after, layout.registers + 128)[0]
         if error != uc.EXCEPTION or rip != _PROBE_CODE + 0x50:
             raise EngineError(f"unicorn {lib.version()}: a page fault is not reported as expected")
         layout.cr2 = find(after, _QWORD.pack(_PROBE_HOLE), "CR2")
+        low, high = (_QWORD.unpack_from(after, layout.registers + offset)[0] for offset in (0, 16))
+        if earliest <= high << 32 | low <= latest:
+            self.counter = counter
         changed = [
             at for at in range(0, size - 3, 4)
             if before[at : at + 4] == b"\xff" * 4 and after[at : at + 4] == bytes((PF, 0, 0, 0))

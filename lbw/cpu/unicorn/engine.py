@@ -82,6 +82,7 @@ class UnicornEngine(CodeMemory, TrueBases):
         for frame in scratch:
             frames.drop(frame)
         self.upper = UpperHalf(frames)
+        self.counter = processor.counter
         self.cell = self.upper.words
         self.cell_frame = self.upper.cell
         self.layout = layout = processor.layout
