@@ -1,9 +1,9 @@
 """System V semaphores: sets, and the operations on them.  man 2 semop, semctl
 
-An operation is a list of changes that happen all or not at all, and are tried one after the other on the values that the
-ones before have left. What cannot be done now is pending, in order of arrival. After every change of a value the pending
-ones are tried again: first those that wait for zeros only, then the others, from the oldest on; each that gets through
-may let older ones through, so the search starts again behind it. An operation that is stuck holds nobody up.
+An operation is a list of changes that happen all or not at all, each tried on the values that the ones before it have
+left. What cannot be done now is pending, in order of arrival. After every change of a value the pending ones are tried
+again: first those that wait for zeros only, then the others, from the oldest on; each that gets through may let older
+ones through, so the search starts again behind it. An operation that is stuck holds nobody up.
 
 Whoever lets a pending operation through does it: the waiting task only learns its result. So nothing is lost to a
 signal that comes at the same time, and the order is that of the queue, not of the scheduler.

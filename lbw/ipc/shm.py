@@ -187,9 +187,9 @@ def attach(segment: Segment, space: AddressSpace, who: Credentials, address: int
         prot, wanted = prot | PROT_EXEC, wanted | 0o111
     segment.require(who, wanted)
     length = round_up(segment.size)
-    if address and not flags & SHM_REMAP:
-        if address + length > 1 << 8 * space.pointer.size or space.vmas.overlaps(address, address + length):
-            raise LinuxError(EINVAL)
+    free = address + length <= 1 << 8 * space.pointer.size and not space.vmas.overlaps(address, address + length)
+    if address and not flags & SHM_REMAP and not free:
+        raise LinuxError(EINVAL)
     name = b"/SYSV%08x (deleted)" % (segment.key & 0xFFFFFFFF)
     max_prot = PROT_READ | PROT_EXEC if flags & SHM_RDONLY else 7
     segment.memory.users += 1  # so it outlives what the new mapping may replace

@@ -21,6 +21,11 @@ class SharedMemory:
         self.patched: dict[tuple[int, int], int] = {}
         self.identity = ("shared", id(self))
 
+    @property
+    def resident(self) -> int:
+        """How many pages were ever touched."""
+        return len(self._pages)
+
     def acquire(self) -> None:
         """Add a mapping."""
         self.users += 1
