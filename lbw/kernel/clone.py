@@ -1,43 +1,37 @@
 """New tasks: fork, vfork, clone, clone3.  man 2 clone
 
-Everything that can fail comes first; once the child is in the kernel's tables it exists.
+Everything that can fail comes first (`lbw.kernel.clone_rules`); once the child is in the kernel's tables it exists. A
+pidfd is the last that can fail: its number is stored before the child is there, as in Linux.
 
-Threads (CLONE_THREAD) join the process of their creator. Namespaces and pidfds are refused with EINVAL; time-slicing
-on one processor makes CLONE_IO and CLONE_SYSVSEM mean nothing.
+A thread (CLONE_THREAD) joins the process of its creator. Without CLONE_THREAD, each of CLONE_VM, CLONE_FILES, CLONE_FS
+and CLONE_SIGHAND makes two processes share one thing: address spaces, descriptor tables and action tables count their
+users. CLONE_IO, CLONE_UNTRACED and CLONE_PTRACE have nothing to say where there is no I/O scheduler and no tracing.
 """
 
 from __future__ import annotations
 
-from lbw.abi.capability import CAP_SYS_ADMIN, CAP_SYS_RESOURCE
-from lbw.abi.errno import EAGAIN, EINVAL, EPERM, LinuxError
-from lbw.abi.resource import RLIMIT_NPROC
+from lbw.abi.errno import LinuxError
 from lbw.abi.sched import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
     CLONE_CLEAR_SIGHAND,
     CLONE_FILES,
     CLONE_FS,
-    CLONE_INTO_CGROUP,
-    CLONE_NEWCGROUP,
-    CLONE_NEWIPC,
-    CLONE_NEWNET,
-    CLONE_NEWNS,
-    CLONE_NEWPID,
-    CLONE_NEWTIME,
-    CLONE_NEWUSER,
-    CLONE_NEWUTS,
     CLONE_PARENT,
     CLONE_PARENT_SETTID,
     CLONE_PIDFD,
     CLONE_SETTLS,
     CLONE_SIGHAND,
+    CLONE_SYSVSEM,
     CLONE_THREAD,
     CLONE_VFORK,
     CLONE_VM,
 )
-from lbw.abi.signal import NSIG
 from lbw.cpu.contracts import ALL, RAX, RSP
+from lbw.kernel.clone_rules import check, check_limits, choose_tid
+from lbw.kernel.policies import ORDINARY
 from lbw.kernel.process import Process
+from lbw.kernel.scheduling import set_scheduling
 from lbw.kernel.task import Task
 from lbw.kernel.tls import install, thread_area
 from lbw.signals.pending import PendingSignals
@@ -45,95 +39,42 @@ from lbw.waiting import WaitQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.kernel.clone_rules import CloneArguments
     from lbw.mm.address_space import AddressSpace
-
-NAMESPACES = (
-    CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME
-)  # fmt: skip
-
-
-class CloneArguments:
-    """What the caller of clone3 may ask for. Addresses are guest addresses, 0: not given."""
-
-    __slots__ = ("child_tid", "exit_signal", "flags", "parent_tid", "stack", "tls")
-
-    def __init__(
-        self, flags: int, exit_signal: int, stack: int = 0, parent_tid: int = 0, child_tid: int = 0, tls: int = 0
-    ) -> None:
-        self.flags = flags  # CLONE_*
-        self.exit_signal = exit_signal
-        self.stack = stack  # initial stack pointer; 0: the parent's
-        self.parent_tid = parent_tid
-        self.child_tid = child_tid
-        self.tls = tls
-
-
-def check(task: Task, arguments: CloneArguments) -> None:
-    """Refuse combinations as Linux does.  EINVAL; EPERM: needs CAP_SYS_ADMIN"""
-    flags = arguments.flags
-    if (
-        (flags & CLONE_THREAD and not flags & CLONE_SIGHAND)
-        or (flags & CLONE_SIGHAND and (not flags & CLONE_VM or flags & CLONE_CLEAR_SIGHAND))
-        or (flags & CLONE_FS and flags & CLONE_NEWNS)
-        or arguments.exit_signal > NSIG
-    ):  # fmt: skip
-        raise LinuxError(EINVAL)
-    if flags & (NAMESPACES | CLONE_NEWUSER):
-        if not flags & CLONE_NEWUSER and not task.credentials.capable(CAP_SYS_ADMIN):
-            raise LinuxError(EPERM)
-        raise LinuxError(EINVAL)
-    if flags & (CLONE_PIDFD | CLONE_INTO_CGROUP):
-        raise LinuxError(EINVAL)
-    if flags & CLONE_SETTLS:
-        if task.abi.word == 4:
-            thread_area(task.memory, arguments.tls)
-        elif arguments.tls >= task.abi.task_size:
-            raise LinuxError(EPERM)
-
-
-def check_limits(task: Task) -> None:
-    """Hold the number of tasks down.  EAGAIN: RLIMIT_NPROC of the user, or the kernel's own limit"""
-    kernel, credentials = task.kernel, task.credentials
-    zombies = len(kernel.processes) - 1
-    if max(len(kernel.tasks), zombies) >= kernel.max_tasks:
-        raise LinuxError(EAGAIN)
-    limit = task.process.limits.soft(RLIMIT_NPROC)
-    if limit >= kernel.max_tasks or credentials.ruid == 0:
-        return
-    if credentials.capable(CAP_SYS_RESOURCE) or credentials.capable(CAP_SYS_ADMIN):
-        return
-    used = 0
-    for process in kernel.processes.values():
-        if process.exit_status is not None:
-            used += process.uid == credentials.ruid
-        used += sum(thread.credentials.ruid == credentials.ruid for thread in process.threads)
-    if used >= limit:
-        raise LinuxError(EAGAIN)
 
 
 def make_task(task: Task, arguments: CloneArguments) -> Task:
     """Return the new task, ready to run; with CLONE_VFORK its `vfork_queue` is where the caller waits.
 
-    EAGAIN: too many tasks; ENOMEM; and what `check` refuses
+    EAGAIN: too many tasks; ENOMEM; EMFILE: no room for a pidfd; EFAULT: no place to store it; and what `check` refuses
     """
     check(task, arguments)
     check_limits(task)
     kernel, process, flags = task.kernel, task.process, arguments.flags
-    tid = kernel.pids.allocate()
+    tid = choose_tid(task, arguments.set_tid) if arguments.set_tid else kernel.pids.allocate()
+    files = memory = None
     try:
+        files = task.files.acquire() if flags & CLONE_FILES else task.files.fork()
         memory = task.memory if flags & CLONE_VM else task.memory.fork()
+        if flags & CLONE_VM:
+            memory.users += 1
+        if not flags & CLONE_THREAD:
+            process = make_process(task, tid, arguments)
+        if flags & CLONE_PIDFD:
+            give_pidfd(task, process, arguments.pidfd)
     except BaseException:
+        if process is not task.process:
+            forget_process(process)
+        if memory is not None:
+            memory.release()
+        if files is not None:
+            files.release()
         kernel.pids.release(tid)
         raise
-    if flags & CLONE_VM:
-        memory.users += 1
-    if not flags & CLONE_THREAD:
-        process = make_process(task, tid, arguments)
     context = task.context.clone()
     context.mmu = memory.mmu
     child = Task(
-        kernel, tid, process, task.program_abi, context, memory,
-        task.files.acquire() if flags & CLONE_FILES else task.files.fork(),
+        kernel, tid, process, task.program_abi, context, memory, files,
         task.fs if flags & CLONE_FS else task.fs.fork(),
         task.signals.fork(keep_altstack=flags & (CLONE_VM | CLONE_VFORK) != CLONE_VM),
         task.comm,
@@ -142,7 +83,7 @@ def make_task(task: Task, arguments: CloneArguments) -> Task:
     if arguments.stack:
         context.registers[RSP] = arguments.stack
     context.modified = ALL
-    child.tls = task.tls
+    inherit(task, child, flags)
     if flags & CLONE_SETTLS:
         if task.abi.word == 8:
             context.fs_base = arguments.tls
@@ -161,6 +102,18 @@ def make_task(task: Task, arguments: CloneArguments) -> Task:
     kernel.counters.forks += 1
     kernel.scheduler.ready(child)
     return child
+
+
+def inherit(task: Task, child: Task, flags: int) -> None:
+    """Give `child` what its creator registered or chose and what is not shared."""
+    child.tls = task.tls
+    if flags & CLONE_SYSVSEM:
+        child.undo_list = task.shared_undo_list().share()
+    if task.scheduling is not ORDINARY:
+        set_scheduling(child, task.scheduling.inherited())
+    child.io_priority = task.io_priority
+    if not flags & CLONE_VM:
+        child.rseq, child.rseq_signature = task.rseq, task.rseq_signature
 
 
 def make_process(task: Task, pid: int, arguments: CloneArguments) -> Process:
@@ -187,12 +140,35 @@ def make_process(task: Task, pid: int, arguments: CloneArguments) -> Process:
     process.argv = old.argv
     process.comm = task.comm
     process.dumpable, process.core_filter = old.dumpable, old.core_filter
-    process.nice = old.nice
-    process.personality, process.policy = old.personality, old.policy
+    process.personality = old.personality
     process.timer_slack, process.thp_disabled = old.timer_slack, old.thp_disabled
     parent.children[process] = None
     kernel.processes[pid] = process
     return process
+
+
+def forget_process(process: Process) -> None:
+    """Undo `make_process`."""
+    from lbw.kernel.groups import leave_group
+
+    process.actions.sharers -= 1
+    for timer in process.timers.values():
+        timer.cancel()
+    if process.executable is not None:
+        process.kernel.vfs.allow_write(process.executable.inode)
+    assert process.parent is not None
+    del process.parent.children[process]
+    del process.kernel.processes[process.pid]
+    leave_group(process)
+
+
+def give_pidfd(task: Task, process: Process, address: int) -> None:
+    """Store a pidfd of `process` for its creator.  EMFILE, EFAULT"""
+    from lbw.kernel.pidfd import PidFile
+
+    with task.files.reserve(1, close_on_exec=True) as slot:
+        task.memory.write_u32(address, slot.numbers[0])
+        slot.install([PidFile(process)])
 
 
 def store_tid(memory: AddressSpace, address: int, tid: int) -> None:

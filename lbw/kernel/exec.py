@@ -13,6 +13,7 @@ from lbw.abi.uname import PER_CLEAR_ON_SETID, READ_IMPLIES_EXEC
 from lbw.cpu.contracts import ALL
 from lbw.kernel.exit import exit_task, leave_memory
 from lbw.kernel.posix_timers import delete_timers
+from lbw.kernel.rseq import forget
 from lbw.kernel.task import RELOAD
 from lbw.loader.load import load_program
 from lbw.loader.privileges import credentials_after_exec
@@ -58,12 +59,14 @@ def execute(
     for other in list(process.threads):
         if other is not task:
             exit_task(other, SIGKILL)
+    process.ended_leader = None
     become_leader(task)
     leave_memory(task)
     context = task.context
     task.memory = memory
     task.abi = task.program_abi = program.abi
     task.tls = (0, 0, 0)
+    forget(task)
     context.mmu = memory.mmu
     context.reset(loaded.entry, loaded.stack_pointer, 8 * program.abi.word)
     context.modified = ALL

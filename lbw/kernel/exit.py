@@ -14,6 +14,7 @@ from lbw.abi.errno import LinuxError
 from lbw.abi.signal import SI_USER, SIGCHLD, SIGCONT, SIGHUP, SIGKILL
 from lbw.kernel.default_actions import notify_parent
 from lbw.kernel.groups import ProcessGroup, leave_group
+from lbw.kernel.jobs import leave_terminal
 from lbw.kernel.robust import release_robust_futexes
 from lbw.kernel.signal_send import kernel_info, retarget, send_signal, send_to_group
 from lbw.kernel.task import DEAD, EXIT
@@ -56,6 +57,8 @@ def exit_task(task: Task, status: int) -> None:
     if coroutine is not None and not coroutine.cr_running:
         coroutine.close()
     leave_memory(task)
+    if task.undo_list is not None:
+        task.undo_list.leave(process.pid)
     task.state = DEAD
     task.attention = EXIT
     task.files.release()
@@ -64,7 +67,11 @@ def exit_task(task: Task, status: int) -> None:
     process.usage.add_task(task)
     if task.tid != process.pid:
         kernel.pids.release(task.tid)
+    else:
+        process.ended_leader = task
     task.signals.pending.clear()
+    if process.children:
+        hand_over_children(task)
     if process.threads:
         retarget(task, FULL)
     else:
@@ -94,6 +101,19 @@ def leave_memory(task: Task) -> None:
     memory.release()
 
 
+def hand_over_children(task: Task) -> None:
+    """Tell the children that asked for it that the thread which made them has ended; another one stands for it."""
+    process = task.process
+    heir = process.threads[0] if process.threads else None
+    for child in process.children:
+        if child.parent_task is task:
+            child.parent_task = heir
+            for thread in list(child.threads):
+                if thread.parent_death_signal:
+                    info = SigInfo(thread.parent_death_signal, SI_USER, pid=process.pid, uid=task.credentials.ruid)
+                    send_signal(child, info)
+
+
 def release_vfork_parent(task: Task) -> None:
     """Let the parent of a vfork go on."""
     queue, task.vfork_queue = task.vfork_queue, None
@@ -108,7 +128,7 @@ def end_process(process: Process, status: int) -> None:
     process.actions.sharers -= 1
     for timer in process.timers.values():
         timer.cancel()
-    hang_up_session(process)
+    leave_terminal(process)
     disown_children(process)
     was_orphaned = process.group.orphaned
     process.exit_status = status
@@ -116,6 +136,8 @@ def end_process(process: Process, status: int) -> None:
         kernel.observer.exited(process)
     if not was_orphaned:
         signal_orphaned_group(process.group)
+    if process.ended is not None:
+        process.ended.wake_all()
     if notify_parent(process, status):
         reap(process)
     if process is kernel.main:
@@ -140,9 +162,6 @@ def disown_children(process: Process) -> None:
         heir.children[child] = None
         if child.exit_signal:
             child.exit_signal = SIGCHLD
-        for task in list(child.threads):
-            if task.parent_death_signal:
-                send_signal(child, SigInfo(task.parent_death_signal, SI_USER, pid=process.pid))
         if child.exit_status is not None and notify_parent(child, child.exit_status):
             reap(child)
     for group in dict.fromkeys(linked):
@@ -159,25 +178,6 @@ def signal_orphaned_group(group: ProcessGroup) -> None:
         send_to_group(group, kernel_info(SIGCONT))
 
 
-def hang_up_session(process: Process) -> None:
-    """When a session leader ends, its terminal is free again and the foreground job is told."""
-    session = process.session
-    if session.leader is not process:
-        return
-    session.leader = None
-    terminal, session.terminal = session.terminal, None
-    if terminal is None:
-        return
-    from lbw.vfs.tty.tty import Tty
-
-    assert isinstance(terminal, Tty)
-    foreground = terminal.foreground
-    if isinstance(foreground, ProcessGroup):
-        send_to_group(foreground, kernel_info(SIGHUP))
-        send_to_group(foreground, kernel_info(SIGCONT))
-    terminal.hang_up()
-
-
 def reap(process: Process, waited: bool = False) -> None:
     """Forget a zombie. A parent that `waited` for it inherits what it consumed."""
     kernel = process.kernel
@@ -185,6 +185,7 @@ def reap(process: Process, waited: bool = False) -> None:
     if kernel.processes.pop(process.pid, None) is None:
         return
     leave_group(process)
+    process.ended_leader = None
     if parent is not None:
         parent.children.pop(process, None)
         if waited:

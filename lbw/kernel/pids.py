@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbw.abi.errno import EAGAIN, LinuxError
+from lbw.abi.errno import EAGAIN, EEXIST, LinuxError
 
 #: One more than the greatest number (kernel.pid_max).
 PID_MAX = 32768
@@ -38,6 +38,12 @@ class PidAllocator:
                 return number
         raise LinuxError(EAGAIN)
 
+    def take(self, number: int) -> None:
+        """Hand out just this number; the cycle goes on from where it was.  EEXIST: it is in use"""
+        if number in self._used:
+            raise LinuxError(EEXIST)
+        self._used[number] = 1
+
     def hold(self, number: int) -> None:
         """Add a reference: a group or session bears the number."""
         self._used[number] = self._used.get(number, 0) + 1
@@ -49,3 +55,7 @@ class PidAllocator:
             self._used[number] = left
         else:
             del self._used[number]
+
+    def used(self, number: int) -> bool:
+        """Whether a task, a group or a session bears the number."""
+        return number in self._used

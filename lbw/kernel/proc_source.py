@@ -40,7 +40,10 @@ class View:
     @property
     def _live(self) -> Task | None:
         """A thread to look at."""
-        return self._task or self._process.leader
+        process = self._process
+        if self._task is not None:
+            return self._task if self._task is not process.ended_leader else None
+        return process.leader if process.ended_leader is None else None
 
     @property
     def pid(self) -> int:
@@ -54,7 +57,7 @@ class View:
     def alive(self) -> bool:
         process, task = self._process, self._task
         if task is not None:
-            return task in process.threads
+            return task in process.threads or (task is process.ended_leader and bool(process.threads))
         return process.kernel.processes.get(process.pid) is process
 
     @property
@@ -68,7 +71,7 @@ class View:
 
     @property
     def credentials(self) -> Credentials:
-        task = self._live
+        task = self._task or self._process.first_thread
         return task.credentials if task is not None else Credentials(self._process.uid)
 
     @property
@@ -100,7 +103,7 @@ class View:
 
     @property
     def executable(self) -> Location | None:
-        return self._process.executable if self._process.threads else None
+        return self._process.executable if self._live is not None else None
 
     @property
     def wait_channel(self) -> bytes:
@@ -112,13 +115,15 @@ class View:
         return [(name, *limits.get(resource), unit) for name, resource, unit in DISPLAY]
 
     def threads(self) -> list[int]:
-        return [task.tid for task in self._process.threads] or [self.pid]  # a zombie still has its leader
+        process = self._process
+        leader = [] if process.threads and process.ended_leader is None else [process.pid]
+        return leader + [task.tid for task in process.threads]
 
     def thread(self, tid: int) -> View | None:
         for task in self._process.threads:
             if task.tid == tid:
                 return View(self._process, task)
-        return self if tid == self.pid and not self._process.threads else None
+        return View(self._process, self._process.ended_leader) if tid == self.pid else None
 
     def status(self) -> TaskStatus:
         process, task, now = self._process, self._live, TaskStatus()
@@ -126,20 +131,20 @@ class View:
         now.parent = process.parent_pid
         now.group = process.group.pgid
         now.session = process.session.sid
-        terminal = process.session.terminal
+        terminal = process.terminal
         if terminal is not None:
             now.terminal = getattr(terminal, "device", 0)
             foreground = getattr(terminal, "foreground", None)
             now.foreground_group = foreground.pgid if foreground is not None else -1
         usage = process.total_usage()
         if self._task is not None:
-            now.state = _STATES[self._task.state] if not process.stopped else "T"
+            now.state = "Z" if self._task is process.ended_leader else "T" if process.stopped else _STATES[self._task.state]
             now.user_time, now.system_time = self._task.user_time, self._task.system_time
             now.voluntary_switches = self._task.voluntary_switches
             now.involuntary_switches = self._task.involuntary_switches
             now.start_time = self._task.start_time
         else:
-            now.state = process.state
+            now.state = process.state if process.ended_leader is None else "Z"
             now.user_time, now.system_time = usage.user_time, usage.system_time
             now.voluntary_switches, now.involuntary_switches = usage.voluntary_switches, usage.involuntary_switches
             now.start_time = process.start_time
@@ -149,8 +154,12 @@ class View:
         children = process.child_usage
         now.child_user_time, now.child_system_time = children.user_time, children.system_time
         now.child_minor_faults, now.child_major_faults = children.minor_faults, children.major_faults
-        now.nice = process.nice
-        now.thread_count = len(process.threads) or 1
+        leader = process.ended_leader
+        scheduled = self._task or process.first_thread
+        if scheduled is not None:
+            scheduling = scheduled.scheduling
+            now.nice, now.policy, now.real_time_priority = scheduling.nice, scheduling.policy, scheduling.priority
+        now.thread_count = len(process.threads) + (leader is not None) or 1
         now.exit_signal = process.exit_signal
         now.exit_status = process.exit_status or 0
         now.shared_pending = process.pending.mask

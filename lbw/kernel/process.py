@@ -68,10 +68,10 @@ class Process:
     """A thread group."""
 
     __slots__ = (
-        "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "core_filter", "dumpable", "executable",
-        "executed", "exit_signal", "exit_status", "exiting", "group", "kernel", "limits", "nice", "parent",
-        "parent_task", "pending", "personality", "pid", "policy", "start_time", "stop_reported", "stop_signal",
-        "subreaper", "thp_disabled", "threads", "timer_slack", "timers", "uid", "usage",
+        "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "core_filter", "dumpable", "ended",
+        "ended_leader", "executable", "executed", "exit_signal", "exit_status", "exiting", "group", "kernel", "limits",
+        "parent", "parent_task", "pending", "personality", "pid", "start_time", "stop_reported", "stop_signal",
+        "subreaper", "terminal", "thp_disabled", "threads", "timer_slack", "timers", "uid", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -84,10 +84,12 @@ class Process:
         self.parent_task: Task | None = None  # the thread that forked us (PR_SET_PDEATHSIG, __WNOTHREAD)
         self.children: dict[Process, None] = {}  # in order of birth
         self.threads: list[Task] = []  # living tasks
+        self.ended_leader: Task | None = None  # the first thread, once it has ended: others may go on without it
         self.group = group
         self.limits = limits
         self.actions = actions
         self.pending = pending
+        self.terminal: object = parent.terminal if parent is not None else None  # the controlling one, a `Tty`
         self.executable: Location | None = None
         self.argv: list[bytes] = []
         self.comm = b""  # at most 15 bytes
@@ -96,6 +98,7 @@ class Process:
         self.exit_signal = SIGCHLD  # 0: none
         self.exit_status: int | None = None  # as wait(2) encodes it; None: alive
         self.exiting: int | None = None  # the status with which the last thread will end the process
+        self.ended: WaitQueue | None = None  # woken when the process has ended; made by the first pidfd
         self.child_queue = WaitQueue()  # woken when a child changes state
         self.stop_signal = 0  # the signal that stopped the process; 0: not stopped
         self.stop_reported = False  # to a wait
@@ -104,10 +107,8 @@ class Process:
         self.subreaper = False
         self.dumpable = 1
         self.core_filter = DEFAULT_FILTER  # what of it a core file has
-        self.nice = 0
         # Kept and inherited, because programs ask for them again; nothing depends on them
         self.personality = 0  # man 2 personality
-        self.policy = 0  # SCHED_*, never a real-time one
         self.timer_slack = 50_000  # ns
         self.thp_disabled = False
         self.usage = Usage()  # of finished threads, and the faults of all
@@ -122,6 +123,11 @@ class Process:
     def session(self) -> Session:
         """The session of the process group."""
         return self.group.session
+
+    @property
+    def first_thread(self) -> Task | None:
+        """The thread that bears the process's number, if only as one that has ended; None: init, or waited for."""
+        return self.ended_leader or self.leader
 
     @property
     def leader(self) -> Task | None:

@@ -17,8 +17,9 @@ from lbw.kernel.fault_signals import processor_fault, segmentation_fault
 from lbw.kernel.gates import foreign_call, own_gate, return_to_guest
 from lbw.kernel.oom import out_of_memory
 from lbw.kernel.restart import settle
+from lbw.kernel.rseq import restart
 from lbw.kernel.signal_delivery import deliver_signals
-from lbw.kernel.task import DEAD, PARKED, READY, SIGNAL, YIELD
+from lbw.kernel.task import DEAD, PARKED, READY, RSEQ, SIGNAL, YIELD
 from lbw.mm.faults import SegmentationFault
 
 TYPE_CHECKING = False
@@ -153,6 +154,8 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                         return
                     if kernel.scheduler.queue and task.state == READY:
                         task.involuntary_switches += 1
+                        if task.rseq:
+                            task.attention |= RSEQ
                         kernel.scheduler.ready(task)
                         return
                 elif not foreign_call(task, trap):
@@ -181,8 +184,10 @@ def attend(task: Task) -> bool:
         deliver_signals(task)
         if task.state == DEAD:
             return False
+    if attention & RSEQ:
+        restart(task)
     if task.process.stop_signal:
-        task.attention |= SIGNAL  # look again when the process goes on: a call may be left to settle
+        task.attention |= SIGNAL | RSEQ  # look again when the process goes on: a call may be left to settle
         task.state = PARKED
         return False
     settle(task, None)

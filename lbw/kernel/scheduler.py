@@ -1,7 +1,7 @@
 """The scheduler: who runs next, and for how long.
 
-Each task has a *virtual time*: the processor time it has had, divided by the weight of its nice value. The one with the
-least runs next, so in the long run everybody gets a share in proportion to the weight (Linux' weights: a step of nice is
+Each task has a *virtual time*: the processor time it has had, divided by the weight of its nice value. Who has had the
+least runs next, so in the long run everybody gets a share in proportion to the weight (as on Linux a step of nice is
 a factor of 1.25), and one that mostly sleeps runs soon after it wakes. A task that was away does not save up what it
 did not use: it starts again a little before those that ran (`CREDIT`). Equal times go first come, first served.
 
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 #: How far before the others a task may begin that was away, ns of virtual time: less than a slice.
 CREDIT = 3_000_000
-
-#: How fast virtual time passes, by nice value plus 20: ns for each ns of processor time.
-RATES = tuple(1.25**nice for nice in range(-20, 20))
 
 
 class Scheduler:
@@ -102,8 +99,7 @@ class Scheduler:
     @staticmethod
     def passed(task: Task, time: int) -> float:
         """Return how much virtual time `task` uses in `time` ns."""
-        nice = task.process.nice
-        return time * RATES[nice + 20] if nice else time
+        return time * task.rate
 
     def unpark(self, task: Task) -> None:
         """Let a task of a process that continues run again."""

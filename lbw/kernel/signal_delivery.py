@@ -16,6 +16,7 @@ from lbw.abi.i386 import I386
 from lbw.abi.signal import SA_NODEFER, SA_RESETHAND, SIG_DFL, SIG_IGN, SIGKILL, SIGSEGV
 from lbw.kernel.default_actions import default_action
 from lbw.kernel.restart import settle
+from lbw.kernel.rseq import before_handler
 from lbw.kernel.signal_send import force_default, force_signal, kernel_info, recalculate, set_blocked
 from lbw.kernel.sigreturn_page import with_restorer
 from lbw.signals.actions import Action
@@ -66,6 +67,8 @@ def enter_handler(task: Task, action: Action, info: SigInfo) -> None:
     """Push a frame for `info` and let the task continue in its handler; SIGSEGV when there is no room for the frame."""
     signals = task.signals
     settle(task, action.flags)
+    if task.rseq:
+        before_handler(task, info.signo)
     try:
         if action.abi == I386.name and not action.restorer:
             action = with_restorer(task.memory, action)

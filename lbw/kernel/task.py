@@ -14,6 +14,7 @@ Rules.
 from __future__ import annotations
 
 from lbw.abi.signal import SIGKILL
+from lbw.kernel.policies import ORDINARY
 from lbw.signals.sigset import bit
 
 TYPE_CHECKING = False
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from lbw.abi.x86_64 import Abi
     from lbw.cpu.contracts import Context
+    from lbw.ipc.undo import UndoList
     from lbw.kernel.fds import FileTable
     from lbw.kernel.kernel import Kernel
     from lbw.kernel.process import Process
@@ -41,6 +43,7 @@ SIGNAL = 1  # a signal may want delivery
 RELOAD = 2  # context, memory or ABI were exchanged (execve)
 YIELD = 4  # let others run
 EXIT = 8  # the task is dead: leave it
+RSEQ = 16  # it was interrupted: a critical section of rseq(2) begins again
 
 #: How a wait ended.
 PENDING, WOKEN, TIMED_OUT, INTERRUPTED = range(4)
@@ -76,9 +79,10 @@ class Task:
 
     __slots__ = (
         "abi", "attention", "call", "clear_child_tid", "comm", "context", "coroutine", "fatal_only", "files", "fs",
-        "interrupted", "involuntary_switches", "kernel", "memory", "outcome", "parent_death_signal", "process",
-        "program_abi", "restart_call", "robust_list", "signals", "slice_start", "start_time", "state", "system_time",
-        "tid", "tls", "user_time", "vfork_queue", "virtual_time", "voluntary_switches",
+        "interrupted", "involuntary_switches", "io_priority", "kernel", "memory", "outcome", "parent_death_signal",
+        "process", "program_abi", "rate", "restart_call", "robust_lists", "rseq", "rseq_signature", "scheduling",
+        "signals", "slice_start", "start_time", "state", "system_time", "tid", "tls", "undo_list", "user_time",
+        "vfork_queue", "virtual_time", "voluntary_switches",
     )  # fmt: skip
 
     def __init__(
@@ -108,9 +112,15 @@ class Task:
         # Registered by the guest
         self.tls = (0, 0, 0)  # descriptors of the GDT entries for TLS (lbw.kernel.tls)
         self.clear_child_tid = 0  # address, 0: none
-        self.robust_list = 0  # address of struct robust_list_head
+        self.robust_lists: dict[int, int] = {}  # addresses of struct robust_list_head, by word size
+        self.rseq = 0  # address of struct rseq, 0: none (lbw.kernel.rseq)
+        self.rseq_signature = 0
         self.parent_death_signal = 0
+        self.undo_list: UndoList | None = None  # of System V semaphores
         self.vfork_queue: WaitQueue | None = None  # where the parent waits for our exec or exit
+        self.scheduling = ORDINARY  # set by lbw.kernel.scheduling.set_scheduling, which keeps `rate` true to it
+        self.rate = 1.0
+        self.io_priority = 0  # IOPRIO_*, kept and told
         # Accounting, in ns
         self.start_time = kernel.clock.monotonic()
         self.virtual_time = kernel.scheduler.least  # see lbw.kernel.scheduler
@@ -138,6 +148,14 @@ class Task:
         if self.coroutine is None:
             return b""
         return self.kernel.tables[self.abi].name(self.call).encode()
+
+    def shared_undo_list(self) -> UndoList:
+        """Return the list of what is taken back when the task ends, which CLONE_SYSVSEM shares."""
+        if self.undo_list is None:
+            from lbw.ipc.undo import UndoList
+
+            self.undo_list = UndoList()
+        return self.undo_list
 
     def set_comm(self, name: bytes) -> None:
         """Set the thread's name, cut to 15 bytes; the leader's is the process's too."""

@@ -59,7 +59,7 @@ class AddressSpace(UserMemory):
     """The memory of one process (or of several, CLONE_VM)."""
 
     __slots__ = (
-        "abi", "arg_end", "arg_start", "auxv", "brk_end", "crowded", "data_limit", "env_end", "env_start",
+        "abi", "arg_end", "arg_start", "auxv", "barriers", "brk_end", "crowded", "data_limit", "env_end", "env_start",
         "executable", "faults", "fragments", "frames", "hidden", "homes", "implies_exec", "ldt", "mmu", "narrow",
         "pointer", "rewritten", "size_limit", "stack_limit", "start_brk", "start_stack", "total", "users", "vmas",
     )  # fmt: skip
@@ -88,6 +88,7 @@ class AddressSpace(UserMemory):
         self.arg_start = self.arg_end = self.env_start = self.env_end = 0
         self.auxv = b""
         self.executable: object = None
+        self.barriers = 0  # what was registered for membarrier
         self.narrow = False  # a call of 32-bit code is under way: new mappings go below 4 GB
         self.implies_exec = False  # READ_IMPLIES_EXEC: what is readable is executable
         self.ldt: tuple[int, ...] = ()  # descriptors of the local descriptor table, for lbw.kernel.tls
@@ -273,7 +274,7 @@ class AddressSpace(UserMemory):
         child.arg_start, child.arg_end = self.arg_start, self.arg_end
         child.env_start, child.env_end = self.env_start, self.env_end
         child.auxv, child.executable, child.ldt = self.auxv, self.executable, self.ldt
-        child.implies_exec = self.implies_exec
+        child.implies_exec, child.barriers = self.implies_exec, self.barriers
         return child
 
     def release(self) -> None:

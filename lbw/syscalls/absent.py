@@ -5,7 +5,7 @@ There are no address families yet, so there are no sockets, and every descriptor
 
 from __future__ import annotations
 
-from lbw.abi.errno import EAFNOSUPPORT, ENOSYS, ENOTSOCK, LinuxError
+from lbw.abi.errno import EAFNOSUPPORT, ENOTSOCK, LinuxError
 from lbw.syscalls.parameters import Fd, Hex, Int, Out, Parameter, Pointer, Size, UInt
 from lbw.syscalls.table import PARTIAL, syscall
 
@@ -15,15 +15,6 @@ if TYPE_CHECKING:
 
 _NO_FAMILIES = "EAFNOSUPPORT: there are no address families yet"
 _NO_SOCKETS = "ENOTSOCK: there are no sockets yet"
-
-
-@syscall(
-    "rseq", Pointer("rseq"), UInt("length"), Int("flags"), Hex("signature"),
-    support=PARTIAL, note="ENOSYS, as without CONFIG_RSEQ",
-)  # fmt: skip
-def rseq(task: Task, area: int, length: int, flags: int, signature: int) -> int:
-    """Refuse restartable sequences; the C library then takes its other paths.  ENOSYS"""
-    raise LinuxError(ENOSYS)
 
 
 @syscall("socket", Int("domain"), Int("type"), Int("protocol"), support=PARTIAL, note=_NO_FAMILIES)

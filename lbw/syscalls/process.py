@@ -1,57 +1,18 @@
-"""Identity of processes, their groups and sessions, and the calls that make and end tasks."""
+"""Identity of processes, their groups and sessions, and the calls that end tasks."""
 
 from __future__ import annotations
 
-from struct import Struct
-
-from lbw.abi.errno import E2BIG, EINVAL, ESRCH, LinuxError
-from lbw.abi.sched import (
-    CLONE_ARGS_SIZE_VER0,
-    CLONE_ARGS_SIZE_VER2,
-    CLONE_CHILD_CLEARTID,
-    CLONE_CHILD_SETTID,
-    CLONE_DETACHED,
-    CLONE_FILES,
-    CLONE_FS,
-    CLONE_IO,
-    CLONE_PARENT,
-    CLONE_PARENT_SETTID,
-    CLONE_SETTLS,
-    CLONE_SIGHAND,
-    CLONE_SYSVSEM,
-    CLONE_THREAD,
-    CLONE_UNTRACED,
-    CLONE_VFORK,
-    CLONE_VM,
-    CSIGNAL,
-)
-from lbw.abi.signal import SIGCHLD
-from lbw.kernel.clone import CloneArguments, make_task, wait_for_vfork
+from lbw.abi.errno import ESRCH, LinuxError
 from lbw.kernel.exit import exit_process, exit_task
 from lbw.kernel.groups import new_session, set_group
 from lbw.kernel.task import YIELD
-from lbw.syscalls.parameters import Flags, In, Int, Out, Pid, Pointer, Size
-from lbw.syscalls.table import NEVER, PARTIAL, syscall
+from lbw.syscalls.parameters import Int, Pid, Pointer
+from lbw.syscalls.table import syscall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from lbw.kernel.process import Process
     from lbw.kernel.task import Task
-
-CLONE_FLAGS = {
-    CLONE_VM: "CLONE_VM", CLONE_FS: "CLONE_FS", CLONE_FILES: "CLONE_FILES", CLONE_SIGHAND: "CLONE_SIGHAND",
-    CLONE_VFORK: "CLONE_VFORK", CLONE_PARENT: "CLONE_PARENT", CLONE_THREAD: "CLONE_THREAD",
-    CLONE_SYSVSEM: "CLONE_SYSVSEM", CLONE_SETTLS: "CLONE_SETTLS", CLONE_PARENT_SETTID: "CLONE_PARENT_SETTID",
-    CLONE_CHILD_CLEARTID: "CLONE_CHILD_CLEARTID", CLONE_DETACHED: "CLONE_DETACHED",
-    CLONE_UNTRACED: "CLONE_UNTRACED", CLONE_CHILD_SETTID: "CLONE_CHILD_SETTID", CLONE_IO: "CLONE_IO",
-    SIGCHLD: "SIGCHLD",
-}  # fmt: skip
-
-#: struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
-#: cgroup.
-CLONE_ARGS = Struct("<11Q")
 
 
 @syscall("getpid")
@@ -128,68 +89,6 @@ def setsid(task: Task) -> int:
 def getsid(task: Task, pid: int) -> int:
     """Return the session of a process.  ESRCH.  man 2 getsid"""
     return process_named(task, pid).session.sid
-
-
-# Birth
-
-
-@syscall("fork", restart=NEVER)
-def fork(task: Task) -> int:
-    """Make a process that is a copy of the caller.  EAGAIN, ENOMEM.  man 2 fork"""
-    return make_task(task, CloneArguments(0, SIGCHLD)).tid
-
-
-@syscall("vfork", restart=NEVER)
-def vfork(task: Task) -> Awaitable[int]:
-    """Make a process in the caller's memory, and wait until it executes a program or ends.  man 2 vfork"""
-    child = make_task(task, CloneArguments(CLONE_VFORK | CLONE_VM, SIGCHLD))
-    assert child.vfork_queue is not None
-    return wait_for_vfork(task, child, child.vfork_queue)
-
-
-def start_child(task: Task, arguments: CloneArguments) -> int | Awaitable[int]:
-    """Make the task; with CLONE_VFORK wait for it."""
-    child = make_task(task, arguments)
-    queue = child.vfork_queue
-    return child.tid if queue is None else wait_for_vfork(task, child, queue)
-
-
-@syscall(
-    "clone", Flags("flags", CLONE_FLAGS), Pointer("stack"), Out("parent_tid"), Out("child_tid"), Pointer("tls"),
-    restart=NEVER, support=PARTIAL, note="no namespaces, no CLONE_PIDFD (EINVAL)",
-)  # fmt: skip
-def clone(task: Task, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int) -> int | Awaitable[int]:
-    """Make a task that shares with the caller what `flags` say.  man 2 clone"""
-    flags &= 0xFFFFFFFF  # what lies above is for clone3
-    return start_child(task, CloneArguments(flags & ~CSIGNAL, flags & CSIGNAL, stack, parent_tid, child_tid, tls))
-
-
-@syscall(
-    "clone3", In("cl_args"), Size("size"),
-    restart=NEVER, support=PARTIAL, note="no namespaces, no CLONE_PIDFD, no set_tid, no CLONE_INTO_CGROUP (EINVAL)",
-)  # fmt: skip
-def clone3(task: Task, cl_args: int, size: int) -> int | Awaitable[int]:
-    """Make a task as `struct clone_args` says.
-
-    E2BIG: the structure is larger than ours and the rest is not zero; EINVAL.  man 2 clone3
-    """
-    if size < CLONE_ARGS_SIZE_VER0:
-        raise LinuxError(EINVAL)
-    if size > 4096:
-        raise LinuxError(E2BIG)
-    data = task.memory.read(cl_args, size).ljust(CLONE_ARGS_SIZE_VER2, b"\0")
-    if any(data[CLONE_ARGS_SIZE_VER2:]):
-        raise LinuxError(E2BIG)
-    flags, _, child_tid, parent_tid, exit_signal, stack, stack_size, tls, _, set_tid_size, _ = CLONE_ARGS.unpack_from(
-        data
-    )
-    if (
-        flags & (CLONE_DETACHED | (CSIGNAL & ~0x80)) or flags >> 34 or exit_signal & ~CSIGNAL or set_tid_size
-        or bool(stack) != bool(stack_size)
-        or (flags & (CLONE_THREAD | CLONE_PARENT) and exit_signal)
-    ):  # fmt: skip
-        raise LinuxError(EINVAL)
-    return start_child(task, CloneArguments(flags, exit_signal, stack + stack_size, parent_tid, child_tid, tls))
 
 
 # Death

@@ -9,7 +9,7 @@ from lbw.abi.errno import EINVAL, EPERM, LinuxError
 from lbw.abi.fs import GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM
 from lbw.abi.uname import MACHINE, MACHINE_32, PER_LINUX32, PER_MASK, READ_IMPLIES_EXEC, RELEASE, SYSNAME, VERSION
 from lbw.syscalls.displays import InBuffer
-from lbw.syscalls.parameters import Choice, Flags, Hex, Int, Out, OutBuffer, Size
+from lbw.syscalls.parameters import Flags, Hex, Int, Out, OutBuffer, Size
 from lbw.syscalls.table import PARTIAL, syscall
 
 TYPE_CHECKING = False
@@ -26,8 +26,6 @@ CPU = Struct("<I")
 RANDOM_FLAGS = {GRND_NONBLOCK: "GRND_NONBLOCK", GRND_RANDOM: "GRND_RANDOM", GRND_INSECURE: "GRND_INSECURE"}
 #: One call of getrandom gives at most this many bytes; it may always give less than asked for.
 RANDOM_MAX = 33554431
-MEMBARRIER_CMD_QUERY, MEMBARRIER_CMD_GLOBAL = 0, 1
-MEMBARRIER_COMMANDS = {MEMBARRIER_CMD_QUERY: "MEMBARRIER_CMD_QUERY", MEMBARRIER_CMD_GLOBAL: "MEMBARRIER_CMD_GLOBAL"}
 #: The highest action of syslog(2).
 SYSLOG_LAST = 10
 PERSONALITY_QUERY = 0xFFFFFFFF
@@ -103,15 +101,6 @@ def getcpu(task: Task, cpu: int, node: int, cache: int) -> int:
         if address:
             task.memory.store(address, CPU, 0)
     return 0
-
-
-@syscall("membarrier", Choice("cmd", MEMBARRIER_COMMANDS), Hex("flags"), Int("cpu_id"), support=PARTIAL,
-         note="MEMBARRIER_CMD_GLOBAL only")  # fmt: skip
-def membarrier(task: Task, cmd: int, flags: int, cpu_id: int) -> int:
-    """Order memory accesses of all processors: with one, a system call does.  man 2 membarrier: EINVAL"""
-    if flags & 0xFFFFFFFF or cmd not in MEMBARRIER_COMMANDS:
-        raise LinuxError(EINVAL)
-    return MEMBARRIER_CMD_GLOBAL if cmd == MEMBARRIER_CMD_QUERY else 0
 
 
 @syscall("syslog", Int("type"), Hex("bufp"), Int("len"), support=PARTIAL, note="the kernel's log is nobody's to read")

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbw.kernel.scheduler import CREDIT, RATES, Scheduler
+from lbw.kernel.policies import RATES
+from lbw.kernel.scheduler import CREDIT, Scheduler
 from lbw.kernel.task import DEAD
 
 SLICE = 10_000_000
@@ -30,10 +31,11 @@ class Processor:
         self.tasks = [self.add(nice) for nice in nices]
 
     def add(self, nice=0):
-        process = SimpleNamespace(nice=nice, stop_signal=0)
+        process = SimpleNamespace(stop_signal=0)
         task = SimpleNamespace(
-            process=process, virtual_time=self.scheduler.least, slice_start=0, state=0, index=len(self.used)
-        )
+            process=process, virtual_time=self.scheduler.least, slice_start=0, state=0, index=len(self.used),
+            rate=RATES[nice + 20],
+        )  # fmt: skip
         self.used[task.index] = 0
         self.scheduler.ready(task)
         return task

@@ -6,12 +6,14 @@ from struct import Struct
 
 from lbw.abi.errno import EINVAL, EPERM, LinuxError
 from lbw.abi.i386 import I386
-from lbw.syscalls import sched
+from lbw.kernel.scheduling import set_scheduling
+from lbw.syscalls.clone import CloneFlags, clone
 from lbw.syscalls.displays import InStruct, WaitStatus
 from lbw.syscalls.limits import getrlimit
 from lbw.syscalls.parameters import Choice, Flags, Hex, Int, Out, Pid, Pointer
 from lbw.syscalls.prctl import ARCH_OPTIONS
-from lbw.syscalls.process import CLONE_FLAGS, clone
+from lbw.syscalls.priority import may_be_nice
+from lbw.syscalls.sched import time_slice
 from lbw.syscalls.select import select
 from lbw.syscalls.system import names_of_system
 from lbw.syscalls.table import NEVER, NO_HANDLER, ROWS, own_call, variant
@@ -36,8 +38,15 @@ variant(I386, "getrlimit", getrlimit, fixed=(0x7FFF_FFFF,))
 variant(I386, "_newselect", select)
 
 
+@own_call(I386, "sched_rr_get_interval_time64", Pid("pid"), Out("tp"))
+def sched_rr_get_interval_time64(task: Task, pid: int, tp: int) -> int:
+    """Store the time slice of a thread.  man 2 sched_rr_get_interval: EINVAL, ESRCH"""
+    task.memory.store(tp, task.abi.timespec64, *divmod(time_slice(task, pid), 10**9))
+    return 0
+
+
 @own_call(
-    I386, "clone", Flags("flags", CLONE_FLAGS), Pointer("stack"), Out("parent_tid"), Pointer("tls"), Out("child_tid"),
+    I386, "clone", CloneFlags("flags"), Pointer("stack"), Out("parent_tid"), Pointer("tls"), Out("child_tid"),
     restart=NEVER, support=ROWS["clone"].support, note=ROWS["clone"].note,
 )  # fmt: skip
 def clone_backwards(
@@ -50,10 +59,10 @@ def clone_backwards(
 @own_call(I386, "nice", Int("inc"), support=ROWS["setpriority"].support, note=ROWS["setpriority"].note)
 def nice(task: Task, increment: int) -> int:
     """Change the nice value, cut to -20 ... 19.  EPERM: would lower it.  man 2 nice"""
-    value = min(max(task.process.nice + min(max(increment, -40), 40), -20), 19)
-    if increment < 0 and not sched.may_be_nice(task, value):
+    value = min(max(task.scheduling.nice + min(max(increment, -40), 40), -20), 19)
+    if increment < 0 and not may_be_nice(task, task, value):
         raise LinuxError(EPERM)
-    task.process.nice = value
+    set_scheduling(task, task.scheduling.with_nice(value))
     return 0
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from lbw.abi.resource import RLIM_INFINITY
+from lbw.abi.sched import SCHED_DEADLINE
 from lbw.vfs.proc.inspect import may_inspect
 from lbw.vfs.proc.maps import PAGE, Sizes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.vfs.proc.process import TaskEntry
+    from lbw.vfs.proc.source import TaskStatus
 
 TICK = 10_000_000  # ns of a clock tick (sysconf(_SC_CLK_TCK) is 100)
 PF_RANDOMIZE = 0x400000
@@ -22,6 +24,13 @@ STATES = {
     "X": "dead",
 }
 _31_BITS = 0x7FFFFFFF
+
+
+def priority(now: TaskStatus) -> int:
+    """Return the priority that the kernel goes by: 0 to 39, below that for what is due at once."""
+    if now.real_time_priority:
+        return -1 - now.real_time_priority
+    return -101 if now.policy == SCHED_DEADLINE else 20 + now.nice
 
 
 def stat(entry: TaskEntry) -> bytes:
@@ -49,12 +58,12 @@ def stat(entry: TaskEntry) -> bytes:
         now.state, now.parent, now.group, now.session, now.terminal, now.foreground_group, 0,
         now.minor_faults, now.child_minor_faults, now.major_faults, now.child_major_faults,
         now.user_time // TICK, now.system_time // TICK, now.child_user_time // TICK, now.child_system_time // TICK,
-        20 + now.nice, now.nice, now.thread_count, 0, now.start_time // TICK,
+        priority(now), now.nice, now.thread_count, 0, now.start_time // TICK,
         sizes.total * PAGE, sizes.resident, RLIM_INFINITY, start_code, end_code,
         memory.start_stack if memory is not None and allowed else 0, 0, 0,
         now.pending & _31_BITS, now.blocked & _31_BITS, now.ignored & _31_BITS, now.caught & _31_BITS,
-        int(now.state not in "RXZ") if allowed else 0, 0, 0, now.exit_signal, 0, 0, 0, 0, 0, 0,
-        start_data, end_data, *layout, now.exit_status if allowed else 0,
+        int(now.state not in "RXZ") if allowed else 0, 0, 0, now.exit_signal, 0, now.real_time_priority,
+        now.policy, 0, 0, 0, start_data, end_data, *layout, now.exit_status if allowed else 0,
     ]  # fmt: skip
     return b"%d (%s) %s\n" % (view.tid, view.comm, " ".join(map(str, fields)).encode())
 
