@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class Session:
     """A session: process groups that share a controlling terminal."""
 
-    __slots__ = ("groups", "leader", "sid", "terminal")
+    __slots__ = ("groups", "leader", "left_behind", "sid")
 
     def __init__(self, sid: int) -> None:
         self.sid = sid
         self.leader: Process | None = None
         self.groups: dict[int, ProcessGroup] = {}
-        self.terminal: object = None  # the controlling terminal, a `lbw.vfs.tty.tty.Tty`
+        self.left_behind: object = None  # the foreground group of before the leader's terminal was hung up
 
 
 class ProcessGroup:
@@ -130,4 +130,5 @@ def new_session(process: Process) -> int:
         raise LinuxError(EPERM)
     session = make_session(process.kernel, process, process.pid)
     move_to(process, make_group(process.kernel, process.pid, session))
+    process.terminal = None
     return session.sid

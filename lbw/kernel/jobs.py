@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lbw.abi.signal import SIG_IGN
+from lbw.abi.signal import SIG_IGN, SIGCONT, SIGHUP
+from lbw.kernel.groups import ProcessGroup, Session
 from lbw.kernel.signal_send import kernel_info, send_signal, send_to_group
 from lbw.kernel.task import Interrupted
 from lbw.signals.sigset import bit
@@ -12,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from lbw.kernel.groups import ProcessGroup, Session
     from lbw.kernel.kernel import Kernel
     from lbw.kernel.process import Process
 
@@ -49,6 +49,11 @@ class KernelJobs(JobControl):
                 return process.group
         return None
 
+    def members(self, session: object) -> list[Process]:
+        """Return all processes of `session`."""
+        assert isinstance(session, Session)
+        return [process for group in session.groups.values() for process in group.members]
+
     def signal_group(self, group: ProcessGroup, signal: int) -> None:  # type: ignore[override]
         """Send `signal` (SI_KERNEL) to all processes of `group`."""
         send_to_group(group, kernel_info(signal))
@@ -61,3 +66,30 @@ class KernelJobs(JobControl):
     def interrupted(self) -> NoReturn:
         """Leave the system call because of the signal just sent."""
         raise Interrupted
+
+
+def leave_terminal(process: Process) -> None:
+    """The session leader `process` ends: its terminal is free again, and the foreground job is told (SIGHUP).
+
+    Linux: disassociate_ctty
+    """
+    session = process.session
+    if session.leader is not process:
+        return
+    terminal, behind = process.terminal, session.left_behind
+    session.leader = session.left_behind = None
+    if terminal is not None:
+        from lbw.vfs.tty.tty import Tty
+
+        assert isinstance(terminal, Tty)
+        foreground = terminal.foreground
+        if isinstance(foreground, ProcessGroup):
+            send_to_group(foreground, kernel_info(SIGHUP))
+        if terminal.session is session:
+            terminal.detach()
+    elif isinstance(behind, ProcessGroup):
+        send_to_group(behind, kernel_info(SIGHUP))
+        send_to_group(behind, kernel_info(SIGCONT))
+    for group in session.groups.values():
+        for member in group.members:
+            member.terminal = None

@@ -9,6 +9,7 @@ from lbw.abi.fs import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 from lbw.errors import RootError, UsageError
 from lbw.vfs.dev.devtmpfs import populate
 from lbw.vfs.dev.table import DeviceTable
+from lbw.vfs.devpts.filesystem import DevptsFileSystem
 from lbw.vfs.host.filesystem import HostFileSystem
 from lbw.vfs.pipe_budget import PipeBudget
 from lbw.vfs.proc.fs import ProcFileSystem
@@ -46,9 +47,12 @@ class Tree:
         self.devices = DeviceTable()
         self.vfs.open_special = special_opener(self.devices)
         half = memory // 2
-        self._dev = dev = self._tmpfs(half, 0o755, "devtmpfs")
+        dev = self._tmpfs(half, 0o755, "devtmpfs")
         populate(dev.root)
         self._mount(dev, b"/dev", MS_NOSUID, b"udev")
+        self.terminals = DevptsFileSystem()
+        self._mount(self.terminals, b"/dev/pts", MS_NOSUID | MS_NOEXEC, b"devpts")
+        self.terminals.register_drivers(self.devices)
         self._mount(self._tmpfs(half, 0o1777), b"/dev/shm", MS_NOSUID | MS_NODEV, b"tmpfs")
         self._mount(self._tmpfs(half, 0o755), b"/run", MS_NOSUID | MS_NODEV, b"tmpfs")
         self._mount(self._tmpfs(half, 0o1777), b"/tmp", MS_NOSUID | MS_NODEV, b"tmpfs")
@@ -118,14 +122,6 @@ class Tree:
             self.vfs.unmount(point)
             point = self.vfs.mount_point(b"/proc")
         self.vfs.mount(system, point, MS_NOSUID | MS_NODEV | MS_NOEXEC, b"proc")
-
-    def add_terminal(self, mode: int, gid: int, device: int) -> None:
-        """Show the host's terminal as /dev/pts/0."""
-        self._dev.root.lookup(b"pts").create(b"0", mode, 0, gid, device)
-
-    def remove_terminal(self) -> None:
-        """Take /dev/pts/0 away."""
-        self._dev.root.lookup(b"pts").unlink(b"0")
 
     def close(self) -> None:
         """Write back what is to be kept, delete the rest."""

@@ -163,12 +163,13 @@ async def wait_and_pull(task: Task, file: File, iov: Iov) -> int:
     """Wait until `file` has something, and read it."""
     file.acquire()
     try:
+        if file.has_timer:
+            from lbw.syscalls.terminal_read import pull_from_terminal
+
+            return await pull_from_terminal(task, file, section(iov, 0, CHUNK))
         while True:
             assert file.queue is not None
-            patience = getattr(file, "patience", None)  # a terminal's VTIME
-            deadline = None if patience is None else task.kernel.clock.monotonic() + patience
-            if not await task.wait(file.queue, deadline=deadline):
-                return expire(task, file, iov)
+            await task.wait(file.queue)
             try:
                 return pull(task, file, iov)
             except LinuxError as error:
@@ -176,14 +177,6 @@ async def wait_and_pull(task: Task, file: File, iov: Iov) -> int:
                     raise
     finally:
         file.release()
-
-
-def expire(task: Task, file: File, iov: Iov) -> int:
-    """Read from a terminal whose patience is over: what is there, maybe nothing."""
-    from lbw.vfs.tty.tty_file import TtyFile
-
-    assert isinstance(file, TtyFile)
-    return file.expire(task.memory.vector_views(section(iov, 0, CHUNK), True))
 
 
 async def interrupted() -> int:

@@ -39,6 +39,9 @@ class File:
         "epolls", "flags", "inode", "location", "locks", "offset", "owner", "references", "strips_privileges",
     )  # fmt: skip
 
+    #: A terminal: reading waits by rules of its own (VMIN and VTIME, `lbw.syscalls.terminal_read`).
+    has_timer = False
+
     #: Woken whenever readiness may have changed; None: the file is always ready, and epoll does not take it.
     queue: WaitQueue | None = None
 

@@ -36,7 +36,9 @@ class Mount:
 
     def options(self) -> str:
         """Return the options as /proc/mounts shows them."""
-        return ",".join(["ro" if self.read_only else "rw", *(name for flag, name in _OPTIONS if self.flags & flag)])
+        names = ["ro" if self.read_only else "rw", *(name for flag, name in _OPTIONS if self.flags & flag)]
+        own: str = getattr(self.fs, "show_options", "")
+        return ",".join([*names, own] if own else names)
 
     def graft(self, inode: Inode) -> None:
         """Make `inode` the root of the mount."""

@@ -1,7 +1,6 @@
 """What is in a fresh /dev.
 
 The nodes are made in an ordinary writable file system (a tmpfs that calls itself devtmpfs), so root may add to them.
-/dev/ptmx is there for programs that look for it; without a pseudo-terminal driver opening it is ENXIO.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ class DeviceTable:
         from lbw.vfs.dev.memory import MEMORY_DEVICES
 
         self._drivers: dict[tuple[int, int], Driver] = {}
+        self._whole: dict[tuple[int, int], Driver] = {}
         self.majors: dict[int, dict[int, list[str]]] = {S_IFCHR: {}, S_IFBLK: {}}
         for minor, driver in MEMORY_DEVICES.items():
             self.register(1, minor, driver, "mem")
@@ -53,10 +54,16 @@ class DeviceTable:
         if name and name not in names:
             names.append(name)
 
+    def register_major(self, major: int, driver: Driver, name: str, kind: int = S_IFCHR) -> None:
+        """Put `driver` behind all numbers of `major` that have no driver of their own."""
+        self._whole[kind, major] = driver
+        self.majors[kind].setdefault(major, []).append(name)
+
     def open(self, ctx: FsContext, inode: Inode, flags: int) -> File:
         """Open the device node `inode`.  ENXIO: there is no such device"""
         stat = inode.stat()
-        driver = self._drivers.get((stat.mode & S_IFMT, stat.rdev))
+        kind = stat.mode & S_IFMT
+        driver = self._drivers.get((kind, stat.rdev)) or self._whole.get((kind, major_of(stat.rdev)))
         if driver is None:
             raise LinuxError(ENXIO)
         return driver(ctx, inode, flags)

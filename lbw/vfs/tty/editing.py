@@ -15,6 +15,7 @@ from lbw.abi.ioctl import (
     ECHOK,
     ECHOKE,
     ECHOPRT,
+    EXTPROC,
     ICANON,
     IEXTEN,
     IUTF8,
@@ -157,8 +158,8 @@ class InputQueue:
 
     @property
     def canonical(self) -> bool:
-        """Whether lines are edited here."""
-        return self.termios.local & ICANON != 0
+        """Whether programs read lines that were edited here."""
+        return self.termios.local & (ICANON | EXTPROC) == ICANON
 
     def available(self) -> int:
         """Return how many bytes a read may take now (FIONREAD)."""

@@ -67,6 +67,11 @@ class HostTty(Tty):
             os.close(self._own_fd)
             self._own_fd = -1
 
+    @property
+    def sending(self) -> bool:
+        """Whether the host's terminal has still to take some output."""
+        return bool(self.discipline.output.waiting) and not self.dead
+
     # Input
 
     def _watch_input(self) -> None:

@@ -11,6 +11,7 @@ from lbw.abi.errno import EINTR, LinuxError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import NoReturn, Protocol
 
     class Session(Protocol):
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
         @property
         def sid(self) -> int: ...
 
-        #: Its controlling terminal (a `Tty`) or None; `Tty` sets it.
-        terminal: object
+        #: The foreground group that the leader had when its terminal was hung up; hears of the leader's end.
+        left_behind: object
 
     class Group(Protocol):
         """A process group, as a terminal sees it."""
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
         @property
         def session(self) -> Session: ...
 
+        #: Its controlling terminal (a `Tty`) or None. Forked children inherit it; others of the session have it or not.
+        terminal: object
+
 
 class JobControl:
     """A system without jobs: nobody is in the background. The kernel overrides everything."""
@@ -61,6 +65,10 @@ class JobControl:
     def find_group(self, pgid: int) -> Group | None:
         """Return the process group `pgid` of any session."""
         return None
+
+    def members(self, session: Session) -> Iterable[Caller]:
+        """Return all processes of `session`."""
+        return ()
 
     def signal_group(self, group: Group, signal: int) -> None:
         """Send `signal` (SI_KERNEL) to all processes of `group`."""

@@ -26,6 +26,10 @@ from lbw.abi.ioctl import (
     IXON,
     NOFLSH,
     PARMRK,
+    TIOCPKT_FLUSHREAD,
+    TIOCPKT_FLUSHWRITE,
+    TIOCPKT_START,
+    TIOCPKT_STOP,
     VEOF,
     VEOL,
     VEOL2,
@@ -55,12 +59,14 @@ CAPACITY = 4095
 class LineDiscipline(InputQueue):
     """The state between a terminal device and its readers."""
 
-    __slots__ = ("_special", "forced_stop", "signals")
+    __slots__ = ("_special", "forced_stop", "signals", "status")
 
     def __init__(self, termios: Termios) -> None:
         super().__init__(termios)
         #: Signals for the foreground group, in order; whoever drives the device takes them out.
         self.signals: list[int] = []
+        #: TIOCPKT_* of what happened; whoever drives the device takes them out.
+        self.status = 0
         self.forced_stop = False  # stopped by tcflow(TCOOFF): ^Q does not help
         self._special: set[int] = set()  # bytes that are more than themselves
         self.configure(termios)
@@ -100,12 +106,15 @@ class LineDiscipline(InputQueue):
 
     def stop(self) -> None:
         """Hold output (^S)."""
-        self.output.stopped = True
+        if not self.output.stopped:
+            self.output.stopped = True
+            self.status = self.status & ~TIOCPKT_START | TIOCPKT_STOP
 
     def start(self) -> None:
         """Let output flow (^Q)."""
         if not self.forced_stop and self.output.stopped:
             self.output.stopped = False
+            self.status = self.status & ~TIOCPKT_STOP | TIOCPKT_START
         self.output.flush_echo()
 
     # From the device
@@ -213,8 +222,10 @@ class LineDiscipline(InputQueue):
     def _signal(self, number: int, byte: int) -> None:
         self.signals.append(number)
         if not self.termios.local & NOFLSH:
+            self.output.discard_echo()
             self.output.discard()
             self.flush_input()
+            self.status |= TIOCPKT_FLUSHREAD | TIOCPKT_FLUSHWRITE
         if self.termios.input & IXON:
             self.start()
         if self.termios.local & ECHO:

@@ -36,6 +36,8 @@ AFTER_TAB = 8
 
 #: Echo that a stopped terminal remembers, in operations; the oldest is dropped (Linux: 4096 bytes).
 MOST_ECHO = 4096
+#: Bytes that wait for the device before writers have to wait, and echo too.
+CAPACITY = 65536
 
 
 def is_control(byte: int) -> bool:
@@ -46,11 +48,16 @@ def is_control(byte: int) -> bool:
 class Output:
     """Turns what programs write, and echo, into bytes for the device."""
 
-    __slots__ = ("_echo", "_usual", "canon_column", "column", "stopped", "termios", "waiting")
+    __slots__ = (
+        "_echo", "_usual", "canon_column", "capacity", "column", "delivered", "stopped", "termios", "waiting",
+    )  # fmt: skip
 
     def __init__(self, termios: Termios) -> None:
         #: Bytes for the device; who drives the device takes them from the front.
         self.waiting = bytearray()
+        self.capacity = CAPACITY
+        #: How many of the first bytes of `waiting` the device has taken already, so that no flush reaches them.
+        self.delivered = 0
         self.column = 0
         self.canon_column = 0  # where the line that is being edited begins
         self.stopped = False  # ^S
@@ -63,6 +70,11 @@ class Output:
         # The usual attributes: a newline becomes two bytes, everything else is passed on.
         changing = OPOST | ONLCR | OLCUC | OCRNL | ONOCR
         self._usual = termios.output & changing == OPOST | ONLCR and termios.output & TABDLY != XTABS
+
+    @property
+    def room(self) -> int:
+        """How many bytes more may wait for the device."""
+        return max(self.capacity - len(self.waiting), 0)
 
     # Programs
 
@@ -162,9 +174,9 @@ class Output:
             del echo[0]
 
     def flush_echo(self) -> None:
-        """Show the echo, unless stopped."""
+        """Show the echo, unless output is stopped or the device is behind."""
         echo = self._echo
-        if not echo or self.stopped:
+        if not echo or self.stopped or not self.room:
             return
         self._echo = []
         for operation in echo:
@@ -192,8 +204,11 @@ class Output:
                 self.column = max(0, self.column - back)
 
     def discard(self) -> None:
-        """Forget what the device has not taken, and echo that was not shown."""
-        self.waiting.clear()
+        """Forget what the device has not taken."""
+        del self.waiting[self.delivered :]
+
+    def discard_echo(self) -> None:
+        """Forget echo that was not shown."""
         self._echo.clear()
 
 

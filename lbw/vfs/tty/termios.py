@@ -27,6 +27,8 @@ TERMIO_CHARACTERS = 8
 WINSIZE = Struct("<4H")
 
 BAUD_RATES = {getattr(abi, name): int(name[1:]) for name in dir(abi) if name[0] == "B" and name[1:].isdigit()}
+#: c_cflag has a code for the input speed too, this many bits further up; 0: as the output speed.
+IBSHIFT = 16
 #: In CBAUD: the speed is in the word of its own that termios2 has.
 BOTHER = 0o10000
 
@@ -68,27 +70,56 @@ class Termios:
             self.characters[:TERMIO_CHARACTERS],
         )  # fmt: skip
 
-    @classmethod
-    def unpack(cls, data: bytes) -> Termios:
-        """Read `struct termios`; the speed follows from its code."""
-        flags_in, flags_out, control, local, line, characters = TERMIOS.unpack(data)
-        speed = BAUD_RATES.get(control & abi.CBAUD, 38400)
-        return cls(flags_in, flags_out, control, local, characters, line, speed, speed)
+    def with_termios(self, data: bytes) -> Termios:
+        """Return what `struct termios` says; a speed that it has no code for (BOTHER) stays what it is here."""
+        return self._decode(*(*TERMIOS.unpack(data), self.input_speed, self.output_speed))
 
-    @classmethod
-    def unpack2(cls, data: bytes) -> Termios:
-        """Read `struct termios2`."""
-        flags_in, flags_out, control, local, line, characters, input_speed, output_speed = TERMIOS2.unpack(data)
-        if control & abi.CBAUD != BOTHER:
-            input_speed = output_speed = BAUD_RATES.get(control & abi.CBAUD, 38400)
-        return cls(flags_in, flags_out, control, local, characters, line, input_speed, output_speed)
+    def with_termios2(self, data: bytes) -> Termios:
+        """Return what `struct termios2` says."""
+        return self._decode(*TERMIOS2.unpack(data))
+
+    @staticmethod
+    def _decode(
+        flags_in: int, flags_out: int, control: int, local: int, line: int, characters: bytes,
+        input_speed: int, output_speed: int,
+    ) -> Termios:  # fmt: skip
+        """Make attributes in which the speeds agree with their codes."""
+        code = control & abi.CBAUD
+        output_speed = output_speed if code == BOTHER else BAUD_RATES.get(code, 0)
+        code = control >> IBSHIFT & abi.CBAUD
+        if code != BOTHER:
+            input_speed = BAUD_RATES.get(code, 0) if code else output_speed
+        return Termios(flags_in, flags_out, control, local, characters, line, input_speed, output_speed)
 
     def with_termio(self, data: bytes) -> Termios:
         """Return these attributes with what `struct termio` can say replaced."""
         flags_in, flags_out, control, local, line, characters = TERMIO.unpack(data)
         high = 0xFFFF0000
-        return Termios(
+        return self._decode(
             self.input & high | flags_in, self.output & high | flags_out, self.control & high | control,
-            self.local & high | local, characters + self.characters[TERMIO_CHARACTERS:], line,
+            self.local & high | local, line, characters + self.characters[TERMIO_CHARACTERS:],
             self.input_speed, self.output_speed,
+        )  # fmt: skip
+
+    def with_control(self, control: int) -> Termios:
+        """Return these attributes with `control` as c_cflag."""
+        return self._decode(
+            self.input, self.output, control, self.local, self.line, self.characters,
+            self.input_speed, self.output_speed,
+        )  # fmt: skip
+
+    def keep(self, old: Termios, locked: Termios) -> Termios:
+        """Return these attributes, but what is not 0 in `locked` as in `old` (TIOCSLCKTRMIOS)."""
+        characters = bytes(
+            was if lock else now
+            for now, was, lock in zip(self.characters, old.characters, locked.characters, strict=True)
+        )
+
+        def mix(now: int, was: int, lock: int) -> int:
+            return now & ~lock | was & lock
+
+        return self._decode(
+            mix(self.input, old.input, locked.input), mix(self.output, old.output, locked.output),
+            mix(self.control, old.control, locked.control), mix(self.local, old.local, locked.local),
+            old.line if locked.line else self.line, characters, self.input_speed, self.output_speed,
         )  # fmt: skip

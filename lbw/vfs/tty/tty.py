@@ -1,15 +1,23 @@
 """A terminal device: attributes, window size, line discipline, session and foreground group.  man 4 tty
 
 Where its bytes go to and come from is a subclass's business (`push`, `resume_input`): the host's terminal
-(`lbw.vfs.tty.host_tty`) or the other side of a pseudo-terminal. Open files on it are `TtyFile`; the ioctls are in
-`lbw.vfs.tty.ioctls`.
+(`lbw.vfs.tty.host_tty`) or the other side of a pseudo-terminal (`lbw.vfs.tty.pty`). Open files on it are `TtyFile`; the
+ioctls are in `lbw.vfs.tty.ioctls`.
+
+A hang-up is for those who have the terminal open now: it counts `generation` up, and a file of an older one reads
+end of file and writes EIO for ever. Who opens the terminal afterwards finds it fresh (login does that), unless the line
+itself is gone (`dead`).
+
+Whose controlling terminal this is stands in two places, as in Linux: the terminal knows the session, and each process
+knows its terminal. A process has it from its parent, and a process that was there before the session leader got the
+terminal has none.
 """
 
 from __future__ import annotations
 
 from lbw.abi.errno import EAGAIN, EBUSY, EIO, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_NOCTTY, O_WRONLY
-from lbw.abi.ioctl import TOSTOP
+from lbw.abi.ioctl import TIOCPKT_FLUSHREAD, TIOCPKT_FLUSHWRITE, TOSTOP
 from lbw.abi.signal import SIGCONT, SIGHUP, SIGTTIN, SIGTTOU, SIGWINCH
 from lbw.vfs.tty.jobs import JobControl
 from lbw.vfs.tty.ldisc import LineDiscipline
@@ -20,13 +28,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.vfs.context import FsContext
     from lbw.vfs.inode import Inode
-    from lbw.vfs.tty.jobs import Group, Session
+    from lbw.vfs.tty.jobs import Caller, Group, Session
     from lbw.vfs.tty.tty_file import TtyFile
 
     Size = tuple[int, int, int, int]
-
-#: Bytes that wait for the device before writers have to wait.
-BACKLOG = 65536
 
 
 class Tty:
@@ -36,6 +41,8 @@ class Tty:
         self, termios: Termios | None = None, size: Size = (24, 80, 0, 0), jobs: JobControl | None = None
     ) -> None:
         self.termios = termios or Termios()
+        #: What cannot be changed (TIOCSLCKTRMIOS): the bits and characters that are not 0 here.
+        self.locked: Termios | None = None
         self.size = size  # rows, columns, pixels across, pixels down
         self.discipline = LineDiscipline(self.termios)
         self.jobs = jobs or JobControl()
@@ -45,7 +52,10 @@ class Tty:
         self.queue = WaitQueue()
         self.device = 0
         self.exclusive = False  # TIOCEXCL
-        self.dead = False  # the line is gone: reads end, writes fail
+        self.dead = False  # the line is gone: nobody can open it any more
+        self.generation = 0
+        self.opens = 0  # open files
+        self.last_read = self.last_write = 0  # ns since the epoch; 0: never
 
     # For the device
 
@@ -54,6 +64,14 @@ class Tty:
 
     def resume_input(self) -> None:
         """There is room for input again."""
+
+    def announce(self, status: int) -> None:
+        """Tell who drives the terminal of TIOCPKT_* events; only the master of a pseudo-terminal wants to know."""
+
+    @property
+    def sending(self) -> bool:
+        """Whether there is output that the device has still to take (tcdrain waits for it)."""
+        return bool(self.discipline.output.waiting)
 
     def feed(self, data: bytes) -> int:
         """Take bytes from the device; return how many (fewer when the queue is full)."""
@@ -64,6 +82,9 @@ class Tty:
     def after_input(self) -> None:
         """Send the signals, show the echo, wake whoever waits."""
         discipline = self.discipline
+        if discipline.status:
+            status, discipline.status = discipline.status, 0
+            self.announce(status)
         if discipline.signals:
             signals, discipline.signals = discipline.signals, []
             for number in signals:
@@ -78,14 +99,48 @@ class Tty:
             self.size = size
             self.signal_foreground(SIGWINCH)
 
+    def flush_input(self) -> None:
+        """Forget what was typed and not read (TCIFLUSH)."""
+        self.discipline.flush_input()
+        self.announce(TIOCPKT_FLUSHREAD)
+        self.resume_input()
+
+    def flush_output(self) -> None:
+        """Forget what programs wrote and the device has not taken (TCOFLUSH)."""
+        self.discipline.output.discard()
+        self.announce(TIOCPKT_FLUSHWRITE)
+        self.queue.wake_all()
+
+    def closed(self) -> None:
+        """An open file is gone."""
+        self.opens -= 1
+
+    # Hanging up
+
     def line_lost(self) -> None:
-        """The device hung up: no more input or output; SIGHUP to the session leader, whose end tells the others."""
+        """The device hung up: no more input or output, for anybody."""
         if not self.dead:
             self.dead = True
-            if self.session is not None:
-                self.jobs.signal_leader(self.session, SIGHUP)
-                self.jobs.signal_leader(self.session, SIGCONT)
-            self.queue.wake_all()
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Cut off everybody who has the terminal open; SIGHUP to the session leader, whose end tells the others.
+
+        man 2 vhangup; Linux: __tty_hangup
+        """
+        self.generation += 1
+        session, foreground = self.session, self.foreground
+        self.session = self.foreground = None
+        if session is not None:
+            for process in list(self.jobs.members(session)):
+                if process.terminal is self:
+                    process.terminal = None
+            session.left_behind = foreground
+            self.jobs.signal_leader(session, SIGHUP)
+            self.jobs.signal_leader(session, SIGCONT)
+        self.discipline.flush_input()
+        self.discipline.output.discard()
+        self.queue.wake_all()
 
     # Jobs
 
@@ -94,25 +149,20 @@ class Tty:
         if self.foreground is not None:
             self.jobs.signal_group(self.foreground, number)
 
-    def attach(self, session: Session, group: Group) -> None:
-        """Become the controlling terminal of `session`, with `group` in the foreground."""
-        self.session = session
-        self.foreground = group
-        session.terminal = self
+    def attach(self, leader: Caller) -> None:
+        """Become the controlling terminal of the session that `leader` leads, its group in the foreground."""
+        self.session = leader.session
+        self.foreground = leader.group
+        leader.terminal = self
+        leader.session.left_behind = None
 
-    def hang_up(self) -> None:
-        """The session leader is gone: forget session and foreground group (the kernel has told the latter)."""
-        if self.session is not None:
-            self.session.terminal = None
+    def detach(self) -> None:
+        """Be nobody's controlling terminal any more. Nobody is told."""
+        session = self.session
         self.session = self.foreground = None
-
-    def give_up(self) -> None:
-        """The session leader gives the terminal up (TIOCNOTTY): tell the foreground group, forget both."""
-        group = self.foreground
-        self.hang_up()
-        if group is not None:
-            self.jobs.signal_group(group, SIGHUP)
-            self.jobs.signal_group(group, SIGCONT)
+        if session is not None:
+            for process in self.jobs.members(session):
+                process.terminal = None
 
     def check_foreground(self, number: int) -> None:
         """Stop a caller that is a background job with signal `number` (SIGTTIN, SIGTTOU).
@@ -123,7 +173,7 @@ class Tty:
         if foreground is None:
             return
         caller = self.jobs.current()
-        if caller is None or caller.session is not self.session or caller.group is foreground:
+        if caller is None or caller.terminal is not self or caller.group is foreground:
             return
         if self.jobs.ignores(number):
             if number == SIGTTIN:
@@ -137,7 +187,7 @@ class Tty:
     def is_controlling(self) -> bool:
         """Whether this is the caller's controlling terminal."""
         caller = self.jobs.current()
-        return caller is not None and self.session is not None and caller.session is self.session
+        return caller is not None and caller.terminal is self
 
     # For programs
 
@@ -154,8 +204,9 @@ class Tty:
             raise LinuxError(EBUSY)
         if not flags & O_NOCTTY and flags & O_ACCMODE != O_WRONLY and self.session is None:
             caller = self.jobs.current()
-            if caller is not None and caller.session.sid == caller.pid and caller.session.terminal is None:
-                self.attach(caller.session, caller.group)
+            if caller is not None and caller.session.sid == caller.pid and caller.terminal is None:
+                self.attach(caller)
+        self.opens += 1
         return TtyFile(inode, flags, self)
 
     def read(self, length: int, patient: bool, nonblocking: bool) -> bytes:
@@ -163,9 +214,8 @@ class Tty:
 
         EAGAIN: nothing yet, or less than VMIN. Not `patient`: VTIME is over, take what is there.
         """
-        self.check_foreground(SIGTTIN)
         discipline = self.discipline
-        if self.dead or not length:
+        if not length:
             return b""
         if discipline.canonical:
             if not discipline.readable():
@@ -182,17 +232,25 @@ class Tty:
         self.resume_input()
         return data
 
+    @property
+    def writable(self) -> bool:
+        """Whether a write would take something."""
+        output = self.discipline.output
+        return not output.stopped and output.room > 0
+
     def write(self, data: bytes) -> int:
-        """Take what a program writes.  EAGAIN: stopped, or the device is behind; EIO: the line is gone"""
+        """Take what a program writes, as much as there is room for.  EAGAIN: stopped, or the device is behind"""
         if self.termios.local & TOSTOP:
             self.check_foreground(SIGTTOU)
-        if self.dead:
-            raise LinuxError(EIO)
         output = self.discipline.output
-        if output.stopped or len(output.waiting) >= BACKLOG:
+        output.flush_echo()
+        if not self.writable:
             self.push()
-            if output.stopped or len(output.waiting) >= BACKLOG:
+            if not self.writable:
                 raise LinuxError(EAGAIN)
+        room = output.room
+        if len(data) > room:
+            data = data[:room]
         self.put(data)
         self.push()
         return len(data)
@@ -202,8 +260,10 @@ class Tty:
         self.discipline.output.write(data)
 
     def configure(self, termios: Termios) -> None:
-        """Use these attributes from now on."""
+        """Use these attributes from now on, but for what is locked."""
+        if self.locked is not None:
+            termios = termios.keep(self.termios, self.locked)
         self.termios = termios
         self.discipline.configure(termios)
+        self.after_input()
         self.push()
-        self.queue.wake_all()

@@ -1,0 +1,1 @@
+"""The file system of /dev/pts, and the pseudo-terminals that live in it."""
