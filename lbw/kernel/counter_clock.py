@@ -60,7 +60,7 @@ class CounterClock(HostClock):
 
     __slots__ = (
         "_base", "_counter", "_entries", "_floor", "_last", "_limit", "_middle", "_multiplier", "_offsets", "_origin",
-        "_page", "_sequence",
+        "_page", "_sequence", "_window",
     )  # fmt: skip
 
     def __init__(self, counter: Callable[[], int] | None, page: memoryview) -> None:
@@ -75,6 +75,7 @@ class CounterClock(HostClock):
         self._middle: tuple[int, int, int] | None = None  # ... and some time later from here
         self._last: tuple[int, int, int] | None = None
         self._offsets = (0, 0, 0)  # realtime, boottime and TAI, less monotonic
+        self._window = 0  # ns between which realtime was read, when its offset was measured
         self._floor = 0  # monotonic time that has been shown by a counter that is not believed any more
         self._sequence = HEAD.unpack_from(page)[0]
         self._publish()
@@ -195,14 +196,17 @@ class CounterClock(HostClock):
     def _measure_offsets(self) -> tuple[int, int, int]:
         """Return how far realtime, boottime and TAI are from monotonic; unless one was set, as they were."""
         before = self.monotonic()
-        realtime, boottime, atomic = self.realtime(), self.boottime(), self.atomic()
-        middle = (before + self.monotonic()) // 2
-        old_realtime, old_boottime, _ = self._offsets
-        offset, suspended = realtime - middle, boottime - middle
-        if abs(offset - old_realtime) < SET:
+        realtime = self.realtime()
+        after = self.monotonic()
+        boottime, atomic = self.boottime(), self.atomic()
+        old_realtime, old_suspended, _ = self._offsets
+        offset, suspended = realtime - (before + after) // 2, boottime - after
+        if abs(offset - old_realtime) < SET and after - before >= self._window:
             offset = old_realtime
-        if abs(suspended - old_boottime) < SET:
-            suspended = old_boottime
+        else:
+            self._window = after - before
+        if abs(suspended - old_suspended) < SET:
+            suspended = old_suspended
         leap = (atomic - realtime + SECOND // 2) // SECOND * SECOND
         self._offsets = (offset, suspended, offset + leap)
         return self._offsets

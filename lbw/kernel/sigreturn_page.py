@@ -1,35 +1,30 @@
-"""The way back for handlers of i386 that name no restorer: in Linux it leads through the vDSO.
+"""The way back for handlers of i386 that name no restorer: it leads through the vDSO, as in Linux.
 
-We have no vDSO (`sysenter`, which it is for, does not work in the emulated processor). The page of code comes into an
-address space when the first such handler is entered: it makes the two calls that end a handler.
+A program that has unmapped the vDSO returns to the code in the signal frame, which is executable only where the stack is.
 """
 
 from __future__ import annotations
 
-from lbw.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE
+from lbw.abi.errno import LinuxError
 from lbw.abi.signal import SA_RESTORER, SA_SIGINFO
+from lbw.loader.vdso.image import ENTRY_OFFSET, NAME, RT_SIGRETURN, SIGRETURN
 from lbw.signals.actions import Action
-from lbw.signals.frames_i386 import NEW_RETCODE, OLD_RETCODE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.mm.address_space import AddressSpace
 
-NAME = b"[vdso]"
-PAGE_SIZE = 4096
-
 
 def with_restorer(memory: AddressSpace, action: Action) -> Action:
-    """Return `action` with a restorer in the page of `memory`.  LinuxError(ENOMEM)"""
-    address = next((vma.start for vma in memory.vmas if vma.name == NAME), 0) or _make(memory)
-    if action.flags & SA_SIGINFO:
-        address += len(OLD_RETCODE)
+    """Return `action` with a restorer in the vDSO of `memory`, or as it is when there is none."""
+    for vma in memory.vmas:
+        if vma.name == NAME:
+            break
+    else:
+        return action
+    try:
+        address = vma.start + memory.read_u32(vma.start + ENTRY_OFFSET)
+    except LinuxError:
+        return action
+    address += RT_SIGRETURN if action.flags & SA_SIGINFO else SIGRETURN
     return Action(action.handler, action.flags | SA_RESTORER, address, action.mask, action.abi)
-
-
-def _make(memory: AddressSpace) -> int:
-    flags = MAP_PRIVATE | MAP_ANONYMOUS
-    address = memory.mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE, flags, name=NAME)
-    memory.write(address, OLD_RETCODE + NEW_RETCODE)
-    memory.mprotect(address, PAGE_SIZE, PROT_READ | PROT_EXEC)
-    return address

@@ -31,7 +31,8 @@ NAME, CLOCKS_NAME = b"[vdso]", b"[vvar]"
 
 #: Of the i386 image: from `__kernel_vsyscall`, where e_entry points, to the ends of signal handlers.
 SIGRETURN, RT_SIGRETURN = 17, 33
-_ENTRY_OFFSET = 24
+#: Where e_entry is in the header of an ELF file.
+ENTRY_OFFSET = 24
 
 
 class Vdso:
@@ -71,6 +72,6 @@ class Vdso:
         frame = self._frames.allocate()
         self._frames.view[frame : frame + len(data)] = data
         self._frames.code.add(frame)
-        self.entries[name] = int.from_bytes(data[_ENTRY_OFFSET : _ENTRY_OFFSET + 4], "little")
+        self.entries[name] = int.from_bytes(data[ENTRY_OFFSET : ENTRY_OFFSET + 4], "little")
         image = self._images[name] = KernelPages("vdso", [frame])
         return image
