@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_harness import DATA, SHARED, Guest, exit_code
 
-from lbw.abi.errno import EAGAIN, EINTR, EINVAL, ENOSYS, ETIMEDOUT
+from lbw.abi.errno import EAGAIN, EINTR, EINVAL, ENOSYS, ESRCH, ETIMEDOUT
 from lbw.abi.futex import (
     FUTEX_BITSET_MATCH_ANY,
     FUTEX_CMP_REQUEUE,
+    FUTEX_FD,
     FUTEX_LOCK_PI,
     FUTEX_OP_ADD,
     FUTEX_OP_CMP_GT,
@@ -52,7 +53,8 @@ def test_comparison_and_timeouts(guest):
         assert (yield Call("futex", WORD, FUTEX_WAIT_BITSET, 5, until, 0, 1)) == -ETIMEDOUT
         assert (yield Call("futex", WORD, FUTEX_WAIT_BITSET, 5, 0, 0, 0)) == -EINVAL
         assert (yield Call("futex", WORD + 1, FUTEX_WAIT, 5, 0, 0, 0)) == -EINVAL
-        assert (yield Call("futex", WORD, FUTEX_LOCK_PI, 0, 0, 0, 0)) == -ENOSYS
+        assert (yield Call("futex", WORD, FUTEX_LOCK_PI, 0, 0, 0, 0)) == -ESRCH
+        assert (yield Call("futex", WORD, FUTEX_FD, 0, 0, 0, 0)) == -ENOSYS
         assert (yield Call("futex", WORD, FUTEX_WAKE, 1, 0, 0, 0)) == 0
 
     assert exit_code(guest.run(main)) == 0
