@@ -11,7 +11,7 @@ from lbw.abi.signal import SIGINT
 from lbw.kernel.clock import Clock
 from lbw.kernel.core_settings import CoreSettings
 from lbw.kernel.dispatch import SyscallTable
-from lbw.kernel.futex import Futexes
+from lbw.kernel.futexes.table import Futexes
 from lbw.kernel.pids import PidAllocator
 from lbw.kernel.scheduler import Scheduler
 from lbw.kernel.tables import SyscallTables
