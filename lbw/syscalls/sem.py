@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from lbw.abi.errno import E2BIG, EAGAIN, EFAULT, EFBIG, EINVAL, ERANGE, LinuxError
+from lbw.abi.errno import E2BIG, EAGAIN, EFAULT, EFBIG, EINTR, EINVAL, ERANGE, LinuxError
 from lbw.abi.ipc import (
     GETALL,
     GETNCNT,
@@ -111,7 +111,7 @@ async def wait_for_operation(task: Task, target: SemaphoreSet, pending: Pending,
                 raise LinuxError(EAGAIN)
     except Interrupted:
         if pending.result is None:
-            raise
+            raise LinuxError(EINTR) from None  # whatever the signal does: it is not begun again
     finally:
         target.forget(pending)
     if pending.result:

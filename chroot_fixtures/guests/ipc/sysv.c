@@ -13,6 +13,7 @@
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -112,7 +113,9 @@ static void test_shm(void) {
     struct shmid_ds ds;
     SHOW(shmget(key, 4096, 0));
     SHOW(shmget(key, 0, IPC_CREAT | 0600));
+#ifdef __x86_64__
     SHOW(shmget(key, (size_t)-4096, IPC_CREAT | 0600));
+#endif
     shm = shmget(key, 9000, IPC_CREAT | IPC_EXCL | 0640);
     DONE(shm);
     SHOW(shmget(key, 9000, IPC_CREAT | IPC_EXCL | 0640));
@@ -158,8 +161,8 @@ static void test_shm(void) {
     SHOW(shmctl(shm, -1, &ds));
     SHOW(shmctl(-1, IPC_STAT, &ds));
     SHOW(shmctl(shm + (1 << 15), IPC_STAT, &ds));
-    SHOW(shmctl(shm, IPC_STAT, (void *)BAD));
-    SHOW(shmctl(shm, IPC_SET, (void *)BAD));
+    SHOW(syscall(SYS_shmctl, shm, IPC_STAT, BAD));
+    SHOW(syscall(SYS_shmctl, shm, IPC_SET, BAD));
     SHOW(shmctl(shm, SHM_LOCK, NULL));
     shmctl(shm, IPC_STAT, &ds);
     printf("mode %o\n", ds.shm_perm.mode);
@@ -233,7 +236,7 @@ static void test_sem(void) {
     struct semid_ds ds;
     struct seminfo info;
     unsigned short values[4] = {1, 2, 3, 4};
-    union semun arg = {.buf = &ds}, array = {.array = values}, bad = {.buf = (void *)BAD}, about = {.info = &info};
+    union semun arg = {.buf = &ds}, array = {.array = values}, about = {.info = &info};
     SHOW(semget(key, 0, IPC_CREAT | 0600));
     SHOW(semget(key, -1, IPC_CREAT | 0600));
     SHOW(semget(key, 32001, IPC_CREAT | 0600));
@@ -254,8 +257,8 @@ static void test_sem(void) {
     SHOW(semctl(sem, 9, SETVAL, 1));
     values[1] = 40000;
     SHOW(semctl(sem, 0, SETALL, array));
-    SHOW(semctl(sem, 0, SETALL, bad));
-    SHOW(semctl(sem, 0, GETALL, bad));
+    SHOW(syscall(SYS_semctl, sem, 0, SETALL, BAD));
+    SHOW(syscall(SYS_semctl, sem, 0, GETALL, BAD));
     SHOW(op(1, 1, 0));
     SHOW(op(1, -32767, 0));
     SHOW(op(1, -1, IPC_NOWAIT));
@@ -281,7 +284,11 @@ static void test_sem(void) {
     SHOW(semtimedop(sem, &wait, 1, &no));
     SHOW(semtimedop(sem, &wait, 1, &wrong));
     SHOW(semtimedop(sem, &wait, 1, &negative));
-    SHOW(semtimedop(sem, &wait, 1, (void *)BAD));
+#ifdef SYS_semtimedop
+    SHOW(syscall(SYS_semtimedop, sem, &wait, 1, BAD));
+#else
+    SHOW(syscall(SYS_semtimedop_time64, sem, &wait, 1, BAD));
+#endif
     /* undo */
     semctl(sem, 1, SETVAL, 4);
     in_child(undo_some);
@@ -320,7 +327,7 @@ static void test_sem(void) {
     SHOW(semctl(sem, 0, IPC_SET, arg));
     SHOW(semctl(sem, 0, IPC_STAT, arg));
     perm("sem", &ds.sem_perm);
-    SHOW(semctl(sem, 0, IPC_STAT, bad));
+    SHOW(syscall(SYS_semctl, sem, 0, IPC_STAT, BAD));
     SHOW(semctl(sem, 0, 77, arg));
     DONE(semctl(sem & 32767, 0, SEM_STAT, arg));
     DONE(semctl(0, 0, IPC_INFO, about));
@@ -452,8 +459,8 @@ static void test_msg(void) {
     SHOW(send(1, "0123456789", IPC_NOWAIT));
     SHOW(send(1, "", IPC_NOWAIT));
     SHOW(msgctl(msg, 50, &ds));
-    SHOW(msgctl(msg, IPC_STAT, (void *)BAD));
-    SHOW(msgctl(msg, IPC_SET, (void *)BAD));
+    SHOW(syscall(SYS_msgctl, msg, IPC_STAT, BAD));
+    SHOW(syscall(SYS_msgctl, msg, IPC_SET, BAD));
     struct msginfo info;
     DONE(msgctl(0, IPC_INFO, (void *)&info));
     printf("%d %d %d %d %d %d %d %d\n", info.msgpool, info.msgmap, info.msgmax, info.msgmnb, info.msgmni, info.msgssz,

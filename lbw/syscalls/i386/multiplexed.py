@@ -1,7 +1,7 @@
-"""socketcall and ipc: many calls behind one number.
+"""socketcall: many calls behind one number.
 
-Each names the call it means; that is made through its own row, so what lbw lacks is named by its own name.  man 2
-socketcall, ipc
+It names the call it means; that is made through its own row, so what lbw lacks is named by its own name.  man 2
+socketcall
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from lbw.abi.errno import EINVAL, ENOSYS, LinuxError
 from lbw.abi.i386 import I386
 from lbw.kernel.dispatch import report_unknown
 from lbw.syscalls.displays import Shown
-from lbw.syscalls.parameters import Choice, Hex, Int, Pointer
+from lbw.syscalls.parameters import Choice
 from lbw.syscalls.table import PARTIAL, ROWS, own_call
 
 TYPE_CHECKING = False
@@ -26,15 +26,6 @@ SOCKET_CALLS = (
     ("getsockopt", 5), ("sendmsg", 3), ("recvmsg", 3), ("accept4", 4), ("recvmmsg", 5), ("sendmmsg", 4),
 )  # fmt: skip
 SOCKET_NAMES = {number: f"SYS_{name.upper()}" for number, (name, _) in enumerate(SOCKET_CALLS, 1)}
-
-#: The calls of ipc: name, and which of first, second, third, ptr and fifth are its arguments.
-IPC_CALLS = {
-    1: ("semop", (0, 3, 1)), 2: ("semget", (0, 1, 2)), 3: ("semctl", (0, 1, 2, 3)), 4: ("semtimedop", (0, 3, 1, 4)),
-    11: ("msgsnd", (0, 3, 1, 2)), 12: ("msgrcv", (0, 3, 1, 4, 2)), 13: ("msgget", (0, 1)),
-    14: ("msgctl", (0, 1, 3)), 21: ("shmat", (0, 3, 1)), 22: ("shmdt", (3,)), 23: ("shmget", (0, 1, 2)),
-    24: ("shmctl", (0, 1, 3)),
-}  # fmt: skip
-IPC_NAMES = {number: name.upper() for number, (name, _) in IPC_CALLS.items()}
 
 
 def make_call(task: Task, name: str, arguments: list[int]) -> int | Awaitable[int]:
@@ -74,17 +65,3 @@ def socketcall(task: Task, call: int, address: int) -> int | Awaitable[int]:
     if name in ("send", "recv"):
         name, arguments = {"send": "sendto", "recv": "recvfrom"}[name], [*arguments, 0, 0]
     return make_call(task, name, arguments)
-
-
-@own_call(
-    I386, "ipc", Choice("call", IPC_NAMES), Int("first"), Int("second"), Int("third"), Pointer("ptr"), Hex("fifth"),
-    support=PARTIAL, note="there is no System V IPC yet",
-)  # fmt: skip
-def ipc(task: Task, call: int, first: int, second: int, third: int, ptr: int, fifth: int) -> int | Awaitable[int]:
-    """Make a call that concerns System V messages, semaphores or shared memory.  ENOSYS: no such call.  man 2 ipc"""
-    known = IPC_CALLS.get(call & 0xFFFF)
-    if known is None:
-        raise LinuxError(ENOSYS)
-    name, places = known
-    words = (first, second, third, ptr, fifth)
-    return make_call(task, name, [words[place] & 0xFFFFFFFF for place in places])
