@@ -64,7 +64,7 @@ class SignalFile(AnonymousFile):
             raise LinuxError(EINVAL)
         task = self._kernel.current
         assert task is not None
-        records = []
+        records: list[bytes] = []
         while len(records) < room:
             info = dequeue(task, FULL & ~self.mask)
             if info is None:

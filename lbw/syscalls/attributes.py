@@ -15,6 +15,7 @@ from lbw.abi.fcntl import (
     FALLOC_FL_ZERO_RANGE,
     O_LARGEFILE,
 )
+from lbw.abi.inotify import IN_MODIFY
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from lbw.abi.signal import SIGXFSZ
 from lbw.abi.stat import S_IFBLK, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG
@@ -249,6 +250,8 @@ def ftruncate(task: Task, fd: int, length: int) -> int:
         raise LinuxError(EINVAL)
     check_size(task, file.inode, length)
     file.inode.truncate(length)
+    if task.fs.vfs.notifier is not None and file.location is not None:
+        task.fs.vfs.notifier.changed(file.location, IN_MODIFY)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lbw.abi.capability import CAP_SYS_ADMIN
 from lbw.abi.errno import E2BIG, EINVAL, ENODATA, EOPNOTSUPP, EPERM, ERANGE, EROFS, LinuxError
+from lbw.abi.inotify import IN_ATTRIB
 from lbw.abi.stat import S_IFDIR, S_IFMT, S_IFREG, S_ISVTX
 from lbw.syscalls.displays import String
 from lbw.syscalls.flag_names import XATTR_FLAGS
@@ -131,6 +132,8 @@ def family(prefix: str, target: Parameter, find: Finder) -> None:
         inode, location = find(task, which)
         check_change(task, inode, location, key)
         inode.set_xattr(key, data, flags)
+        if task.fs.vfs.notifier is not None and location is not None:
+            task.fs.vfs.notifier.changed(location, IN_ATTRIB)
         return 0
 
     def remove(task: Task, which: bytes | int, name: int) -> int:
@@ -139,6 +142,8 @@ def family(prefix: str, target: Parameter, find: Finder) -> None:
         inode, location = find(task, which)
         check_change(task, inode, location, key)
         inode.remove_xattr(key)
+        if task.fs.vfs.notifier is not None and location is not None:
+            task.fs.vfs.notifier.changed(location, IN_ATTRIB)
         return 0
 
     note = "depends on the file system"

@@ -68,6 +68,8 @@ def mkdir(ctx: FsContext, path: bytes, mode: int, at: Location | None = None) ->
     parent, name = _place_for(ctx, path, at, directory=True)
     mode, uid, gid = new_owner(ctx.credentials, parent.inode, S_IFDIR | mode & 0o1777 & ~ctx.umask)
     parent.inode.mkdir(name, mode, uid, gid)
+    if ctx.vfs.notifier is not None:
+        ctx.vfs.notifier.created(parent, name, True)
 
 
 def mknod(ctx: FsContext, path: bytes, mode: int, rdev: int, at: Location | None = None) -> None:
@@ -83,6 +85,8 @@ def mknod(ctx: FsContext, path: bytes, mode: int, rdev: int, at: Location | None
         raise LinuxError(EPERM)
     mode, uid, gid = new_owner(ctx.credentials, parent.inode, kind | mode & 0o7777 & ~ctx.umask)
     parent.inode.create(name, mode, uid, gid, rdev if kind in (S_IFCHR, S_IFBLK) else 0)
+    if ctx.vfs.notifier is not None:
+        ctx.vfs.notifier.created(parent, name)
 
 
 def symlink(ctx: FsContext, target: bytes, path: bytes, at: Location | None = None) -> None:
@@ -94,6 +98,8 @@ def symlink(ctx: FsContext, target: bytes, path: bytes, at: Location | None = No
     parent, name = _place_for(ctx, path, at)
     _, uid, gid = new_owner(ctx.credentials, parent.inode, 0o777)
     parent.inode.symlink(name, target, uid, gid)
+    if ctx.vfs.notifier is not None:
+        ctx.vfs.notifier.created(parent, name)
 
 
 def link(
@@ -119,6 +125,8 @@ def link(
     if source.kind == S_IFDIR:
         raise LinuxError(EPERM)
     parent.inode.link(name, source.inode)
+    if ctx.vfs.notifier is not None:
+        ctx.vfs.notifier.linked(source.inode, parent, name)
 
 
 def unlink(ctx: FsContext, path: bytes, at: Location | None = None) -> None:
@@ -136,8 +144,12 @@ def unlink(ctx: FsContext, path: bytes, at: Location | None = None) -> None:
         raise LinuxError(EISDIR)
     if ctx.vfs.is_mount_point(victim):
         raise LinuxError(EBUSY)
+    notifier = ctx.vfs.notifier
+    last = notifier is not None and notifier.removing(victim)
     parent.inode.unlink(name)
     parent.detach(name)
+    if notifier is not None:
+        notifier.removed(parent, name, victim, last)
 
 
 def rmdir(ctx: FsContext, path: bytes, at: Location | None = None) -> None:
@@ -159,8 +171,12 @@ def rmdir(ctx: FsContext, path: bytes, at: Location | None = None) -> None:
         raise LinuxError(EBUSY)
     if victim.virtual:
         raise LinuxError(ENOTEMPTY)
+    notifier = ctx.vfs.notifier
+    last = notifier is not None and notifier.removing(victim)
     parent.inode.rmdir(name)
     parent.detach(name)
+    if notifier is not None:
+        notifier.removed(parent, name, victim, last)
 
 
 def _existing(ctx: FsContext, parent: Location, name: bytes) -> Location:
@@ -210,11 +226,17 @@ def rename(
     _require_rename(ctx, parent, source, new_parent, target, exchange)
     if flags & RENAME_WHITEOUT:  # no file system here makes whiteouts
         raise LinuxError(EINVAL)
+    notifier = ctx.vfs.notifier
+    last = notifier is not None and target is not None and not exchange and notifier.removing(target)
     parent.inode.rename(name, new_parent.inode, new_name, flags)
     if exchange:
         parent.exchange(name, new_parent, new_name)
     else:
         parent.move(name, new_parent, new_name)
+    if notifier is not None:
+        notifier.moved(source, (parent, name), (new_parent, new_name), None if exchange else target, last)
+        if exchange and target is not None:
+            notifier.moved(target, (new_parent, new_name), (parent, name))
 
 
 def _require_rename(

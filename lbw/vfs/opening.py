@@ -33,6 +33,7 @@ from lbw.abi.fcntl import (
     O_TRUNC,
 )
 from lbw.abi.fs import MS_NODEV, NAME_MAX
+from lbw.abi.inotify import IN_MODIFY
 from lbw.abi.stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG
 from lbw.vfs.directory import PathFile
 from lbw.vfs.location import Location
@@ -112,6 +113,8 @@ def open_location(ctx: FsContext, location: Location, flags: int) -> File:
         file = ctx.vfs.open_special(ctx, location, flags & ~_ONCE | flags & O_NOCTTY)
         file.flags &= ~O_NOCTTY
         file.location = location
+        if ctx.vfs.notifier is not None:
+            ctx.vfs.notifier.opened(file)
         return file
     if wanted & WRITE:
         ctx.vfs.require_writable(inode)
@@ -126,6 +129,10 @@ def open_location(ctx: FsContext, location: Location, flags: int) -> File:
     file.location = location
     if access != O_RDONLY:
         file.strips_privileges = strips_privileges(credentials)
+    if ctx.vfs.notifier is not None:
+        ctx.vfs.notifier.opened(file)
+        if flags & O_TRUNC:
+            ctx.vfs.notifier.changed(location, IN_MODIFY)
     return file
 
 
@@ -160,6 +167,9 @@ def _open_creating(ctx: FsContext, path: bytes, flags: int, mode: int, at: Locat
     ctx.vfs.remember(location)
     file.location = location
     file.strips_privileges = strips_privileges(ctx.credentials)
+    if ctx.vfs.notifier is not None:
+        ctx.vfs.notifier.created(directory, name)
+        ctx.vfs.notifier.opened(file)
     return file
 
 
@@ -181,4 +191,6 @@ def _open_tmpfile(ctx: FsContext, path: bytes, flags: int, mode: int, at: Locati
     file.location = Location(directory.mount, inode, directory, b"#%d" % number)
     file.location.deleted = True
     file.strips_privileges = strips_privileges(ctx.credentials)
+    if ctx.vfs.notifier is not None:
+        ctx.vfs.notifier.opened(file)
     return file

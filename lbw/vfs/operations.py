@@ -20,6 +20,7 @@ from lbw.abi.errno import (
     LinuxError,
 )
 from lbw.abi.fs import MS_NOEXEC, NAME_MAX
+from lbw.abi.inotify import IN_ACCESS, IN_ATTRIB, IN_MODIFY
 from lbw.abi.stat import (
     S_IFDIR,
     S_IFLNK,
@@ -115,6 +116,8 @@ def chmod(ctx: FsContext, location: Location, mode: int) -> None:
     """Set the permission bits.  man 2 chmod"""
     _require_change(location)
     set_mode(ctx, location.inode, mode)
+    if ctx.vfs.notifier is not None:
+        ctx.vfs.notifier.changed(location, IN_ATTRIB)
 
 
 def set_mode(ctx: FsContext, inode: Inode, mode: int) -> None:
@@ -135,6 +138,8 @@ def chown(ctx: FsContext, location: Location, uid: int, gid: int) -> None:
     """Set owner and group; -1 keeps one. Clears set-user-id bits of what is not a directory.  man 2 chown"""
     _require_change(location)
     set_owner(ctx, location.inode, uid, gid)
+    if ctx.vfs.notifier is not None and (uid != -1 or gid != -1):
+        ctx.vfs.notifier.changed(location, IN_ATTRIB)
 
 
 def set_owner(ctx: FsContext, inode: Inode, uid: int, gid: int) -> None:
@@ -166,6 +171,8 @@ def utimens(ctx: FsContext, location: Location, atime: int | None, mtime: int | 
         return
     _require_change(location)
     set_times(ctx, location.inode, atime, mtime, now)
+    if ctx.vfs.notifier is not None:
+        ctx.vfs.notifier.changed(location, IN_MODIFY if atime is None else IN_ACCESS if mtime is None else IN_ATTRIB)
 
 
 def set_times(ctx: FsContext, inode: Inode, atime: int | None, mtime: int | None, now: bool = False) -> None:
@@ -191,6 +198,8 @@ def truncate(ctx: FsContext, location: Location, size: int) -> None:
     ctx.vfs.require_writable(inode)
     inode.truncate(size)
     strip_privileges(ctx.credentials, inode)
+    if ctx.vfs.notifier is not None:
+        ctx.vfs.notifier.changed(location, IN_MODIFY)
 
 
 def statfs(ctx: FsContext, location: Location) -> tuple[int, int, int, int, int, int, int, int, int]:

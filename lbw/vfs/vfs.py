@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lbw.vfs.file import File
     from lbw.vfs.inode import FileSystem, Inode
+    from lbw.vfs.inotify.notifier import Notifier
     from lbw.vfs.virtual import VirtualFileSystem
 
 #: Locations are kept alive for at least this many later ones.
@@ -41,6 +42,8 @@ class Vfs:
         self._write_denied: dict[Inode, int] = {}
         #: What all pipes and FIFOs may hold.
         self.pipe_budget = PipeBudget()
+        #: Who is told of what happens to files; None: nobody ever asked for it (inotify).
+        self.notifier: Notifier | None = None
         #: How many files each user watches with epoll.
         self.epoll_watches = WatchAccount()
         #: What the random devices give: so many bytes.
@@ -84,6 +87,8 @@ class Vfs:
         point.over = point if virtual else None
         mount.point = None
         del self._mounts[mount.id]
+        if self.notifier is not None:
+            self.notifier.unmounted(mount.fs)
 
     def mounts(self) -> list[Mount]:
         """Return all mounts, in the order they were made."""

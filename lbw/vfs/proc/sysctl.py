@@ -10,6 +10,8 @@ from os import urandom
 from lbw.abi.errno import EACCES, EINVAL, EPERM, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
 from lbw.vfs.dev.memory import ENTROPY_BITS
+from lbw.vfs.epoll.account import MAX_USER_WATCHES as MAX_EPOLL_WATCHES
+from lbw.vfs.inotify.limits import MAX_QUEUED_EVENTS, MAX_USER_INSTANCES, MAX_USER_WATCHES
 from lbw.vfs.pipe_queue import MAX_CAPACITY
 from lbw.vfs.pseudo import StaticDirectory, TextInode
 
@@ -82,7 +84,13 @@ SETTINGS: Settings = {
         "swappiness": 60,
     },
     "fs": {
+        "epoll": {"max_user_watches": MAX_EPOLL_WATCHES},
         "file-max": 9223372036854775807,
+        "inotify": {
+            "max_queued_events": MAX_QUEUED_EVENTS,
+            "max_user_instances": MAX_USER_INSTANCES,
+            "max_user_watches": MAX_USER_WATCHES,
+        },
         "nr_open": 1048576,
         "pipe-max-size": MAX_CAPACITY,
         "pipe-user-pages-hard": 0,
