@@ -3,9 +3,9 @@
 The operations that every program uses are decoded first, and their code is loaded from the start; the others bring
 theirs along when they are called.
 
-Times. FUTEX_WAIT has a relative one, all others an absolute one: of the monotonic clock, or with FUTEX_CLOCK_REALTIME of
-the real-time clock, which FUTEX_LOCK_PI always means. A wait with a time that a signal without a handler interrupts goes
-on through restart_syscall until the same deadline; with a handler it is EINTR. A wait for ever follows SA_RESTART.
+Times. FUTEX_WAIT has a relative one, all others an absolute one: of the monotonic clock, or with FUTEX_CLOCK_REALTIME
+of the real-time clock, which FUTEX_LOCK_PI always means. A wait with a time that a signal without a handler interrupts
+goes on through restart_syscall until the same deadline; with a handler it is EINTR. A wait for ever follows SA_RESTART.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from lbw.abi.futex import (
 from lbw.kernel.futexes.keys import futex_key
 from lbw.kernel.futexes.table import check_word
 from lbw.kernel.task import Interrupted
-from lbw.syscalls.futex_displays import OPERATIONS, FutexTime, FutexVector
 from lbw.syscalls.displays import Timespec
+from lbw.syscalls.futex_displays import OPERATIONS, FutexTime, FutexVector
 from lbw.syscalls.parameters import Choice, Flags, Out, Pid, Pointer, Size, UInt
 from lbw.syscalls.sleep import duration_at
 from lbw.syscalls.table import syscall

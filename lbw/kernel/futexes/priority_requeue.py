@@ -60,7 +60,7 @@ async def _wait(task: Task, waiter: LockWaiter, deadline: int | None) -> int:
 
 
 def requeue_to_lock(task: Task, address: int, other: int, private: int, wake: int, move: int, expected: int) -> int:
-    """Give the lock at `other` to the first waiter of the word at `address`, or let it and up to `move` more wait for it.
+    """Give the lock at `other` to the first waiter of `address`, or let that one and up to `move` more wait for it.
 
     Return how many waiters left the word.  EAGAIN: it is not `expected`; EINVAL: they do not wait for that lock, or
     `wake` is not 1; the errors of taking the lock for the first waiter

@@ -1,4 +1,4 @@
-"""FUTEX_WAKE_OP: change one word, wake the waiters of another, and, if the first one's old value passes a test, its own.
+"""FUTEX_WAKE_OP: change a word, wake waiters of another one, and, if the first one's old value passes a test, its own.
 
 The operation is carried out before the comparison is even decoded, so an unknown comparison (ENOSYS) has changed the
 word; an unknown operation has not.  man 2 futex; Linux kernel/futex/waitwake.c futex_atomic_op_inuser
