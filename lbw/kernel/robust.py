@@ -4,8 +4,8 @@ A program links the locks that a thread holds into a list of its own, and tells 
 (struct robust_list_head: first entry, offset from an entry to its futex word, the entry that is being locked or
 unlocked right now). Bit 0 of a pointer to an entry says that the lock has priority inheritance. When the thread ends or
 executes a program, each word that still has its tid gets FUTEX_OWNER_DIED in its place, and a waiter wakes up to see
-it. Locks with priority inheritance are only marked here; `release_locks` hands them over afterwards, whether they are in a
-list or not.
+it. Locks with priority inheritance are only marked here; `release_locks` hands them over afterwards, whether they are
+in a list or not.
 
 The list is circular and ends at its head, but it is the guest's: every read may fail, it may have no end, words may be
 misaligned. It is processed as far as it makes sense, never an error. Wake-ups are for the shared futex only: what is
