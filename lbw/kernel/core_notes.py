@@ -156,7 +156,7 @@ def process_info(task: Task) -> bytes:
     wide = task.program_abi.word == 8
     uid, gid = (number if wide or number < 1 << 16 else 65534 for number in (credentials.ruid, credentials.rgid))
     return LAYOUTS[task.program_abi.word].psinfo.pack(
-        0, b"R", 0, process.nice, _FLAGS, uid, gid, process.pid, process.parent_pid, process.group.pgid,
+        0, b"R", 0, task.scheduling.nice, _FLAGS, uid, gid, process.pid, process.parent_pid, process.group.pgid,
         process.session.sid, process.comm, arguments,
     )  # fmt: skip
 

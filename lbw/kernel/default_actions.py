@@ -3,18 +3,20 @@
 man 7 signal, "Signal dispositions" and "Standard signals"; man 2 sigaction (SA_NOCLDSTOP, SA_NOCLDWAIT), wait
 
 A stopped process is one with `stop_signal` set: the scheduler parks its tasks as they become ready, and one that waits
-in a system call goes on waiting. No core files are written, so the core flag of the wait status is never set.
+in a system call goes on waiting.
 """
 
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
+from lbw.abi.resource import RLIMIT_CORE
 from lbw.abi.signal import (
     CLD_CONTINUED,
     CLD_DUMPED,
     CLD_EXITED,
     CLD_KILLED,
     CLD_STOPPED,
+    NSIG,
     SA_NOCLDSTOP,
     SA_NOCLDWAIT,
     SIG_IGN,
@@ -24,13 +26,15 @@ from lbw.abi.signal import (
 )
 from lbw.kernel.task import SIGNAL
 from lbw.signals.siginfo import SigInfo
-from lbw.signals.sigset import IGNORED_BY_DEFAULT, STOPPING, bit
+from lbw.signals.sigset import DUMPING, IGNORED_BY_DEFAULT, STOPPING, bit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.kernel.process import Process
     from lbw.kernel.task import Task
 
+#: Added to the wait status when a core file was written.
+CORE_FLAG = 0x80
 #: Clock ticks per second (USER_HZ), in ns.
 _TICK = 10_000_000
 
@@ -49,7 +53,13 @@ def default_action(task: Task, info: SigInfo) -> bool:
         return True
     from lbw.kernel.exit import exit_process
 
-    exit_process(process, info.signo)
+    status = info.signo
+    if DUMPING & flag and process.limits.soft(RLIMIT_CORE):
+        from lbw.kernel.core_dump import dump_core
+
+        if dump_core(task, info):
+            status |= CORE_FLAG
+    exit_process(process, status)
     return True
 
 
@@ -99,7 +109,7 @@ def notify_parent(process: Process, status: int) -> bool:
             unwanted = True
     # Whoever waits for us is to find us, rather than be interrupted by the signal (the first wake-up counts).
     parent.child_queue.wake_all()
-    if signo:
+    if 0 < signo <= NSIG:  # clone takes any number
         _send(process, parent, signo, *wait_code(status))
     return unwanted
 

@@ -138,7 +138,9 @@ class View:
             now.foreground_group = foreground.pgid if foreground is not None else -1
         usage = process.total_usage()
         if self._task is not None:
-            now.state = "Z" if self._task is process.ended_leader else "T" if process.stopped else _STATES[self._task.state]
+            now.state = "T" if process.stopped else _STATES[self._task.state]
+            if self._task is process.ended_leader:
+                now.state = "Z"
             now.user_time, now.system_time = self._task.user_time, self._task.system_time
             now.voluntary_switches = self._task.voluntary_switches
             now.involuntary_switches = self._task.involuntary_switches

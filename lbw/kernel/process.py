@@ -68,10 +68,10 @@ class Process:
     """A thread group."""
 
     __slots__ = (
-        "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "core_filter", "dumpable", "ended",
-        "ended_leader", "executable", "executed", "exit_signal", "exit_status", "exiting", "group", "kernel", "limits",
-        "parent", "parent_task", "pending", "personality", "pid", "start_time", "stop_reported", "stop_signal",
-        "subreaper", "terminal", "thp_disabled", "threads", "timer_slack", "timers", "uid", "usage",
+        "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "core_filter", "dumpable",
+        "ended", "ended_leader", "executable", "executed", "exit_signal", "exit_status", "exiting", "group", "kernel",
+        "limits", "parent", "parent_task", "pending", "personality", "pid", "start_time", "stop_reported",
+        "stop_signal", "subreaper", "terminal", "thp_disabled", "threads", "timer_slack", "timers", "uid", "usage",
     )  # fmt: skip
 
     def __init__(

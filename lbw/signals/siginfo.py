@@ -141,6 +141,8 @@ def pack(info: SigInfo, word: int) -> bytes:
     if info.raw is not None and info.raw_word == word:
         return info.raw
     layout = layout_of(info.signo, info.code)
+    if layout == POLL and info.pid:  # from a child of clone, whose exit signal is not SIGCHLD
+        layout = CHILD
     rest = _LAYOUTS[word][layout]
     mask = (1 << 8 * word) - 1
     if layout == KILL:

@@ -46,6 +46,9 @@ CLONE3_FLAGS = CLONE_FLAGS | named(sched, "CLONE_NEWTIME CLONE_CLEAR_SIGHAND CLO
 #: struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
 #: cgroup.
 CLONE_ARGS = Struct("<11Q")
+CLONE_ARGS_NAMES = (
+    "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls", "set_tid", "set_tid_size", "cgroup"
+)  # fmt: skip
 NOTE = "no namespaces (EPERM, EINVAL), no control groups (EBADF)"
 #: What a C int of a descriptor may be.
 INT_MAX = 0x7FFF_FFFF
@@ -70,11 +73,10 @@ def show_clone_args(task: Task, address: int) -> str:
     """Return a struct clone_args, without what was not given."""
     from lbw.signals.names import signal_name
 
-    names = "pidfd child_tid parent_tid exit_signal stack stack_size tls set_tid set_tid_size cgroup".split()
     data = task.memory.read(address, CLONE_ARGS_SIZE_VER0).ljust(CLONE_ARGS.size, b"\0")
     flags, *values = CLONE_ARGS.unpack(data)
     shown = [f"flags={show_bits(flags, CLONE3_FLAGS) if flags else '0'}"]
-    for name, value in zip(names, values, strict=True):
+    for name, value in zip(CLONE_ARGS_NAMES, values, strict=True):
         if name == "exit_signal":
             shown.append(f"exit_signal={signal_name(value) if value else '0'}")
         elif value:

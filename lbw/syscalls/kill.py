@@ -129,7 +129,7 @@ def _send_to_thread(task: Task, tgid: int | None, tid: int, info: SigInfo) -> in
     target = task.kernel.tasks.get(tid)
     if target is None:
         zombie = task.kernel.processes.get(tid)  # a leader that has ended, others or its parent not having noticed yet
-        if zombie is None or zombie.exit_status is None or tgid not in (None, tid):
+        if zombie is None or tgid not in (None, tid):
             raise LinuxError(ESRCH)
         check_kill_permission(task, zombie, info.signo)
         return 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from lbw.abi.errno import EINVAL, ESRCH, LinuxError
+from lbw.abi.errno import EAGAIN, EINVAL, ESRCH, LinuxError
+from lbw.abi.fcntl import O_NONBLOCK
 from lbw.abi.signal import SIGCHLD
 from lbw.abi.wait import P_ALL, P_PGID, P_PID, P_PIDFD, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED
+from lbw.kernel.pidfd import pidfd_process
 from lbw.kernel.wait import WALL, WCLONE, WNOTHREAD, ChildEvent, find_event, selection, wait_for_event
 from lbw.signals.siginfo import SigInfo, pack
 from lbw.syscalls.displays import WaitStatus
 from lbw.syscalls.parameters import Choice, Flags, Out, Pid
-from lbw.syscalls.table import PARTIAL, syscall
+from lbw.syscalls.table import syscall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,40 +76,76 @@ def report_status(task: Task, event: ChildEvent, wstatus: int, rusage: int) -> i
 
 
 @syscall(
-    "waitid", Choice("idtype", ID_TYPES), Pid("id"), Out("infop"), Flags("options", WAITID_FLAGS), Out("rusage"),
-    support=PARTIAL, note="no P_PIDFD (EINVAL)",
+    "waitid", Choice("idtype", ID_TYPES), Pid("id"), Out("infop"), Flags("options", WAITID_FLAGS), Out("rusage")
 )  # fmt: skip
-def waitid(task: Task, idtype: int, number: int, infop: int, options: int, rusage: int) -> Awaitable[int]:
-    """Wait for an event of a child and store it as siginfo; with WNOHANG, zeros when there is none.
+def waitid(task: Task, idtype: int, number: int, infop: int, options: int, rusage: int) -> int | Awaitable[int]:
+    """Wait for an event of a child and store it as siginfo; zeros when there is none, also because of an error.
 
-    ECHILD; EINTR; EINVAL.  man 2 waitid
+    ECHILD; EINTR; EINVAL; EBADF, EAGAIN: of a pidfd, which may be one that does not wait.  man 2 waitid
+    """
+    try:
+        kind, number, without_waiting = chosen(task, idtype, number, options)
+        event = find_event(task, kind, number, options)
+    except LinuxError:
+        if infop:
+            store_event(task, infop, None)
+        raise
+    if event is None and not options & WNOHANG:
+        if not without_waiting:
+            return waitid_later(task, kind, number, infop, options, rusage)
+        if infop:
+            store_event(task, infop, None)
+        raise LinuxError(EAGAIN)
+    return report_event(task, event, infop, rusage)
+
+
+def chosen(task: Task, idtype: int, number: int, options: int) -> tuple[int, int, bool]:
+    """Return (P_*, number) of what waitid is to wait for, and whether it is not to wait but to say EAGAIN.
+
+    EINVAL; EBADF: no pidfd
     """
     allowed = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WCLONE | WALL
     if options & ~allowed or not options & (WEXITED | WSTOPPED | WCONTINUED):
         raise LinuxError(EINVAL)
-    if idtype == P_PID:
-        if number <= 0:
-            raise LinuxError(EINVAL)
-    elif idtype == P_PGID:
-        if number < 0:
-            raise LinuxError(EINVAL)
-        number = number or task.process.group.pgid
-    elif idtype != P_ALL:
+    if idtype == P_PID and number > 0:
+        return P_PID, number, False
+    if idtype == P_PGID and number >= 0:
+        return P_PGID, number or task.process.group.pgid, False
+    if idtype == P_ALL:
+        return P_ALL, 0, False
+    if idtype != P_PIDFD or number < 0:
         raise LinuxError(EINVAL)
-    return waitid_event(task, idtype, number, infop, options, rusage)
+    process = pidfd_process(task, number)
+    # A process that is gone keeps its number from nobody: there is no child 0.
+    pid = process.pid if task.kernel.processes.get(process.pid) is process else 0
+    return P_PID, pid, bool(task.files.get(number).flags & O_NONBLOCK)
 
 
-async def waitid_event(task: Task, idtype: int, number: int, infop: int, options: int, rusage: int) -> int:
+async def waitid_later(task: Task, kind: int, number: int, infop: int, options: int, rusage: int) -> int:
     """Wait for the event, then store it."""
-    event = await wait_for_event(task, idtype, number, options)
+    try:
+        event = await wait_for_event(task, kind, number, options)
+    except LinuxError:
+        if infop:
+            store_event(task, infop, None)
+        raise
+    return report_event(task, event, infop, rusage)
+
+
+def report_event(task: Task, event: ChildEvent | None, infop: int, rusage: int) -> int:
+    """Store the results of waitid; the event is consumed even when that fails, as in Linux.  EFAULT"""
     if event is not None and rusage:
         store_usage(task, rusage, event.usage)
     if infop:
-        length = (16 if task.abi.word == 8 else 12) + 12  # Linux writes the fields up to si_status only
-        if event is None:
-            data = bytes(length)
-        else:
-            info = SigInfo(SIGCHLD, event.code, pid=event.pid, uid=event.uid, status=event.value)
-            data = pack(info, task.abi.word)[:length]
-        task.memory.write(infop, data)
+        store_event(task, infop, event)
     return 0
+
+
+def store_event(task: Task, infop: int, event: ChildEvent | None) -> None:
+    """Store the fields of a siginfo up to si_status, which is all that Linux writes.  EFAULT"""
+    length = (16 if task.abi.word == 8 else 12) + 12
+    data = bytes(length)
+    if event is not None:
+        info = SigInfo(SIGCHLD, event.code, pid=event.pid, uid=event.uid, status=event.value)
+        data = pack(info, task.abi.word)[:length]
+    task.memory.write(infop, data)

@@ -156,9 +156,9 @@ class TaskStatus:
 
     __slots__ = (
         "blocked", "caught", "child_major_faults", "child_minor_faults", "child_system_time", "child_user_time",
-        "exit_signal", "exit_status", "foreground_group", "group", "ignored", "involuntary_switches",
-        "major_faults", "max_resident", "minor_faults", "nice", "no_new_privileges", "parent", "pending",
-        "policy", "queued_signals", "real_time_priority", "session", "shared_pending", "start_time", "state", "system_time", "terminal",
+        "exit_signal", "exit_status", "foreground_group", "group", "ignored", "involuntary_switches", "major_faults",
+        "max_resident", "minor_faults", "nice", "no_new_privileges", "parent", "pending", "policy", "queued_signals",
+        "real_time_priority", "session", "shared_pending", "start_time", "state", "system_time", "terminal",
         "thread_count", "user_time", "voluntary_switches",
     )  # fmt: skip
 
