@@ -21,6 +21,7 @@ from statistics import median
 
 from benchmarks.peers import PEERS, Peer
 from benchmarks.segments import MODES, SEGMENT_WORKS
+from benchmarks.turns import TURN_WORKS
 from benchmarks.works import WORKS, FailedWork, Places, Work
 
 GUESTS = Path(__file__).parent / "guests"
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     versions = {}
     tables = []
-    for all_works, all_peers in ((WORKS, PEERS), (SEGMENT_WORKS, MODES)):
+    for all_works, all_peers in ((WORKS, PEERS), (TURN_WORKS, PEERS), (SEGMENT_WORKS, MODES)):
         works = [work for work in all_works if not args.only or any(text in work.name for text in args.only)]
         peers = [peer for peer in all_peers if not args.peer or peer.name in ("lbw", *args.peer)]
         versions.update({peer.name: peer.available() for peer in peers})
@@ -130,7 +131,7 @@ def make_guests(scratch: Path) -> Path:
         print("no C compiler here: the small works are left out", file=sys.stderr)
         return root
     for source in sorted(GUESTS.glob("*.c")):
-        subprocess.run([compiler, "-O2", "-static", "-o", root / source.stem, source], check=True)
+        subprocess.run([compiler, "-O2", "-static", "-pthread", "-o", root / source.stem, source], check=True)
     dynamic = root / "dynamic"
     dynamic.mkdir()
     subprocess.run([compiler, "-O2", "-fstack-protector-all", "-o", dynamic / "tls", GUESTS / "tls.c"], check=True)
@@ -172,7 +173,7 @@ def cell(work: Work, value: Number, own: Number, is_own: bool) -> str:
     if isnan(value):
         return "fails"
     text = f"{number(value)} {work.unit}"
-    return text if is_own or own is None else f"{text} ({number(own / value)}x)"
+    return text if is_own or own is None or value <= 0 else f"{text} ({number(own / value)}x)"
 
 
 def number(value: float) -> str:

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,7 +163,30 @@ static void compute(long count)
     sink = value;
 }
 
-/* `count` thousand steps, by one process. */
+/* One switch between two processes that each touch 64 pages of their own in their turn, the touching included. */
+static double work_switch(long count)
+{
+    static volatile char pages[64 * 4096];
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    check(sched_setaffinity(0, sizeof first, &first) == 0, "sched_setaffinity");
+    pid_t pid = fork();
+    check(pid >= 0, "fork");
+    double start = now();
+    for (long i = 0; i < count; i++) {
+        for (size_t at = 0; at < sizeof pages; at += 4096)
+            pages[at]++;
+        sched_yield();
+    }
+    if (pid == 0)
+        _exit(0);
+    double spent = (now() - start) / 2;
+    check(waitpid(pid, 0, 0) == pid, "waitpid");
+    return spent;
+}
+
+/* The same `count` thousand steps, by one process, or by four at once. */
 static double work_alone(long count)
 {
     double start = now();
@@ -170,7 +194,6 @@ static double work_alone(long count)
     return now() - start;
 }
 
-/* The same steps, divided among four processes that compete for the processor. */
 static double work_together(long count)
 {
     double start = now();
@@ -197,7 +220,7 @@ static const struct {
     double (*run)(long);
 } works[] = {
     {"create", work_create}, {"mutex", work_mutex},   {"futex", work_futex},       {"pipe", work_pipe}, {"signal", work_signal},
-    {"clock", work_clock},   {"alone", work_alone},   {"together", work_together}, {"idle", work_idle},
+    {"clock", work_clock},   {"switch", work_switch}, {"idle", work_idle}, {"alone", work_alone}, {"together", work_together},
 };
 
 int main(int argc, char **argv)
@@ -205,7 +228,8 @@ int main(int argc, char **argv)
     long count = argc > 2 ? atol(argv[2]) : 1000;
     for (size_t i = 0; argc > 1 && i < sizeof works / sizeof *works; i++)
         if (!strcmp(argv[1], works[i].name)) {
-            works[i].run(count / 10 + 1);
+            if (works[i].run != work_idle)
+                works[i].run(count / 10 + 1);
             ended = 0;
             printf("%.1f %ld\n", works[i].run(count) / count, count);
             return 0;
