@@ -6,7 +6,6 @@ Left out on purpose, though the translator has them:
 - BMI1, BMI2, LZCNT: it computes BLSI's carry and BZHI beyond the operand's width wrongly. (TZCNT and LZCNT then run as
   BSF and BSR, as on processors without them; the others are emulated.)
 - ERMS: `rep movsb` and `rep stosb` go byte by byte in a translator; without the promise libc copies with SSE.
-- XSAVE: without AVX it has nothing to add to FXSAVE, and signal frames are smaller.
 - SYSENTER: it has no kernel to enter.
 
 The vendor is Intel's, because libraries derive cache sizes and their choice of algorithms from it; family and model are
@@ -21,6 +20,8 @@ VENDOR = b"GenuineIntel"
 BRAND = b"lbw virtual processor"
 SIGNATURE = 0x206C2  # leaf 1, EAX: family 6, model 44, stepping 2
 MAX_LEAF = 13
+#: XCR0, the components of an XSAVE image: x87 and SSE. OSXSAVE follows from CR4.
+XSTATE_FEATURES = 3
 #: Physical and virtual address bits (80000008 EAX).
 ADDRESS_BITS = (40, 48)
 
@@ -38,6 +39,7 @@ FEATURE_NAMES = {
     "7.ebx": "fsgsbase tsc_adjust sgx bmi1 hle avx2 - smep bmi2 erms invpcid rtm cqm - mpx rdt_a avx512f avx512dq "
              "rdseed adx smap avx512ifma - clflushopt clwb intel_pt avx512pf avx512er avx512cd sha_ni avx512bw "
              "avx512vl",
+    "13:1.eax": "xsaveopt xsavec xgetbv1 xsaves" + " -" * 28,
     "7.ecx": "avx512vbmi umip pku ospke waitpkg avx512_vbmi2 - gfni vaes vpclmulqdq avx512_vnni avx512_bitalg tme "
              "avx512_vpopcntdq - la57 - - - - - - rdpid - - cldemote - movdiri movdir64b enqcmd - -",
 }  # fmt: skip
@@ -45,9 +47,10 @@ FEATURE_NAMES = {
 _HERE = {
     "1.edx": "fpu de pse tsc msr pae mce cx8 apic mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2",
     "80000001.edx": "syscall nx rdtscp lm",
-    "1.ecx": "pni pclmulqdq ssse3 cx16 sse4_1 sse4_2 movbe popcnt aes rdrand hypervisor",
+    "1.ecx": "pni pclmulqdq ssse3 cx16 sse4_1 sse4_2 movbe popcnt aes xsave rdrand hypervisor",
     "80000001.ecx": "lahf_lm",
     "7.ebx": "fsgsbase rdseed adx clflushopt clwb",
+    "13:1.eax": "xsaveopt",
     "7.ecx": "",
 }
 

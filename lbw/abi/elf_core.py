@@ -38,7 +38,7 @@ class CoreLayouts:
         self.header = Struct("<16sHHI" + ("QQQ" if wide else "III") + "IHHHHHH")
         # 64: type flags offset vaddr paddr filesz memsz align; 32: type offset vaddr paddr filesz memsz flags align
         self.program_header = Struct("<IIQQQQQQ" if wide else "<IIIIIIII")
-        # signo code errno | cursig | sigpend sighold | pid ppid pgrp sid | utime stime cutime cstime | registers | fpvalid
+        # signo code errno, cursig | sigpend sighold | pid ppid pgrp sid | times: user system children's | registers, fp
         self.status = Struct("<iiihxx QQ iiii 8q 27Q i4x" if wide else "<iiihxx II iiii 8i 17I i")
         # state sname zombie nice | flag | uid gid | pid ppid pgrp sid | fname | psargs
         self.psinfo = Struct("<bcbb4x Q II iiii 16s 80s" if wide else "<bcbb I HH iiii 16s 80s")

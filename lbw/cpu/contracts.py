@@ -44,13 +44,16 @@ GRANULE = 65536
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Protocol
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Protocol, overload
 
     class Registers(Protocol):
         """The 17 integer registers, unsigned, by number."""
 
+        @overload
         def __getitem__(self, number: int, /) -> int: ...
+        @overload
+        def __getitem__(self, numbers: slice, /) -> Iterable[int]: ...
         def __setitem__(self, number: int, value: int, /) -> None: ...
 
     class Backing(Protocol):

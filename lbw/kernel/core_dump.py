@@ -10,8 +10,8 @@ as it would have. As in Linux the wait status says "core dumped" as soon as a fi
 
 from __future__ import annotations
 
+from lbw.abi.elf import ELFDATA2LSB, ELFMAG, EV_CURRENT, PF_R, PF_W, PF_X, PT_LOAD
 from lbw.abi.elf_core import ET_CORE, LAYOUTS, PT_NOTE
-from lbw.abi.elf import EV_CURRENT, ELFDATA2LSB, ELFMAG, PF_R, PF_W, PF_X, PT_LOAD
 from lbw.abi.errno import EPERM, LinuxError
 from lbw.abi.fcntl import O_CREAT, O_EXCL, O_LARGEFILE, O_NOFOLLOW, O_WRONLY
 from lbw.abi.mman import PROT_EXEC, PROT_READ, PROT_WRITE

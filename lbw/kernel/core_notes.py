@@ -91,7 +91,7 @@ def registers(task: Task) -> list[int]:
     """Return the registers of a thread in the order of `struct user_regs_struct`."""
     context = task.context
     flags, selectors = context.flags, context.selectors
-    values = list(context.registers)
+    values = list(context.registers[:17])
     original = -1
     if task.coroutine is not None or task.interrupted is not None:
         original = task.call

@@ -90,7 +90,7 @@ def execute(
     process.argv = program.argv
     process.executed = True
     process.personality = persona & ~READ_IMPLIES_EXEC | (READ_IMPLIES_EXEC if memory.implies_exec else 0)
-    process.dumpable = 0 if secure else 1
+    process.dumpable = kernel.core.suid_dumpable if secure else 1
     task.set_comm(program.comm)
     kernel.counters.execs += 1
 

@@ -25,8 +25,8 @@ class Vma:
     """A range mapped in one way; a `Region` for the Mmu."""
 
     __slots__ = (
-        "backing", "dont_dump", "dont_fork", "end", "flags", "location", "max_prot", "name", "offset", "prot", "shared", "start",
-        "wipe_on_fork",
+        "backing", "dont_dump", "dont_fork", "end", "flags", "location", "max_prot", "name", "offset", "prot", "shared",
+        "start", "wipe_on_fork",
     )  # fmt: skip
 
     def __init__(

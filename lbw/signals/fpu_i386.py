@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-FSAVE, FXSAVE = 112, 512
+FSAVE = 112
 
 #: cwd swd twd fip fcs foo fos, each in a 32-bit word
 _ENVIRONMENT = Struct("<7I")

@@ -35,10 +35,14 @@ if TYPE_CHECKING:
         ) -> None:
             """Push a frame and enter the handler.  LinuxError(EFAULT)"""
 
+        def read(self, context: Context, memory: FrameMemory) -> tuple[int, tuple[int, ...]]:
+            """Return the mask and the words of the frame that the stack pointer leads to.  LinuxError(EFAULT)"""
+
         def restore(
-            self, context: Context, memory: FrameMemory, signals: TaskSignals, selectors: Selectors
-        ) -> int:
-            """Undo a frame; return the mask to restore.  LinuxError(EFAULT)"""
+            self, context: Context, memory: FrameMemory, signals: TaskSignals, words: tuple[int, ...],
+            selectors: Selectors,
+        ) -> None:  # fmt: skip
+            """Let the task go on as the frame says.  LinuxError(EFAULT); BadSegment"""
 
 
 #: By `Abi.name`.

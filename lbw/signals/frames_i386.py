@@ -4,14 +4,12 @@ A handler without SA_SIGINFO gets the old frame, which ends in `sigreturn`; one 
 ends in `rt_sigreturn`. From higher to lower addresses (arch/x86 of Linux):
 
     ESP of the interrupted code; there is no red zone; the top of the alternate stack instead when SA_ONSTACK switches
-    FXSAVE image                512 bytes, 64-byte aligned
+    XSAVE image                 580 bytes with its second magic number, 64-byte aligned (`lbw.signals.xstate`)
     FSAVE image                 112 bytes, the older form of the same, directly below; the x87 part of it counts
     retcode                     8 bytes of code that make the call, for debuggers and for those who have no restorer
     old: mask bits 32 to 63; an unused FSAVE and FXSAVE image (624 bytes); sigcontext; signal number
     new: ucontext; siginfo; their addresses; signal number
     return address              ESP of the handler, 4 below a 16-byte boundary
-
-We save a plain FXSAVE image, as Linux does on a processor without XSAVE, so UC_FP_XSTATE is not set.
 """
 
 from __future__ import annotations
@@ -22,9 +20,10 @@ from lbw.abi.errno import EFAULT, LinuxError
 from lbw.abi.signal import SA_ONSTACK, SA_RESTORER, SA_SIGINFO
 from lbw.cpu.contracts import ALL, RAX, RBP, RBX, RCX, RDI, RDX, RIP, RSI, RSP
 from lbw.signals.altstack import SS_AUTODISARM
-from lbw.signals.fpu_i386 import FSAVE, FXSAVE, from_fsave, to_fsave
-from lbw.signals.frames_x86_64 import CLEARED_FLAGS, INITIAL_FPU, RESTORABLE_FLAGS
+from lbw.signals.fpu_i386 import FSAVE, from_fsave, to_fsave
+from lbw.signals.frames_x86_64 import CLEARED_FLAGS, RESTORABLE_FLAGS, UC_FP_XSTATE, BadSegment
 from lbw.signals.siginfo import pack
+from lbw.signals.xstate import ENDING_32, FRAMED, INITIAL, for_frame, from_compat_frame, holds_x87
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class FramesI386:
         altstack = signals.altstack
         before = registers[RSP] & _LOW
         stack, on_altstack = _stack_for(before, action, signals, selectors[SS])
-        fpstate = ((stack - FXSAVE) & ~63) - FSAVE
+        fpstate = ((stack - FRAMED) & ~63) - FSAVE
         new = action.flags & SA_SIGINFO
         size = NEW_SIZE if new else OLD_SIZE
         frame = ((fpstate - size + 4 & ~15) - 4) & _LOW
@@ -95,7 +94,7 @@ class FramesI386:
                 _NEW_HEAD.pack(0, info.signo, frame + _NEW_HEAD.size, frame + _NEW_HEAD.size + 128)
                 + pack(info, 4)
                 + _UCONTEXT.pack(
-                    0, 0, altstack.base & _LOW, _signed(altstack.flags), altstack.size & _LOW
+                    UC_FP_XSTATE, 0, altstack.base & _LOW, _signed(altstack.flags), altstack.size & _LOW
                 )
                 + sigcontext + mask.to_bytes(8, "little") + NEW_RETCODE
             )  # fmt: skip
@@ -105,7 +104,7 @@ class FramesI386:
                 + sigcontext + bytes(_UNUSED) + (mask >> 32).to_bytes(4, "little") + OLD_RETCODE
             )  # fmt: skip
         restorer = action.restorer if action.flags & SA_RESTORER else frame + size - 8
-        memory.write(fpstate, to_fsave(image, selectors[CS], selectors[DS]) + image)
+        memory.write(fpstate, to_fsave(image, selectors[CS], selectors[DS]) + for_frame(image, ENDING_32))
         memory.write(frame, (restorer & _LOW).to_bytes(4, "little") + data[4:])
 
         if altstack.flags & SS_AUTODISARM:
@@ -124,39 +123,67 @@ class FramesI386:
         context.modified = ALL
 
     @staticmethod
-    def restore(context: Context, memory: FrameMemory, signals: TaskSignals, selectors: Selectors) -> int:
-        """Undo the new frame below the stack pointer (its return address is popped already); return the mask.
+    def read(context: Context, memory: FrameMemory) -> tuple[int, tuple[int, ...]]:
+        """Return the mask, and the words, of the new frame below the stack pointer (its return address is popped).
 
-        LinuxError(EFAULT): the frame is unreadable or makes no sense; the caller owes the task a SIGSEGV.
+        LinuxError(EFAULT): it is unreadable
         """
-        frame = (context.registers[RSP] - 4) & _LOW
-        data = memory.read(frame, NEW_SIZE)
-        at = _NEW_HEAD.size + 128
-        _, _, base, flags, size = _UCONTEXT.unpack_from(data, at)
-        at += _UCONTEXT.size
-        _check(data, at)
-        _restore_context(context, memory, data, at, selectors)
-        # After ESP was restored, unlike in x86-64: so a handler on that stack may give it another size for the future.
-        try:
-            signals.altstack.replace(base, size, flags & _LOW, context.registers[RSP] & _LOW)
-        except LinuxError:
-            pass
-        return int.from_bytes(data[at + SIGCONTEXT.size : at + SIGCONTEXT.size + 8], "little")
+        data = memory.read((context.registers[RSP] - 4) & _LOW, NEW_SIZE)
+        at = _NEW_HEAD.size + 128 + _UCONTEXT.size
+        mask = int.from_bytes(data[at + SIGCONTEXT.size : at + SIGCONTEXT.size + 8], "little")
+        return mask, SIGCONTEXT.unpack_from(data, at) + _UCONTEXT.unpack_from(data, at - _UCONTEXT.size)[2:]
 
     @staticmethod
-    def restore_old(context: Context, memory: FrameMemory, selectors: Selectors) -> int:
-        """Undo the old frame, whose return address and signal number are popped already; return the mask.
+    def read_old(context: Context, memory: FrameMemory) -> tuple[int, tuple[int, ...]]:
+        """Return the same for the old frame, whose return address and signal number are popped already."""
+        data = memory.read((context.registers[RSP] - 8) & _LOW, OLD_SIZE)
+        words = SIGCONTEXT.unpack_from(data, _OLD_HEAD.size)
+        high = int.from_bytes(data[_OLD_HEAD.size + SIGCONTEXT.size + _UNUSED :][:4], "little")
+        return high << 32 | words[20], words
 
-        LinuxError(EFAULT): as for `restore`
+    @staticmethod
+    def restore(
+        context: Context, memory: FrameMemory, signals: TaskSignals, words: tuple[int, ...], selectors: Selectors
+    ) -> None:
+        """Let the task go on as a frame says.
+
+        LinuxError(EFAULT): its floating-point state is unreadable or makes no sense; the caller owes the task a
+        SIGSEGV. BadSegment: the caller owes it a #GP.
         """
-        frame = (context.registers[RSP] - 8) & _LOW
-        data = memory.read(frame, OLD_SIZE)
-        at = _OLD_HEAD.size
-        _check(data, at)
-        low = SIGCONTEXT.unpack_from(data, at)[20]
-        high = int.from_bytes(data[at + SIGCONTEXT.size + _UNUSED :][:4], "little")
-        _restore_context(context, memory, data, at, selectors)
-        return int(high << 32 | low)
+        context.flags = context.flags & ~RESTORABLE_FLAGS | words[16] & RESTORABLE_FLAGS
+        context.enter_mode(64 if words[15] | 3 == USER_CS else 32)
+        for register, selector in ((GS, words[0]), (FS, words[1]), (DS, words[3]), (ES, words[2])):
+            selector = selector & 0xFFFF | (3 if selector & 0xFFFC else 0)
+            if selector != context.selectors[register]:
+                selectors(register, selector)
+        registers = context.registers
+        for number, value in zip((RDI, RSI, RBP, RSP, RBX, RDX, RCX, RAX), words[4:12], strict=True):
+            registers[number] = value
+        registers[RIP] = words[14]
+        context.modified = ALL
+        fpstate = words[19]
+        if fpstate:
+            saved = memory.read(fpstate, FSAVE + FRAMED)
+            context.write_fpu(_floating_point(saved[:FSAVE], saved[FSAVE:]))
+        else:
+            context.write_fpu(INITIAL)
+        if len(words) > _SIGCONTEXT_WORDS:
+            # After ESP was restored, unlike in x86-64: so a handler on that stack may give it another size.
+            base, flags, size = words[_SIGCONTEXT_WORDS:]
+            try:
+                signals.altstack.replace(base, size, flags & _LOW, context.registers[RSP] & _LOW)
+            except LinuxError:
+                pass
+        if words[15] | 3 not in (USER_CS, USER32_CS):
+            raise BadSegment(words[15])
+        if words[18] | 3 != USER_DS:
+            raise BadSegment(words[18])
+
+
+def _floating_point(old: bytes, data: bytes) -> bytes:
+    """Return the FXSAVE image for both images of a frame: the x87 part of the FSAVE image counts, if there is one."""
+    image = from_compat_frame(data)
+    return from_fsave(old, image) if holds_x87(data) else image
 
 
 def _stack_for(stack: int, action: Action, signals: TaskSignals, stack_segment: int) -> tuple[int, bool]:
@@ -171,36 +198,10 @@ def _stack_for(stack: int, action: Action, signals: TaskSignals, stack_segment: 
     return stack, active
 
 
-def _check(data: bytes, at: int) -> None:
-    """EFAULT when the segments of a sigcontext cannot be returned to."""
-    words = SIGCONTEXT.unpack_from(data, at)
-    if words[15] | 3 not in (USER_CS, USER32_CS) or words[18] | 3 != USER_DS:
-        raise LinuxError(EFAULT)
-
-
-def _restore_context(context: Context, memory: FrameMemory, data: bytes, at: int, selectors: Selectors) -> None:
-    words = SIGCONTEXT.unpack_from(data, at)
-    fpstate = words[19]
-    if fpstate:
-        saved = memory.read(fpstate, FSAVE + FXSAVE)
-        context.write_fpu(from_fsave(saved[:FSAVE], saved[FSAVE:]))
-    else:
-        context.write_fpu(INITIAL_FPU)
-    context.flags = context.flags & ~RESTORABLE_FLAGS | words[16] & RESTORABLE_FLAGS
-    context.enter_mode(64 if words[15] | 3 == USER_CS else 32)
-    for register, selector in ((GS, words[0]), (FS, words[1]), (DS, words[3]), (ES, words[2])):
-        selector = selector & 0xFFFF | (3 if selector & 0xFFFC else 0)
-        if selector != context.selectors[register]:
-            selectors(register, selector)
-    registers = context.registers
-    for number, value in zip((RDI, RSI, RBP, RSP, RBX, RDX, RCX, RAX), words[4:12], strict=True):
-        registers[number] = value
-    registers[RIP] = words[14]
-    context.modified = ALL
-
-
 def _signed(flags: int) -> int:
     return (flags ^ 1 << 31) - (1 << 31)
 
+
+_SIGCONTEXT_WORDS = 22
 
 assert SIGCONTEXT.size == 88 and OLD_SIZE == 732 and NEW_SIZE == 268

@@ -4,13 +4,14 @@ From higher to lower addresses (arch/x86 of Linux; System V ABI, AMD64 supplemen
 
     RSP of the interrupted code
     red zone                    128 bytes, not touched; the top of the alternate stack instead when SA_ONSTACK switches
-    FXSAVE image                512 bytes, 64-byte aligned
+    XSAVE image                 580 bytes with its second magic number, 64-byte aligned (`lbw.signals.xstate`)
     siginfo_t                   128 bytes
     ucontext_t                  304 bytes: flags, link, stack, sigcontext, mask
     return address              the restorer; RSP of the handler, 8 below a 16-byte boundary
 
-We save a plain FXSAVE image, as Linux does on a processor without XSAVE, so UC_FP_XSTATE is not set: the emulated
-processor has no AVX state.
+On the way back nothing is taken on trust. What cannot be read is a SIGSEGV before anything has changed but the mask. A
+code or stack segment that cannot be returned to is found by the processor's IRET only when everything else is restored
+(`BadSegment`), and so is an RIP without memory behind it: the program sees that fault where it would have gone on.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lbw.abi.signal import SA_ONSTACK, SA_RESTORER, SA_SIGINFO
 from lbw.cpu.contracts import ALL, R8, RAX, RBP, RBX, RCX, RDI, RDX, RIP, RSI, RSP
 from lbw.signals.altstack import SS_AUTODISARM
 from lbw.signals.siginfo import pack
+from lbw.signals.xstate import FRAMED, INITIAL, for_frame, from_frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from lbw.signals.task_signals import TaskSignals
 
 RED_ZONE = 128
-FXSAVE = 512
 
 #: return address | uc_flags uc_link | ss_sp ss_flags ss_size | r8-r15 di si bp bx dx ax cx sp ip flags | cs gs fs ss |
 #: err trapno oldmask cr2 | fpstate, reserved | uc_sigmask
@@ -40,18 +41,25 @@ _FRAME = Struct("<Q QQ QI4xQ 18Q 4H QQQQ Q64x Q")
 _INFO = _FRAME.size  # offset of siginfo
 FRAME_SIZE = _INFO + 128
 
-UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS = 2, 4
+UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS = 1, 2, 4
 USER_CS, USER_SS, USER32_CS = 0x33, 0x2B, 0x23
 _CS, _SS = 1, 2  # numbers of segment registers
 
-#: Flags that a program may set in a frame: AC OF DF TF SF ZF AF PF CF RF.
-RESTORABLE_FLAGS = 0x0005_0DD5
+#: Flags that a program may set in a frame: AC OF DF TF SF ZF AF PF CF. (And RF, which only matters to breakpoint
+#: registers: the processor would show it to a PUSHF right behind the return, where a real one has cleared it already.)
+RESTORABLE_FLAGS = 0x0004_0DD5
 #: Cleared for a handler: RF DF TF.
 CLEARED_FLAGS = 0x0001_0500
 
 _WORD = 2**64 - 1
-#: Bits of MXCSR that exist; the others raise #GP in FXRSTOR.
-_MXCSR_MASK = 0xFFFF
+
+
+class BadSegment(Exception):
+    """The frame names a segment that IRET refuses; everything else is restored."""
+
+    def __init__(self, selector: int) -> None:
+        super().__init__(hex(selector))
+        self.selector = selector
 
 
 class FramesX86_64:
@@ -79,7 +87,7 @@ class FramesX86_64:
         if action.flags & SA_ONSTACK and altstack.size and not altstack.active(stack):
             stack = altstack.base + altstack.size
             on_altstack = True
-        fpstate = (stack - FXSAVE) & ~63
+        fpstate = (stack - FRAMED) & ~63
         # As if a call had pushed the restorer onto a 16-byte aligned stack.
         frame = (((fpstate - FRAME_SIZE) & ~15) - 8) & _WORD
         if on_altstack and not altstack.covers(frame):
@@ -88,12 +96,12 @@ class FramesX86_64:
         saved_mask = signals.mask_to_save()
         image = _FRAME.pack(
             action.restorer,
-            UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
+            _FLAGS if context.bits == 64 else UC_FP_XSTATE | UC_SIGCONTEXT_SS,
             0,
             altstack.base,
             altstack.flags,
             altstack.size,
-            *(registers[number] for number in range(R8, R8 + 8)),
+            *registers[R8 : R8 + 8],
             registers[RDI],
             registers[RSI],
             registers[RBP],
@@ -115,7 +123,7 @@ class FramesX86_64:
             fpstate & _WORD,
             saved_mask,
         )
-        memory.write(fpstate & _WORD, fpu)
+        memory.write(fpstate & _WORD, for_frame(fpu))
         if action.flags & SA_SIGINFO:
             image += pack(info, 8)
         memory.write(frame, image)
@@ -135,40 +143,33 @@ class FramesX86_64:
         context.modified = ALL
 
     @staticmethod
-    def restore(
-        context: Context, memory: FrameMemory, signals: TaskSignals, selectors: Selectors | None = None
-    ) -> int:  # fmt: skip
-        """Undo the frame below the stack pointer (its return address is popped already) and return the mask to restore.
+    def read(context: Context, memory: FrameMemory) -> tuple[int, tuple[int, ...]]:
+        """Return the mask and the words of the frame below the stack pointer, whose return address is popped already.
 
-        LinuxError(EFAULT): the frame is unreadable or makes no sense; the caller owes the task a SIGSEGV.
+        LinuxError(EFAULT): it is unreadable
         """
         words = _FRAME.unpack(memory.read((context.registers[RSP] - 8) & _WORD, _FRAME.size))
-        general = words[6:24]
-        code_segment, stack_segment = words[24] | 3, words[27]
-        fpstate, mask = words[32], words[33]
-        # Any other code segment would end in a fault of IRET, or lies in the LDT.
-        strict = words[1] & UC_STRICT_RESTORE_SS
-        if code_segment not in (USER_CS, USER32_CS) or (strict and stack_segment | 3 != USER_SS):
-            raise LinuxError(EFAULT)
-        try:  # Before RSP is restored: a handler that runs on its stack keeps it, and a senseless one is not an error.
-            signals.altstack.replace(words[3], words[5], words[4], context.registers[RSP])
-        except LinuxError:
-            pass
-        if fpstate:
-            image = bytearray(memory.read(fpstate, FXSAVE))
-            control = int.from_bytes(image[24:28], "little") & _MXCSR_MASK
-            image[24:28] = control.to_bytes(4, "little")
-            context.write_fpu(bytes(image))
-        else:
-            context.write_fpu(INITIAL_FPU)
+        return words[33], words
 
-        context.flags = context.flags & ~RESTORABLE_FLAGS | general[17] & RESTORABLE_FLAGS
-        bits = 64 if code_segment == USER_CS else 32
+    @staticmethod
+    def restore(
+        context: Context, memory: FrameMemory, signals: TaskSignals, words: tuple[int, ...],
+        selectors: Selectors | None = None,
+    ) -> None:  # fmt: skip
+        """Let the task go on as a frame says.
+
+        LinuxError(EFAULT): its floating-point state is unreadable or makes no sense; the caller owes the task a
+        SIGSEGV. BadSegment: the caller owes it a #GP.
+        """
+        code_segment, stack_segment, fpstate = words[24] | 3, words[27] | 3, words[32]
+        bits = 32 if code_segment == USER32_CS else 64
         if bits != context.bits:
             context.enter_mode(bits)
+        context.flags = context.flags & ~RESTORABLE_FLAGS | words[23] & RESTORABLE_FLAGS
         registers = context.registers
+        stack = registers[RSP]
         for number in range(8):
-            registers[R8 + number] = general[number]
+            registers[R8 + number] = words[6 + number]
         (
             registers[RDI],
             registers[RSI],
@@ -179,18 +180,26 @@ class FramesX86_64:
             registers[RCX],
             registers[RSP],
             registers[RIP],
-        ) = general[8:17]
+        ) = words[14:23]
         context.modified = ALL
-        return int(mask)
+        if not fpstate:
+            context.write_fpu(INITIAL)
+        elif fpstate & 63:
+            raise LinuxError(EFAULT)
+        else:
+            context.write_fpu(from_frame(memory.read(fpstate, FRAMED)))
+        altstack = signals.altstack
+        if (words[3], words[5], words[4]) != (altstack.base, altstack.size, altstack.flags):
+            try:  # By the stack pointer of before: a handler that runs on its stack keeps it. Nonsense is no error.
+                altstack.replace(words[3], words[5], words[4], stack)
+            except LinuxError:
+                pass
+        if code_segment not in (USER_CS, USER32_CS):
+            raise BadSegment(words[24])
+        if stack_segment != USER_SS and (words[1] & UC_STRICT_RESTORE_SS or bits == 32):
+            raise BadSegment(words[27])
 
 
-def _initial_fpu() -> bytes:
-    image = bytearray(FXSAVE)
-    image[0:2] = (0x37F).to_bytes(2, "little")  # FCW
-    image[24:28] = (0x1F80).to_bytes(4, "little")  # MXCSR
-    return bytes(image)
-
-
-INITIAL_FPU = _initial_fpu()
+_FLAGS = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS
 
 assert _FRAME.size == 312

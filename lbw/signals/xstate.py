@@ -58,35 +58,59 @@ def for_core(image: bytes) -> bytes:
 
 
 def from_frame(data: bytes) -> bytes:
-    """Return the FXSAVE image to load for `data`, a program's image of up to `FRAMED` bytes.
+    """Return the FXSAVE image that XRSTOR makes of `data`, the `FRAMED` bytes of a frame of x86-64.
 
     Components that it does not hold are in their initial state.  LinuxError(EFAULT): the processor would refuse it
     """
-    if _MXCSR.unpack_from(data)[0] & ~MXCSR_MASK:
-        raise LinuxError(EFAULT)
-    ending = data[_SOFTWARE:]
-    if ending == ENDING_64 or ending == ENDING_32:
+    if data.endswith(ENDING_64) and not _MXCSR.unpack_from(data)[0] & ~MXCSR_MASK:
         return data[:FXSAVE]
-    magic, extended, features, size = _DESCRIPTION.unpack_from(data, _SOFTWARE)
-    if magic != MAGIC1 or size != SIZE or size > extended:
-        return data[:FXSAVE]
-    if len(data) < FRAMED:
-        raise LinuxError(EFAULT)
-    if _MAGIC.unpack_from(data, SIZE)[0] != MAGIC2:
-        return data[:FXSAVE]
+    wanted, held = _components(data)
+    if wanted & SSE:
+        _check_mxcsr(data)
+    return _merge(data, held, bool(wanted & SSE))
+
+
+def from_compat_frame(data: bytes) -> bytes:
+    """Return the same for a frame of i386, which Linux looks at more closely than the processor does."""
+    _, held = _components(data)
+    if held & SSE:
+        _check_mxcsr(data)
+    return _merge(data, held, bool(held & SSE))
+
+
+def holds_x87(data: bytes) -> bool:
+    """Tell whether a valid image holds the x87 state."""
+    return bool(_components(data)[1] & X87)
+
+
+def _components(data: bytes) -> tuple[int, int]:
+    """Return which components are to be loaded, and which of them the image holds.  LinuxError(EFAULT)"""
+    magic, extended, wanted, size = _DESCRIPTION.unpack_from(data, _SOFTWARE)
+    if magic != MAGIC1 or size != SIZE or size > extended or _MAGIC.unpack_from(data, SIZE)[0] != MAGIC2:
+        return X87 | SSE, X87 | SSE  # nothing but FXSAVE
     held, compacted, reserved = _HEADER.unpack_from(data, FXSAVE)
     if held & ~XSTATE_FEATURES or compacted or reserved:
         raise LinuxError(EFAULT)
-    return _without(data[:FXSAVE], features & held)
+    return wanted, wanted & held
 
 
-def _without(image: bytes, held: int) -> bytes:
-    merged = bytearray(image)
+def _check_mxcsr(data: bytes) -> None:
+    if _MXCSR.unpack_from(data)[0] & ~MXCSR_MASK:
+        raise LinuxError(EFAULT)
+
+
+def _merge(data: bytes, held: int, mxcsr: bool) -> bytes:
+    """Return the FXSAVE image of `data` with initial state for what is not `held`."""
+    if held & X87 and held & SSE and mxcsr:
+        return data[:FXSAVE]
+    merged = bytearray(data[:FXSAVE])
     if not held & X87:
         merged[:24] = INITIAL[:24]
         merged[32:160] = bytes(128)
     if not held & SSE:
         merged[160:416] = bytes(256)
+    if not mxcsr:
+        merged[24:28] = INITIAL[24:28]
     return bytes(merged)
 
 

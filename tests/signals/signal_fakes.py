@@ -40,7 +40,7 @@ class FakeContext:
         self.fpu = image
 
     def state(self) -> tuple[list[int], int, bytes]:
-        return list(self.registers), self.flags, self.fpu
+        return list(self.registers), self.flags, self.fpu[:464]  # the rest is the software's
 
 
 class FakeMemory:

@@ -13,7 +13,7 @@ from lbw.cpu.contracts import ALL, RAX, RDI, RDX, RIP, RSI, RSP
 from lbw.signals.actions import Action
 from lbw.signals.altstack import SS_AUTODISARM, SS_DISABLE, SS_ONSTACK, AltStack
 from lbw.signals.frames import FRAMES
-from lbw.signals.frames_x86_64 import RESTORABLE_FLAGS
+from lbw.signals.frames_x86_64 import RESTORABLE_FLAGS, BadSegment
 from lbw.signals.siginfo import SigInfo
 from lbw.signals.task_signals import TaskSignals
 
@@ -34,6 +34,12 @@ def action(flags: int = 0) -> Action:
     return Action(0x401000, flags | SA_RESTORER, 0x402000)
 
 
+def leave(context: FakeContext, memory: FakeMemory, signals: TaskSignals) -> int:
+    mask, words = FRAMES_64.read(context, memory)
+    FRAMES_64.restore(context, memory, signals, words, lambda register, selector: None)
+    return mask
+
+
 def fpu_image(data: bytes) -> bytes:
     image = bytearray(data.ljust(512, b"\0"))
     image[26:28] = b"\0\0"  # bits of MXCSR that do not exist
@@ -50,7 +56,7 @@ def test_sigreturn_undoes_the_frame(
     context, memory, signals = setup()
     context.registers[:16] = memoryview(b"".join(word.to_bytes(8, "little") for word in general)).cast("Q")
     context.registers[RSP] = stack
-    context.flags = flags
+    context.flags = flags & ~0x10000  # RF
     context.fpu = fpu_image(fpu)
     signals.blocked = mask
     before = context.state()
@@ -63,7 +69,7 @@ def test_sigreturn_undoes_the_frame(
     context.fpu = b"\xff" * 512
     context.registers[RSP] = frame + 8
     context.modified = 0
-    assert FRAMES_64.restore(context, memory, signals) == mask
+    assert leave(context, memory, signals) == mask
     assert context.state() == before
     assert context.modified == ALL
 
@@ -85,7 +91,7 @@ def test_what_the_handler_finds() -> None:
     info = memory.read(registers[RSI], 24)
     assert (info[0], info[8], int.from_bytes(info[16:24], "little")) == (SIGSEGV, SEGV_ACCERR, 0xDEAD)
     fpstate = int.from_bytes(memory.read(registers[RDX] + 40 + 184, 8), "little")
-    assert fpstate % 64 == 0 and fpstate + 512 <= 0x1F003 - 128
+    assert fpstate % 64 == 0 and fpstate + 580 <= 0x1F003 - 128
 
 
 def test_the_red_zone_is_left_alone() -> None:
@@ -142,7 +148,7 @@ def test_autodisarm() -> None:
     FRAMES_64.build(context, memory, signals, action(SA_ONSTACK), SigInfo(SIGUSR1))
     assert signals.altstack.state(context.registers[RSP]) == SS_DISABLE
     context.registers[RSP] += 8
-    FRAMES_64.restore(context, memory, signals)
+    leave(context, memory, signals)
     assert (signals.altstack.base, signals.altstack.flags) == (ALTSTACK[0], SS_AUTODISARM)
 
 
@@ -152,11 +158,12 @@ def test_frames_that_make_no_sense() -> None:
     frame = context.registers[RSP]
     context.registers[RSP] = frame + 8
     memory.write(frame + 8 + 40 + 144, (0x10).to_bytes(2, "little"))  # a code segment of the kernel
-    with pytest.raises(LinuxError):
-        FRAMES_64.restore(context, memory, signals)
+    with pytest.raises(BadSegment) as caught:
+        leave(context, memory, signals)
+    assert caught.value.selector == 0x10 and context.registers[RIP] == 0x400123
     context.registers[RSP] = 8
     with pytest.raises(LinuxError):
-        FRAMES_64.restore(context, memory, signals)
+        leave(context, memory, signals)
 
 
 def test_sigaltstack_rules() -> None:

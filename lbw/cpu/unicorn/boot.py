@@ -18,6 +18,7 @@ import ctypes
 from ctypes import c_int, c_int32, c_uint32, c_uint64, c_void_p
 from struct import Struct, pack_into
 
+from lbw.abi.cpuid import XSTATE_FEATURES
 from lbw.cpu.contracts import PAGE, PF
 from lbw.cpu.unicorn import library as uc
 from lbw.cpu.unicorn.hooks import Hooks, stop_between_blocks_only
@@ -42,7 +43,8 @@ GDT_ENTRIES = 16
 
 MSR_EFER = 0xC000_0080
 EFER = 1 << 0 | 1 << 8 | 1 << 10 | 1 << 11  # SCE LME LMA NXE
-CR4 = 1 << 5 | 1 << 8 | 1 << 9 | 1 << 10  # PAE PCE (Unicorn takes it the other way round: no rdpmc) OSFXSR OSXMMEXCPT
+# PAE PCE (Unicorn takes it the other way round: no rdpmc) OSFXSR OSXMMEXCPT OSXSAVE
+CR4 = 1 << 5 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 18
 CR4_FSGSBASE = 1 << 16
 CR4_TSD = 1 << 2
 CR0 = 1 << 31 | 1 << 16 | 1 << 5 | 1 << 4 | 1 << 1 | 1  # PG WP NE ET MP PE
@@ -152,7 +154,7 @@ class Processor:
         gdt[USER_DS >> 3] = segment(0xF3, 0xC)
         gdt[USER_CS >> 3] = segment(0xFB, 0xA)
         pack_into(f"<{GDT_ENTRIES}Q", view, kernel + GDT_OFFSET, *gdt)
-        view[kernel : kernel + 2] = b"\x48\xcf"  # iretq
+        view[kernel : kernel + 5] = b"\x0f\x01\xd1\x48\xcf"  # xsetbv; iretq
         view[kernel + 0x40 : kernel + 0x42] = b"\xcd\x80"  # int 0x80
         view[kernel + 0x4E : kernel + 0x50] = b"\x0f\x31"  # rdtsc
         view[kernel + 0x50 : kernel + 0x58] = b"\x8b\x04\x25" + (_PROBE_HOLE).to_bytes(4, "little") + b"\x90"
@@ -170,6 +172,8 @@ class Processor:
         self.write(uc.REG_FPTAG, 0xFFFF)
         self.write(uc.REG_MXCSR, 0x1F80)
         self.write(uc.GENERAL[4], KERNEL + STACK_OFFSET)
+        for number, value in enumerate((XSTATE_FEATURES, 0, 0)):  # EAX and EDX to XCR0, whose number is in ECX
+            self.write(uc.GENERAL[number], value)
         supervisor = self.save()
         states = []
         for selector in (USER32_CS, USER_CS):

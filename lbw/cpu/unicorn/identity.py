@@ -18,7 +18,7 @@ from __future__ import annotations
 import ctypes
 from struct import Struct, pack, pack_into, unpack_from
 
-from lbw.abi.cpuid import BRAND, SIGNATURE, VENDOR
+from lbw.abi.cpuid import BRAND, SIGNATURE, VENDOR, XSTATE_FEATURES
 from lbw.cpu.unicorn import library as uc
 from lbw.errors import EngineError
 from lbw.host.peek import Peek
@@ -37,7 +37,10 @@ _REACH = 0x10000
 _VENDOR = b"GenuineIntel"
 _BEGIN = _VENDOR + pack("<IQQQ", 0x306C4, 0x078B_FBFD, 0xC6D8_2203, 0x389)
 _BRAND = b"Intel Core Processor (Haswell)".ljust(48, b"\0")
-_WORDS = {"1.edx": 0, "1.ecx": 1, "7.ebx": 2, "7.ecx": 3, "80000001.edx": 6, "80000001.ecx": 7}
+_WORDS = {"1.edx": 0, "1.ecx": 1, "7.ebx": 2, "7.ecx": 3, "80000001.edx": 6, "80000001.ecx": 7, "13:1.eax": 19}
+#: Which components leaf 13 tells of: AVX too, by default.
+_COMPONENTS = 21
+_COUNT = 22
 _QWORD = Struct("<Q")
 
 
@@ -52,7 +55,8 @@ def introduce(processor: Processor, identity: Identity) -> None:
     begin, brand = image.find(_BEGIN), image.find(_BRAND)
     if begin < 0 or brand < 0 or begin & 3 or brand & 3:
         raise EngineError(f"unicorn {processor.library.version()} describes its processor otherwise; use unicorn 2.1.4")
-    words = bytearray(12 * 8)
+    words = bytearray(_COUNT * 8)
+    pack_into("<Q", words, 8 * _COMPONENTS, XSTATE_FEATURES)
     for name, index in _WORDS.items():
         pack_into("<Q", words, 8 * index, identity.words[name])
     replacement = VENDOR + pack("<I", SIGNATURE) + words
