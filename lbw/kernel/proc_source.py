@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import exp
 
 from lbw.abi.uname import MACHINE, RELEASE, SYSNAME, VERSION
@@ -14,6 +15,8 @@ from lbw.vfs.proc.source import MachineStatus, TaskStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lbw.abi.cpuid import Identity
     from lbw.kernel.fds import FileTable
     from lbw.kernel.kernel import Kernel
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from lbw.mm.address_space import AddressSpace
     from lbw.vfs.context import FsContext
     from lbw.vfs.dev.table import DeviceTable
+    from lbw.vfs.proc.parameters import Numbers
 
 SECOND = 1_000_000_000
 #: Load averages are over these times (1, 5, 15 minutes), in ns.
@@ -218,6 +222,16 @@ class KernelProcSource:
 
     def set_domainname(self, name: bytes) -> None:
         self._kernel.domainname = name
+
+    def parameters(self) -> dict[str, Numbers]:
+        from lbw.kernel.parameters import parameters
+
+        return parameters(self._kernel)
+
+    def ipc_tables(self) -> dict[bytes, Callable[[], bytes]]:
+        from lbw.ipc.tables import TABLES
+
+        return {name: partial(make, self._kernel.ipc) for name, make in TABLES.items()}
 
     def status(self) -> MachineStatus:
         kernel, now = self._kernel, MachineStatus()

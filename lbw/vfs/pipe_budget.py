@@ -10,7 +10,13 @@ from __future__ import annotations
 
 from lbw.abi.errno import ENFILE, EPERM, LinuxError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 PAGE_SIZE = 4096
+#: /proc/sys/fs/pipe-max-size at first, as in Linux.
+MAX_CAPACITY = 1 << 20
 #: Linux' own default, 64 MB.
 DEFAULT_LIMIT = 16384 * PAGE_SIZE
 
@@ -18,11 +24,12 @@ DEFAULT_LIMIT = 16384 * PAGE_SIZE
 class PipeBudget:
     """The account of all pipes that have ends."""
 
-    __slots__ = ("limit", "used")
+    __slots__ = ("largest", "limit", "used")
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         """Start an account of `limit` bytes."""
         self.limit = limit
+        self.largest = MAX_CAPACITY  # what one pipe may have without CAP_SYS_RESOURCE
         self.used = 0
 
     def grant(self, capacity: int) -> int:
@@ -36,6 +43,10 @@ class PipeBudget:
             capacity = PAGE_SIZE
         self.used += capacity
         return capacity
+
+    def set_largest(self, numbers: Sequence[int]) -> None:
+        """Change what one pipe may have, to a power of two of pages."""
+        self.largest = max(PAGE_SIZE, 1 << (numbers[0] - 1).bit_length())
 
     def resize(self, old: int, new: int) -> None:
         """Charge a pipe anew.  EPERM: it would grow beyond the limit"""

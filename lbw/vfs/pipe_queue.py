@@ -25,8 +25,6 @@ from lbw.waiting import WaitQueue
 
 PIPE_BUF = 4096
 DEFAULT_CAPACITY = 65536
-#: /proc/sys/fs/pipe-max-size: what F_SETPIPE_SZ gives without CAP_SYS_RESOURCE.
-MAX_CAPACITY = 1 << 20
 
 
 class Pipe:
@@ -195,13 +193,13 @@ class Pipe:
     def set_capacity(self, size: int, privileged: bool = False) -> int:
         """Resize to at least `size` bytes, a power of two of pages; return the new size (F_SETPIPE_SZ).
 
-        EINVAL: beyond 2 GB; EPERM: more than MAX_CAPACITY, not privileged, or more than the machine's pipes may have;
+        EINVAL: beyond 2 GB; EPERM: more than fs.pipe-max-size, or than all pipes together may have;
         EBUSY: less than it holds
         """
         if size > 1 << 31:
             raise LinuxError(EINVAL)
         capacity = 1 << (max(PAGE_SIZE, size) - 1).bit_length()
-        if capacity > max(MAX_CAPACITY, self.capacity) and not privileged:
+        if capacity > max(self._budget.largest, self.capacity) and not privileged:
             raise LinuxError(EPERM)
         if capacity < len(self.content):
             raise LinuxError(EBUSY)

@@ -11,7 +11,9 @@ from lbw.vfs.dev.devtmpfs import populate
 from lbw.vfs.dev.table import DeviceTable
 from lbw.vfs.file import File
 from lbw.vfs.operations import mkdir, resolve
+from lbw.vfs.pipe_budget import PipeBudget
 from lbw.vfs.proc.fs import ProcFileSystem
+from lbw.vfs.proc.parameters import Numbers
 from lbw.vfs.proc.source import MachineStatus, TaskStatus
 from lbw.vfs.special import special_opener
 from lbw.vfs.tmpfs.filesystem import TmpFileSystem
@@ -88,6 +90,8 @@ class FakeSource:
         self.devices = DeviceTable()
         self.identity = Identity(fsgsbase=True)
         self.figures = MachineStatus()
+        self.budget = PipeBudget()
+        self.numbers = [1, 2, 3]
         self.hostname, self.domainname = b"guest", b"(none)"
 
     def pids(self):
@@ -107,6 +111,20 @@ class FakeSource:
 
     def set_domainname(self, name: bytes) -> None:
         self.domainname = name
+
+    def parameters(self):
+        budget = self.budget
+        return {
+            "fs/pipe-max-size": Numbers(lambda: (budget.largest,), budget.set_largest, 1, 1 << 31),
+            "kernel/made/up": Numbers(lambda: tuple(self.numbers), self.change, 0, 100),
+            "kernel/fixed": Numbers(lambda: (7,)),
+        }
+
+    def change(self, numbers) -> None:
+        self.numbers[:] = numbers
+
+    def ipc_tables(self):
+        return {b"shm": lambda: b"none\n"}
 
 
 class World:

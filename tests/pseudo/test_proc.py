@@ -244,6 +244,26 @@ def test_parameters(world: World) -> None:
     assert read(world, b"/proc/sys/fs/pipe-max-size") == b"1048576\n"
 
 
+def test_parameters_of_the_kernel(world: World) -> None:
+    made_up = b"/proc/sys/kernel/made/up"
+    file = open_file(world.ctx, made_up, O_WRONLY | O_TRUNC, 0)
+
+    def write(data: bytes) -> bytes:
+        file.write([memoryview(data)])
+        return read(world, made_up)
+
+    assert read(world, made_up) == b"1\t2\t3\n"
+    assert write(b"9 8\n") == b"9\t8\t3\n"
+    assert write(b" 0x10\t010 100 5\0") == b"16\t8\t100\n"
+    assert write(b" \n") == b"16\t8\t100\n"
+    for bad in (b"1 2 101", b"-1", b"x", b"1x", b"1_0", b"--1", b"+1", b"08"):
+        assert failure(lambda bad=bad: write(bad)) == EINVAL
+    assert read(world, made_up) == b"16\t8\t100\n"
+    assert failure(lambda: open_file(world.ctx, b"/proc/sys/kernel/fixed", O_WRONLY, 0)) == EACCES
+    open_file(world.ctx, b"/proc/sys/fs/pipe-max-size", O_WRONLY, 0).write([memoryview(b"5000\n")])
+    assert read(world, b"/proc/sys/fs/pipe-max-size") == b"8192\n"
+
+
 def test_nothing_can_be_made_or_removed(world: World) -> None:
     ctx = world.ctx
     assert failure(lambda: open_file(ctx, b"/proc/new", O_RDWR | O_CREAT, 0o600)) == ENOENT

@@ -8,7 +8,7 @@ from __future__ import annotations
 from lbw.abi.errno import ENOENT, LinuxError
 from lbw.abi.fs import PROC_SUPER_MAGIC
 from lbw.abi.stat import S_IFDIR, S_IFMT
-from lbw.vfs.pseudo import LinkInode, PseudoDirectory, PseudoFileSystem, PseudoInode, TextInode
+from lbw.vfs.pseudo import LinkInode, PseudoDirectory, PseudoFileSystem, PseudoInode, StaticDirectory, TextInode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ class ProcRoot(PseudoDirectory):
             children[b"self"] = LinkInode(fs, fs.next_ino(), self._self)
             children[b"thread-self"] = LinkInode(fs, fs.next_ino(), self._thread_self)
             children[b"sys"] = build(fs)
+            children[b"sysvipc"] = ipc = StaticDirectory(fs, fs.next_ino())
+            for name, table in fs.source.ipc_tables().items():
+                ipc.children[name] = TextInode(fs, fs.next_ino(), table)
         return children
 
     def _producer(self, text: Callable[[ProcSource], bytes]) -> Callable[[], bytes]:

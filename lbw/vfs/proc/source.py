@@ -7,6 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Protocol
 
     from lbw.abi.cpuid import Identity
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lbw.vfs.dev.table import DeviceTable
     from lbw.vfs.file import File
     from lbw.vfs.location import Location
+    from lbw.vfs.proc.parameters import Numbers
 
     class Descriptors(Protocol):
         """A descriptor table, as far as /proc shows it."""
@@ -145,6 +147,12 @@ if TYPE_CHECKING:
 
         def set_domainname(self, name: bytes) -> None:
             """Change the NIS domain name."""
+
+        def parameters(self) -> Mapping[str, Numbers]:
+            """Return the parameters of the kernel itself, by their path below /proc/sys."""
+
+        def ipc_tables(self) -> Mapping[bytes, Callable[[], bytes]]:
+            """Return what makes the files of /proc/sysvipc, by name."""
 
         @property
         def core(self) -> CoreSettings:

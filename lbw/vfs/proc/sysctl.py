@@ -1,6 +1,7 @@
 """/proc/sys: kernel parameters.  man 5 proc, Linux' Documentation/admin-guide/sysctl
 
-A value that nothing in lbw depends on changing is read-only here, where root could change it on Linux.
+The parameters that live in the kernel come from `ProcSource.parameters`, and root can change them. The others stand
+here: a value that nothing in lbw depends on changing is read-only, where root could change it on Linux.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
 from lbw.vfs.dev.memory import ENTROPY_BITS
 from lbw.vfs.epoll.account import MAX_USER_WATCHES as MAX_EPOLL_WATCHES
 from lbw.vfs.inotify.limits import MAX_QUEUED_EVENTS, MAX_USER_INSTANCES, MAX_USER_WATCHES
-from lbw.vfs.pipe_queue import MAX_CAPACITY
 from lbw.vfs.pseudo import StaticDirectory, TextInode
 
 TYPE_CHECKING = False
@@ -50,15 +50,11 @@ SETTINGS: Settings = {
         "core_uses_pid": lambda source: b"%d" % source.core.uses_pid,
         "domainname": _uname(5),
         "hostname": _uname(1),
-        "msgmax": 8192,
-        "msgmnb": 16384,
-        "msgmni": 32000,
         "ngroups_max": 65536,
         "osrelease": _uname(2),
         "ostype": _uname(0),
         "overflowgid": 65534,
         "overflowuid": 65534,
-        "pid_max": 32768,
         "printk": b"4\t4\t1\t7",
         "random": {
             "boot_id": b"",  # made with the file system
@@ -67,12 +63,7 @@ SETTINGS: Settings = {
             "uuid": lambda source: new_uuid(),
         },
         "randomize_va_space": 0,
-        "sem": b"32000\t1024000000\t500\t32000",
-        "shmall": 18446744073692774399,
-        "shmmax": 18446744073692774399,
-        "shmmni": 4096,
         "tainted": 0,
-        "threads-max": lambda source: b"%d" % source.status().tasks_max,
         "version": _uname(3),
     },
     "vm": {
@@ -92,7 +83,6 @@ SETTINGS: Settings = {
             "max_user_watches": MAX_USER_WATCHES,
         },
         "nr_open": 1048576,
-        "pipe-max-size": MAX_CAPACITY,
         "pipe-user-pages-hard": 0,
         "pipe-user-pages-soft": lambda source: b"%d" % source.status().pipe_pages_max,
         "protected_hardlinks": 0,
@@ -167,4 +157,15 @@ def build(fs: ProcFileSystem) -> StaticDirectory:
             node.children[name.encode()] = directory(value) if isinstance(value, dict) else parameter(name, value)
         return node
 
-    return directory(SETTINGS)
+    root = directory(SETTINGS)
+    for path, numbers in fs.source.parameters().items():
+        *names, last = path.encode().split(b"/")
+        node = root
+        for name in names:
+            child = node.children.get(name)
+            if not isinstance(child, StaticDirectory):
+                child = node.children[name] = StaticDirectory(fs, fs.next_ino())
+            node = child
+        mode, accept = (0o644, numbers.accept) if numbers.writable else (0o444, None)
+        node.children[last] = SysctlInode(fs, fs.next_ino(), numbers.text, mode, accept=accept)
+    return root
