@@ -58,7 +58,7 @@ class Session:
 
             self.repeatable = Repeatable(machine.deterministic)
             period = PATIENCE / 1e9
-        self.ticker = Ticker(board.engine.interrupt, period, prepare=board.engine.expect_interrupts)
+        self.ticker = Ticker(board.engine.nudge, period, prepare=board.engine.expect_interrupts)
         self.events.interrupt = board.engine.interrupt
         self.trace = None
         if machine.strace is not None:
