@@ -30,7 +30,7 @@ SCRATCH = 0x1000
 class Session:
     def __init__(self, sid: int) -> None:
         self.sid = sid
-        self.terminal: object = None
+        self.left_behind: object = None
 
 
 class Group:
@@ -45,6 +45,7 @@ class Process:
         self.pid = pid
         self.group = group
         self.session = group.session
+        self.terminal: object = None
 
 
 class Restart(Exception):
@@ -58,7 +59,9 @@ class Jobs(JobControl):
         self.session = Session(10)
         self.shell, self.job = Group(10, self.session), Group(20, self.session)
         self.stranger = Group(30, Session(30))
-        self.caller: Process | None = Process(10, self.shell)
+        self.leader, self.worker = Process(10, self.shell), Process(20, self.job)
+        self.outsider = Process(30, self.stranger)
+        self.caller: Process | None = self.leader
         self.ignored: set[int] = set()
         self.sent: list[tuple[int, int]] = []
         self.root = False
@@ -74,6 +77,9 @@ class Jobs(JobControl):
 
     def find_group(self, pgid: int) -> Group | None:
         return next((group for group in (self.shell, self.job, self.stranger) if group.pgid == pgid), None)
+
+    def members(self, session) -> list[Process]:
+        return [process for process in (self.leader, self.worker, self.outsider) if process.session is session]
 
     def signal_group(self, group, signal: int) -> None:
         self.sent.append((group.pgid, signal))
@@ -214,7 +220,7 @@ def test_vmin_and_vtime(tty: Screen, minimum: int, time: int, typed: bytes, resu
         with fails(EAGAIN):
             read(file)
         buffer = bytearray(10)
-        assert buffer[: file.expire([memoryview(buffer)])] == typed
+        assert buffer[: file.read_on([memoryview(buffer)], patient=False)] == typed
 
 
 def test_vmin_does_not_hold_a_nonblocking_or_a_smaller_read(tty: Screen) -> None:
@@ -228,7 +234,8 @@ def test_vmin_does_not_hold_a_nonblocking_or_a_smaller_read(tty: Screen) -> None
 
 
 def test_keys_signal_the_foreground_group(tty: Screen) -> None:
-    tty.attach(tty.control.session, tty.control.job)
+    tty.attach(tty.control.leader)
+    tty.foreground = tty.control.job
     tty.feed(b"\x03")
     tty.feed(b"\x1a")
     assert tty.control.sent == [(20, SIGINT), (20, SIGTSTP)]
@@ -251,13 +258,15 @@ def test_a_session_leader_gets_the_terminal_it_opens(tty: Screen) -> None:
     assert tty.session is None
     opened(tty)
     assert tty.session is tty.control.session
-    assert tty.control.session.terminal is tty
+    assert tty.control.leader.terminal is tty
+    assert tty.control.worker.terminal is None  # it was there before, and did not inherit it
     assert tty.foreground is tty.control.shell
 
 
 def background(tty: Screen) -> TtyFile:
     file = opened(tty)
-    tty.control.caller = Process(20, tty.control.job)
+    tty.control.caller = tty.control.worker
+    tty.control.worker.terminal = tty
     return file
 
 
@@ -311,20 +320,20 @@ def test_the_foreground_group(tty: Screen) -> None:
     assert tty.foreground is tty.control.job
     file.ioctl(abi.TIOCGSID, SCRATCH, memory)
     assert memory.int() == 10
-    tty.control.caller = Process(30, tty.control.stranger)
+    tty.control.caller = tty.control.outsider
     with fails(ENOTTY):
         file.ioctl(abi.TIOCGPGRP, SCRATCH, memory)
 
 
 def test_stealing_and_giving_up_the_terminal(tty: Screen) -> None:
     file, memory, control = opened(tty), Memory(), tty.control
-    control.caller = Process(30, control.stranger)
+    control.caller = control.outsider
     with fails(EPERM):
         file.ioctl(abi.TIOCSCTTY, 1, memory)
     control.root = True
     assert file.ioctl(abi.TIOCSCTTY, 1, memory) == 0
-    assert control.session.terminal is None
-    assert control.stranger.session.terminal is tty
+    assert control.leader.terminal is None
+    assert control.outsider.terminal is tty
     assert file.ioctl(abi.TIOCNOTTY, 0, memory) == 0
     assert control.sent == [(30, SIGHUP), (30, SIGCONT)]
     assert tty.session is None
@@ -370,8 +379,14 @@ def test_other_ioctls(tty: Screen) -> None:
     for request in (abi.TIOCGPTN, abi.TIOCMGET, 0x12345678):
         with fails(ENOTTY):
             file.ioctl(request, SCRATCH, memory)
-    with fails(EIO):
+    memory.write(SCRATCH, b"x\n")
+    file.ioctl(abi.TIOCSTI, SCRATCH, memory)
+    file.ioctl(abi.TIOCSTI, SCRATCH + 1, memory)
+    assert read(file) == b"x\n"
+    tty.control.caller = tty.control.outsider
+    with fails(EPERM):
         file.ioctl(abi.TIOCSTI, SCRATCH, memory)
+    tty.control.caller = tty.control.leader
     file.ioctl(abi.TIOCEXCL, 0, memory)
     with fails(EBUSY):
         opened(tty)

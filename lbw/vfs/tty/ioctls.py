@@ -58,7 +58,7 @@ def flow(tty: Tty, file: File, argument: int, memory: GuestMemory) -> int:
     elif argument == abi.TCOON:
         if discipline.forced_stop:
             discipline.forced_stop = False
-            discipline.start()
+            discipline.start(echo=False)
     elif argument in (abi.TCIOFF, abi.TCION):
         character = characters[abi.VSTOP if argument == abi.TCIOFF else abi.VSTART]
         if character:

@@ -110,12 +110,13 @@ class LineDiscipline(InputQueue):
             self.output.stopped = True
             self.status = self.status & ~TIOCPKT_START | TIOCPKT_STOP
 
-    def start(self) -> None:
-        """Let output flow (^Q)."""
+    def start(self, echo: bool = True) -> None:
+        """Let output flow (^Q); without `echo` what was echoed meanwhile is shown by the next key."""
         if not self.forced_stop and self.output.stopped:
             self.output.stopped = False
             self.status = self.status & ~TIOCPKT_STOP | TIOCPKT_START
-        self.output.flush_echo()
+        if echo:
+            self.output.flush_echo()
 
     # From the device
 
@@ -144,7 +145,8 @@ class LineDiscipline(InputQueue):
             for byte in data[done : done + room]:
                 self._character(byte)
             done += min(room, length - done)
-        self.output.flush_echo()
+        if self.output.fresh_echo and self.termios.local & (ECHO | ECHONL):
+            self.output.flush_echo()
         return done
 
     def _character(self, byte: int) -> None:

@@ -49,7 +49,8 @@ class Output:
     """Turns what programs write, and echo, into bytes for the device."""
 
     __slots__ = (
-        "_echo", "_usual", "canon_column", "capacity", "column", "delivered", "stopped", "termios", "waiting",
+        "_echo", "_usual", "canon_column", "capacity", "column", "delivered", "fresh_echo", "stopped", "termios",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, termios: Termios) -> None:
@@ -62,6 +63,7 @@ class Output:
         self.canon_column = 0  # where the line that is being edited begins
         self.stopped = False  # ^S
         self._echo: list[int] = []
+        self.fresh_echo = False  # there is echo that nobody has tried to show
         self.configure(termios)
 
     def configure(self, termios: Termios) -> None:
@@ -170,12 +172,14 @@ class Output:
     def _add(self, operation: int) -> None:
         echo = self._echo
         echo.append(operation)
+        self.fresh_echo = True
         if len(echo) > MOST_ECHO:
             del echo[0]
 
     def flush_echo(self) -> None:
         """Show the echo, unless output is stopped or the device is behind."""
         echo = self._echo
+        self.fresh_echo = False
         if not echo or self.stopped or not self.room:
             return
         self._echo = []

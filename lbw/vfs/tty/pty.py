@@ -180,9 +180,11 @@ class PtySlave(Tty):
         """Return up to `length` bytes for the master, at most what a line discipline holds."""
         output = self.discipline.output
         waiting = output.waiting
+        was_full = not output.room
         data = bytes(waiting[: min(length, CAPACITY)])
         del waiting[: len(data)]
-        output.flush_echo()
+        if was_full:
+            output.flush_echo()
         self.queue.wake_all()
         return data
 
