@@ -17,6 +17,7 @@ class Abi:
     __slots__ = (
         "arena_zones",
         "argument_registers",
+        "cmsghdr",
         "elf_machine",
         "homes",
         "iovec",
@@ -24,6 +25,8 @@ class Abi:
         "machine",
         "min_address",
         "mmap_windows",
+        "mmsghdr",
+        "msghdr",
         "name",
         "numbers",
         "pie_base",
@@ -65,6 +68,9 @@ class Abi:
     sysinfo: Struct
     tms: Struct
     pollfd: Struct  # fd, events, revents
+    msghdr: Struct  # name, its length, iov, iovlen, control, its length, flags
+    mmsghdr: int  # size of struct mmsghdr, bytes: a msghdr, and behind it the length of the message
+    cmsghdr: Struct  # length, level, type; what follows is aligned to a word
     sigaction: Struct  # handler, flags, restorer, mask
     stack_t: Struct  # sp, flags, size
     task_size: int  # end of the user half
@@ -99,6 +105,9 @@ X86_64.statfs = Struct("<qqQQQQQiiqqq32x")
 X86_64.sysinfo = Struct("<q3QQQQQQQHH4xQQI4x")
 X86_64.tms = Struct("<4q")
 X86_64.pollfd = Struct("<ihh")
+X86_64.msghdr = Struct("<QI4xQQQQI4x")
+X86_64.mmsghdr = 64
+X86_64.cmsghdr = Struct("<Qii")
 X86_64.sigaction = Struct("<QQQQ")
 X86_64.stack_t = Struct("<Qi4xQ")
 X86_64.task_size = 0x7FFF_FFFF_F000

@@ -16,6 +16,7 @@ from lbw.kernel.pids import PidAllocator
 from lbw.kernel.scheduler import Scheduler
 from lbw.kernel.tables import SyscallTables
 from lbw.kernel.timers import Timers
+from lbw.net.network import Network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class Kernel:
         self.counters = Counters()
         self.tables = SyscallTables(observer)
         self.futexes = Futexes()
+        self.network = Network(lambda: self.current)
         self.pids = PidAllocator()
         self.signal_accounts: dict[int, QueueAccount] = {}  # queued signals, by real user id
         self.core = CoreSettings()

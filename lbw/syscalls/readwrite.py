@@ -2,7 +2,7 @@
 
 The fast path is: descriptor, views of guest memory, one call of the file. A file that has nothing yet says EAGAIN;
 only then an `async def` of `lbw.syscalls.transfer` takes over, waits on the file's queue and tries again, so a call
-that does not block pays nothing for blocking. Requests above CHUNK go there too.
+that does not block pays nothing for blocking. Requests above `File.step` go there too.
 
 Access: the low two bits of `file.flags` plus one have bit 0 for readable and bit 1 for writable, as Linux's
 OPEN_FMODE. Calls that name an offset are in `lbw.syscalls.positioned`.
@@ -14,15 +14,17 @@ from lbw.abi.errno import EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, EPIPE, LinuxErr
 from lbw.abi.fcntl import O_NONBLOCK
 from lbw.abi.poll import POLLHUP, POLLIN
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
+from lbw.abi.socket import MSG_DONTWAIT
 from lbw.abi.stat import S_IFDIR, S_IFIFO, S_IFMT, S_IFREG
 from lbw.abi.x86_64 import X86_64
 from lbw.kernel.task import Interrupted
+from lbw.net.socket import as_socket
 from lbw.syscalls.displays import InBuffer, Iovec, OutIovec
 from lbw.syscalls.flag_names import SEEK_WHENCE
 from lbw.syscalls.parameters import Choice, Fd, Int, Long, OutBuffer, Size
+from lbw.syscalls.socket_transfer import read_socket, write_socket
 from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import (
-    CHUNK,
     TURN,
     in_turns,
     interrupted,
@@ -56,7 +58,7 @@ def read(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
     file = task.files.get(fd)
     if file.flags & 1:
         raise LinuxError(EBADF)
-    if count > CHUNK:
+    if count > file.step:
         return read_vector(task, file, [(buf, count)], False)
     try:
         return file.read(task.memory.views(buf, count, True) if count else [])
@@ -78,7 +80,7 @@ def write(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
     file = task.files.get(fd)
     if not file.flags + 1 & 2:
         raise LinuxError(EBADF)
-    if count > CHUNK or task.process.limits.soft(RLIMIT_FSIZE) != RLIM_INFINITY:
+    if count > file.step or task.process.limits.soft(RLIMIT_FSIZE) != RLIM_INFINITY:
         return write_vector(task, file, [(buf, count)], False)
     try:
         done = file.write(task.memory.views(buf, count, False) if count else [])
@@ -116,6 +118,8 @@ def read_nowhere(task: Task, file: File, iov: Iov, offset: int) -> int:
 
 def read_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool) -> int | Awaitable[int]:
     """Read into `iov` at the file offset."""
+    if file.step < 0:
+        return read_socket(task, as_socket(file), iov, MSG_DONTWAIT if nowait else 0)
     if not any(length for _, length in iov):
         return 0
     if file.queue is None and total_of(iov) > TURN:
@@ -136,6 +140,8 @@ def read_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool
 
 def write_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool) -> int | Awaitable[int]:
     """Write `iov` at the file offset."""
+    if file.step < 0:
+        return write_socket(task, as_socket(file), iov, MSG_DONTWAIT if nowait else 0)
     if not any(length for _, length in iov):
         return 0
     total = room_below_limit(task, file, None, sum(length for _, length in iov))

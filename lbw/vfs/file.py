@@ -45,6 +45,9 @@ class File:
     #: Woken whenever readiness may have changed; None: the file is always ready, and epoll does not take it.
     queue: WaitQueue | None = None
 
+    #: The most bytes that read(2) and write(2) move in one step; negative: it is a socket, with calls of its own.
+    step = 1 << 20
+
     def __init__(self, inode: Inode, flags: int) -> None:
         self.inode = inode
         self.flags = flags  # access mode and file status flags (O_APPEND, O_NONBLOCK, ...)

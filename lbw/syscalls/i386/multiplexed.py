@@ -11,7 +11,7 @@ from lbw.abi.i386 import I386
 from lbw.kernel.dispatch import report_unknown
 from lbw.syscalls.displays import Shown
 from lbw.syscalls.parameters import Choice
-from lbw.syscalls.table import PARTIAL, ROWS, own_call
+from lbw.syscalls.table import ROWS, own_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,10 +52,7 @@ class SocketArguments(Shown):
         return "[" + ", ".join(str(word) if word < 4096 else hex(word) for word in words) + "]"
 
 
-@own_call(
-    I386, "socketcall", Choice("call", SOCKET_NAMES), SocketArguments("args"),
-    support=PARTIAL, note="there are no sockets yet",
-)  # fmt: skip
+@own_call(I386, "socketcall", Choice("call", SOCKET_NAMES), SocketArguments("args"))
 def socketcall(task: Task, call: int, address: int) -> int | Awaitable[int]:
     """Make a call that concerns sockets.  EINVAL: no such call; EFAULT.  man 2 socketcall"""
     if call not in SOCKET_NAMES:

@@ -18,6 +18,7 @@ from lbw.syscalls import clock, posix_timer
 from lbw.syscalls.attributes import utimensat
 from lbw.syscalls.displays import OutStruct, Timespec
 from lbw.syscalls.futex import futex
+from lbw.syscalls.messages import recvmmsg
 from lbw.syscalls.parameters import In
 from lbw.syscalls.poll import ppoll
 from lbw.syscalls.select import pselect6
@@ -59,6 +60,7 @@ _WIDE: dict[str, Handler] = {
     "ppoll_time64": ppoll,
     "rt_sigtimedwait_time64": rt_sigtimedwait,
     "futex_time64": futex,
+    "recvmmsg_time64": recvmmsg,
 }
 for _name, _handler in _WIDE.items():
     _row = next(row for row in ROWS.values() if row.handler is _handler)
@@ -67,7 +69,6 @@ for _name, _handler in _WIDE.items():
 variant(I386, "clock_adjtime64", clock.clock_adjtime)
 variant(I386, "clock_adjtime", clock.clock_adjtime, fixed=(TIMEX32,))
 variant(I386, "adjtimex", clock.adjtimex, fixed=(TIMEX32,))
-variant(I386, "recvmmsg_time64", ROWS["recvmmsg"].handler, of="recvmmsg")
 
 
 @own_call(I386, "stime", In("t"))

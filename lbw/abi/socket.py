@@ -1,0 +1,143 @@
+"""Sockets: families, types, levels, options, message flags, control messages, requests.
+
+man 2 socket, send, recv; man 7 socket, unix; Linux include/linux/socket.h, asm-generic/socket.h, linux/sockios.h
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+AF_UNSPEC = 0
+AF_UNIX = 1
+AF_INET = 2
+AF_AX25 = 3
+AF_IPX = 4
+AF_APPLETALK = 5
+AF_X25 = 9
+AF_INET6 = 10
+AF_KEY = 15
+AF_NETLINK = 16
+AF_PACKET = 17
+AF_ALG = 38
+AF_VSOCK = 40
+#: Families have smaller numbers.
+AF_MAX = 46
+
+SOCK_STREAM = 1
+SOCK_DGRAM = 2
+SOCK_RAW = 3
+SOCK_RDM = 4
+SOCK_SEQPACKET = 5
+SOCK_DCCP = 6
+SOCK_PACKET = 10
+#: Types have smaller numbers.
+SOCK_MAX = 11
+SOCK_TYPE_MASK = 0xF
+SOCK_NONBLOCK = 0o4000
+SOCK_CLOEXEC = 0o2000000
+
+SHUT_RD = 0
+SHUT_WR = 1
+SHUT_RDWR = 2
+
+#: The largest listen backlog (net.core.somaxconn).
+SOMAXCONN = 4096
+
+SOL_IP = 0
+SOL_SOCKET = 1
+SOL_TCP = 6
+SOL_UDP = 17
+SOL_IPV6 = 41
+SOL_NETLINK = 270
+
+SO_DEBUG = 1
+SO_REUSEADDR = 2
+SO_TYPE = 3
+SO_ERROR = 4
+SO_DONTROUTE = 5
+SO_BROADCAST = 6
+SO_SNDBUF = 7
+SO_RCVBUF = 8
+SO_KEEPALIVE = 9
+SO_OOBINLINE = 10
+SO_NO_CHECK = 11
+SO_PRIORITY = 12
+SO_LINGER = 13
+SO_BSDCOMPAT = 14
+SO_REUSEPORT = 15
+SO_PASSCRED = 16
+SO_PEERCRED = 17
+SO_RCVLOWAT = 18
+SO_SNDLOWAT = 19
+SO_RCVTIMEO = 20
+SO_SNDTIMEO = 21
+SO_BINDTODEVICE = 25
+SO_ATTACH_FILTER = 26
+SO_DETACH_FILTER = 27
+SO_PEERNAME = 28
+SO_TIMESTAMP = 29
+SO_ACCEPTCONN = 30
+SO_PEERSEC = 31
+SO_SNDBUFFORCE = 32
+SO_RCVBUFFORCE = 33
+SO_PASSSEC = 34
+SO_TIMESTAMPNS = 35
+SO_MARK = 36
+SO_TIMESTAMPING = 37
+SO_PROTOCOL = 38
+SO_DOMAIN = 39
+SO_RXQ_OVFL = 40
+SO_PEEK_OFF = 42
+SO_INCOMING_CPU = 49
+SO_COOKIE = 57
+SO_PEERGROUPS = 59
+SO_ZEROCOPY = 60
+SO_RCVTIMEO_NEW = 66
+SO_SNDTIMEO_NEW = 67
+
+MSG_OOB = 1
+MSG_PEEK = 2
+MSG_DONTROUTE = 4
+MSG_CTRUNC = 8
+MSG_PROXY = 0x10
+MSG_TRUNC = 0x20
+MSG_DONTWAIT = 0x40
+MSG_EOR = 0x80
+MSG_WAITALL = 0x100
+MSG_FIN = 0x200
+MSG_SYN = 0x400
+MSG_CONFIRM = 0x800
+MSG_RST = 0x1000
+MSG_ERRQUEUE = 0x2000
+MSG_NOSIGNAL = 0x4000
+MSG_MORE = 0x8000
+MSG_WAITFORONE = 0x10000
+MSG_BATCH = 0x40000
+MSG_ZEROCOPY = 0x4000000
+MSG_FASTOPEN = 0x20000000
+MSG_CMSG_CLOEXEC = 0x40000000
+#: Of the kernel itself; refused in what programs give.
+MSG_CMSG_COMPAT = 0x80000000
+
+SCM_RIGHTS = 1
+SCM_CREDENTIALS = 2
+SCM_SECURITY = 3
+#: The most descriptors in one message.
+SCM_MAX_FD = 253
+
+#: The longest address of any family (struct sockaddr_storage), and the longest name of a Unix socket.
+MAX_ADDRESS = 128
+UNIX_PATH_MAX = 108
+
+FIOSETOWN = 0x8901
+SIOCSPGRP = 0x8902
+FIOGETOWN = 0x8903
+SIOCGPGRP = 0x8904
+SIOCATMARK = 0x8905
+#: The same number as FIONREAD, and as TIOCOUTQ.
+SIOCINQ = 0x541B
+SIOCOUTQ = 0x5411
+
+#: struct ucred: pid, uid, gid.  struct linger: on, seconds
+UCRED = Struct("<iII")
+LINGER = Struct("<ii")
