@@ -9,6 +9,7 @@ from os import urandom
 
 from lbw.abi.signal import SIGINT
 from lbw.kernel.clock import Clock
+from lbw.kernel.clock_changes import ClockChanges
 from lbw.kernel.core_settings import CoreSettings
 from lbw.kernel.dispatch import SyscallTable
 from lbw.kernel.futexes.table import Futexes
@@ -97,6 +98,7 @@ class Kernel:
         self.random: Callable[[int], bytes] = urandom if repeatable is None else repeatable.random
         self.clock = clock or (Clock() if repeatable is None else repeatable.clock)
         self.timers = Timers()
+        self.clock_changes = ClockChanges(self)
         self.scheduler = Scheduler(self.clock, ticker)
         self.timers.on_add = self.scheduler.start_ticking
         self._frames = frames

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from lbw.kernel.cpu_alarm import CpuAlarm
     from lbw.kernel.groups import ProcessGroup, Session
     from lbw.kernel.kernel import Kernel
     from lbw.kernel.limits import Limits
@@ -68,7 +69,8 @@ class Process:
     """A thread group."""
 
     __slots__ = (
-        "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "core_filter", "dumpable",
+        "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "core_filter",
+        "dormant_alarms", "dumpable",
         "ended", "ended_leader", "executable", "executed", "exit_signal", "exit_status", "exiting", "group", "kernel",
         "limits", "parent", "parent_task", "pending", "personality", "pid", "start_time", "stop_reported",
         "stop_signal", "subreaper", "terminal", "thp_disabled", "threads", "timer_slack", "timers", "uid", "usage",
@@ -113,6 +115,7 @@ class Process:
         self.thp_disabled = False
         self.usage = Usage()  # of finished threads, and the faults of all
         self.child_usage = Usage()  # of children that were waited for
+        self.dormant_alarms: dict[CpuAlarm, None] = {}  # by processor time; the next turn of a thread rouses them
         self.timers: dict[object, Cancellable] = {}  # interval timers, by whoever offers them
         group.members[self] = None
 

@@ -11,6 +11,7 @@ from itertools import count
 
 from lbw.abi.errno import LinuxError
 from lbw.cpu.contracts import FAULT, PAGE_FAULT, PREEMPTED, RAX, RESULT, RIP
+from lbw.kernel.cpu_alarm import rouse
 from lbw.kernel.dispatch import begin_call, continue_call, handler_failed, unknown_call
 from lbw.kernel.fault_path import leave_fragment, page_fault_is_ours
 from lbw.kernel.fault_signals import processor_fault, segmentation_fault
@@ -82,6 +83,8 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                 return_to_guest(task, done)
             elif task.coroutine is not None:
                 return
+        if task.process.dormant_alarms:
+            rouse(task.process)
         if kernel.scheduler.queue or len(kernel.timers) or kernel.events.pending:
             kernel.scheduler.start_ticking()
         while True:

@@ -25,7 +25,7 @@ from lbw.syscalls.displays import SigSet, Timespec
 from lbw.syscalls.epoll_displays import CREATE_FLAGS, OPERATIONS, EpollEvent, EpollEvents
 from lbw.syscalls.parameters import Choice, Fd, Flags, Int, Size
 from lbw.syscalls.poll import MILLISECOND, masked, read_mask
-from lbw.syscalls.sleep import duration_at
+from lbw.syscalls.timespecs import duration_at
 from lbw.syscalls.start import only
 from lbw.syscalls.table import NEVER, syscall
 from lbw.vfs.epoll.epoll import Epoll

@@ -42,7 +42,7 @@ from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import Timespec
 from lbw.syscalls.futex_displays import OPERATIONS, FutexTime, FutexVector
 from lbw.syscalls.parameters import Choice, Flags, Out, Pid, Pointer, Size, UInt
-from lbw.syscalls.sleep import duration_at
+from lbw.syscalls.timespecs import duration_at
 from lbw.syscalls.table import syscall
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ from lbw.net.message import Arrival
 from lbw.syscalls.control_messages import read_control, write_control
 from lbw.syscalls.displays import InBuffer, Timespec
 from lbw.syscalls.parameters import Fd, Flags, Int, OutBuffer, Size, UInt
-from lbw.syscalls.sleep import duration_at
+from lbw.syscalls.timespecs import duration_at
 from lbw.syscalls.socket_displays import (
     MESSAGE_FLAGS,
     Address,

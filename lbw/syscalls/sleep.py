@@ -5,27 +5,32 @@ from __future__ import annotations
 from lbw.abi.capability import CAP_WAKE_ALARM
 from lbw.abi.clock import (
     CLOCK_BOOTTIME,
-    CLOCK_BOOTTIME_ALARM,
     CLOCK_MONOTONIC,
     CLOCK_PROCESS_CPUTIME_ID,
     CLOCK_REALTIME,
-    CLOCK_REALTIME_ALARM,
     CLOCK_TAI,
+    CLOCK_THREAD_CPUTIME_ID,
     TIMER_ABSTIME,
 )
 from lbw.abi.errno import EINTR, EINVAL, EOPNOTSUPP, EPERM, LinuxError
-from lbw.kernel.clock import MONOTONIC_CLOCKS, REALTIME_CLOCKS
-from lbw.kernel.cpu_clocks import process_time
+from lbw.kernel.clock import ALARM_CLOCKS, MONOTONIC_CLOCKS, REALTIME_CLOCKS, TIMER_CLOCKS
+from lbw.kernel.clock_changes import SETTABLE
+from lbw.kernel.cpu_alarm import CpuAlarm
+from lbw.kernel.cpu_clocks import DESCRIPTOR, find_cpu_clock, is_cpu_clock
 from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import Timespec
 from lbw.syscalls.parameters import Choice, Flags, Out
+from lbw.syscalls.start import only
 from lbw.syscalls.table import NO_HANDLER, syscall
+from lbw.syscalls.timespecs import SECOND, duration_at
+from lbw.waiting import WaitQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from struct import Struct
 
+    from lbw.kernel.cpu_clocks import CpuClock
     from lbw.kernel.task import Task
 
 CLOCKS = {
@@ -33,20 +38,6 @@ CLOCKS = {
     CLOCK_PROCESS_CPUTIME_ID: "CLOCK_PROCESS_CPUTIME_ID",
     CLOCK_BOOTTIME: "CLOCK_BOOTTIME", CLOCK_TAI: "CLOCK_TAI",
 }  # fmt: skip
-ALARMS = frozenset({CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM})
-SLEEPABLE = ALARMS | {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI}
-SECOND = 1_000_000_000
-
-#: A longer sleep is cut to this, ns: nobody will see its end, as with KTIME_MAX in Linux.
-FOREVER = 1 << 62
-
-
-def duration_at(task: Task, address: int, layout: Struct | None = None) -> int:
-    """Return the timespec at `address` in ns.  EFAULT; EINVAL: negative, or a second and more of nanoseconds"""
-    seconds, nanoseconds = task.memory.load(address, layout or task.abi.timespec)
-    if seconds < 0 or not 0 <= nanoseconds < SECOND:
-        raise LinuxError(EINVAL)
-    return min(int(seconds) * SECOND + int(nanoseconds), FOREVER)
 
 
 @syscall("nanosleep", Timespec("req"), Out("rem"), restart=NO_HANDLER)
@@ -64,24 +55,29 @@ def clock_nanosleep(
 ) -> Awaitable[int]:
     """Sleep for a time, or until one, by some clock.
 
-    EINTR; EINVAL: no such clock; EOPNOTSUPP: a clock that only tells time.
-    man 2 clock_nanosleep
+    EINTR, EFAULT; EINVAL: no such clock, the caller's own processor time, nanoseconds; EOPNOTSUPP: a clock that only
+    tells time; EPERM: an alarm clock without CAP_WAKE_ALARM.  man 2 clock_nanosleep
     """
-    clock = task.kernel.clock
     absolute = bool(flags & TIMER_ABSTIME)
-    if clockid == CLOCK_PROCESS_CPUTIME_ID:
+    if is_cpu_clock(clockid) and clockid != CLOCK_THREAD_CPUTIME_ID:
         time = duration_at(task, request, layout)
-        return sleep_cpu_time(task, time if absolute else process_time(task.process) + time)
-    if clockid not in SLEEPABLE:
-        known = clockid in MONOTONIC_CLOCKS or clockid in REALTIME_CLOCKS or clockid == 3
-        raise LinuxError(EOPNOTSUPP if known else EINVAL)
-    if clockid in ALARMS and not task.credentials.capable(CAP_WAKE_ALARM):
-        raise LinuxError(EPERM)
+        if clockid < 0 and clockid & 4 and ~(clockid >> 3) in (0, task.tid):
+            raise LinuxError(EINVAL)
+        clock = find_cpu_clock(task, clockid)
+        if absolute:
+            return sleep_cpu_time(task, clock, time, 0)
+        return sleep_cpu_time(task, clock, clock.read() + time, remain, layout, relative=True)
+    if clockid not in TIMER_CLOCKS:
+        known = clockid in MONOTONIC_CLOCKS | REALTIME_CLOCKS or clockid == CLOCK_THREAD_CPUTIME_ID
+        raise LinuxError(EOPNOTSUPP if known or (clockid < 0 and clockid & 7 == DESCRIPTOR) else EINVAL)
     time = duration_at(task, request, layout)
-    now = clock.monotonic()
+    if clockid in ALARM_CLOCKS:
+        only(flags, TIMER_ABSTIME)
+        if not task.credentials.capable(CAP_WAKE_ALARM):
+            raise LinuxError(EPERM)
     if not absolute:
-        return sleep_until(task, now + time, remain, layout)
-    return sleep_absolute(task, now + time - clock.realtime() if clockid in REALTIME_CLOCKS else time)
+        return sleep_until(task, task.kernel.clock.monotonic() + time, remain, layout)
+    return sleep_absolute(task, clockid, time)
 
 
 async def sleep_until(task: Task, deadline: int, remaining: int, layout: Struct | None = None) -> int:
@@ -91,24 +87,52 @@ async def sleep_until(task: Task, deadline: int, remaining: int, layout: Struct 
             pass
     except Interrupted:
         if remaining:
-            left = max(0, deadline - task.kernel.clock.monotonic())
+            left = deadline - task.kernel.clock.monotonic()
+            if left <= 0:
+                return 0
             task.memory.store(remaining, layout or task.abi.timespec, *divmod(left, SECOND))
         task.restart_call = lambda: sleep_until(task, deadline, remaining, layout)
         raise
     return 0
 
 
-async def sleep_absolute(task: Task, deadline: int) -> int:
-    """Sleep until `deadline`; beginning again does no harm."""
-    while await task.wait(deadline=deadline):
-        pass
+async def sleep_absolute(task: Task, clock_id: int, time: int) -> int:
+    """Sleep until a clock shows `time`, also if it is set meanwhile; beginning again does no harm."""
+    kernel = task.kernel
+    if clock_id not in SETTABLE:
+        deadline = kernel.clock.deadline(clock_id, time)
+        while await task.wait(deadline=deadline):
+            pass
+        return 0
+    changed = WaitQueue()
+    kernel.clock_changes.follow(changed.wake_all)
+    try:
+        while await task.wait(changed, deadline=kernel.clock.deadline(clock_id, time)):
+            pass
+    finally:
+        kernel.clock_changes.leave(changed.wake_all)
     return 0
 
 
-async def sleep_cpu_time(task: Task, goal: int) -> int:
-    """Sleep until the other threads of the process have brought its CPU time to `goal` ns."""
-    while (left := goal - process_time(task.process)) > 0:
-        await task.wait(deadline=task.kernel.clock.monotonic() + left)  # it cannot pass faster than real time
+async def sleep_cpu_time(
+    task: Task, clock: CpuClock, goal: int, remaining: int, layout: Struct | None = None, *, relative: bool = False
+) -> int:
+    """Sleep until others have brought a clock of processor time to `goal` ns; as `sleep_until` if interrupted."""
+    reached = WaitQueue()
+    alarm = CpuAlarm(clock, reached.wake_all)
+    try:
+        while clock.read() < goal:
+            alarm.set(goal)
+            await task.wait(reached)
+    except Interrupted:
+        if relative:
+            if remaining:
+                left = max(0, goal - clock.read())
+                task.memory.store(remaining, layout or task.abi.timespec, *divmod(left, SECOND))
+            task.restart_call = lambda: sleep_cpu_time(task, clock, goal, remaining, layout, relative=True)
+        raise
+    finally:
+        alarm.cancel()
     return 0
 
 

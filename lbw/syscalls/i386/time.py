@@ -14,7 +14,7 @@ from struct import Struct
 from lbw.abi.errno import EPERM, LinuxError
 from lbw.abi.i386 import I386
 from lbw.abi.words import Words
-from lbw.syscalls import clock, posix_timer
+from lbw.syscalls import clock, posix_timer, timerfd
 from lbw.syscalls.attributes import utimensat
 from lbw.syscalls.displays import OutStruct, Timespec
 from lbw.syscalls.futex import futex
@@ -55,6 +55,8 @@ _WIDE: dict[str, Handler] = {
     "clock_nanosleep_time64": clock_nanosleep,
     "timer_gettime64": posix_timer.timer_gettime,
     "timer_settime64": posix_timer.timer_settime,
+    "timerfd_gettime64": timerfd.timerfd_gettime,
+    "timerfd_settime64": timerfd.timerfd_settime,
     "utimensat_time64": utimensat,
     "pselect6_time64": pselect6,
     "ppoll_time64": ppoll,
