@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbw.abi.errno import EAGAIN, EIO, ENOTTY, LinuxError
-from lbw.abi.fcntl import O_CLOEXEC, O_NONBLOCK
+from lbw.abi.fcntl import O_NONBLOCK
 from lbw.abi.ioctl import FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE, TIOCGPTPEER
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from lbw.kernel.task import Interrupted
@@ -84,5 +84,5 @@ def open_peer(task: Task, file: File, flags: int) -> int:
     from lbw.vfs.tty.pty_master import PtyMaster
 
     if isinstance(file, PtyMaster):
-        return install(task, file.open_peer(task.fs, flags & ~O_CLOEXEC), flags)
+        return install(task, file.open_peer(task.fs, flags), flags)
     raise LinuxError(EIO if file.has_timer else ENOTTY)

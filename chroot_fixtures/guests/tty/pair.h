@@ -85,7 +85,7 @@ static void put(const char *text) {
 }
 
 /* Type, and show what appears on the screen and what a program reads. */
-static void keys(const char *typed) {
+static inline void keys(const char *typed) {
     type(typed);
     take(master, "  echo", 1000);
     take(slave, "  read", 1000);

@@ -42,7 +42,7 @@ def flush(tty: Tty, file: File, argument: int, memory: GuestMemory) -> int:
 
 
 def send_break(tty: Tty, file: File, argument: int, memory: GuestMemory) -> int:
-    """TCSBRK, TCSBRKP: wait for output (tcdrain); there is no line to send a break on, as with any pseudo-terminal."""
+    """TCSBRK, TCSBRKP and their like: wait for output (tcdrain); there is no line to send a break on, as with any pseudo-terminal."""
     tty.check_foreground(SIGTTOU)
     wait_for_output(tty)
     return 0
@@ -120,6 +120,8 @@ IOCTLS: dict[int, Handler] = {
     abi.TCFLSH: flush,
     abi.TCSBRK: send_break,
     abi.TCSBRKP: send_break,
+    abi.TIOCSBRK: send_break,
+    abi.TIOCCBRK: send_break,
     abi.TCXONC: flow,
     abi.TIOCEXCL: set_exclusive,
     abi.TIOCNXCL: set_shared,

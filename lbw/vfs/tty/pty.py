@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from lbw.abi.errno import EIO, LinuxError
 from lbw.abi.ioctl import (
+    B38400,
     CREAD,
     CS8,
     CSIZE,
@@ -32,7 +33,7 @@ from lbw.abi.ioctl import (
     VSTOP,
 )
 from lbw.vfs.tty.ldisc import CAPACITY
-from lbw.vfs.tty.termios import DEFAULT_CONTROL, Termios
+from lbw.vfs.tty.termios import Termios
 from lbw.vfs.tty.tty import Tty
 from lbw.waiting import WaitQueue
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 #: Bytes that wait for the reader in either direction, beside those of its line discipline. Linux: 8 to 16 kB, as they
 #: happen to lie in its buffers.
 QUEUE = 12288
+#: c_cflag of a fresh one.
+CONTROL = B38400 | CS8 | CREAD
 #: ^Q and ^S, which a program at the master may act on without asking (TIOCPKT_DOSTOP).
 START, STOP = 0x11, 0x13
 
@@ -62,7 +65,7 @@ class PtySlave(Tty):
 
         `remove(index)` is called when the master is closed, `release(index)` when nobody has the slave open either.
         """
-        super().__init__(size=(0, 0, 0, 0), jobs=jobs)
+        super().__init__(Termios(control=CONTROL), (0, 0, 0, 0), jobs)
         self.index = 0  # N of /dev/pts/N
         output = self.discipline.output
         output.capacity = CAPACITY + QUEUE
@@ -145,7 +148,7 @@ class PtySlave(Tty):
         self._arriving.clear()
         super().hang_up()
         self.locked = None
-        self.configure(Termios())
+        self.configure(Termios(control=CONTROL))
         self.packet_status = 0
         self.master_queue.wake_all()
 
@@ -204,4 +207,4 @@ def _usual_flow(termios: Termios) -> bool:
 
 
 #: The attributes of the master side: raw (drivers/tty/pty.c, ptm_driver). Only its characters can be seen.
-MASTER_TERMIOS = Termios(0, 0, DEFAULT_CONTROL, 0)
+MASTER_TERMIOS = Termios(0, 0, CONTROL, 0)

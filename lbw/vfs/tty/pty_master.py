@@ -189,7 +189,7 @@ def flow(master: PtyMaster, argument: int, memory: GuestMemory) -> int:
 
 
 def nothing_to_do(master: PtyMaster, argument: int, memory: GuestMemory) -> int:
-    """TCSBRK, TCSBRKP: no output to wait for, no line to send a break on"""
+    """TCSBRK, TCSBRKP and their like: no output to wait for, no line to send a break on"""
     return 0
 
 
@@ -242,6 +242,8 @@ _OWN: dict[int, MasterHandler] = {
     abi.TCXONC: flow,
     abi.TCSBRK: nothing_to_do,
     abi.TCSBRKP: nothing_to_do,
+    abi.TIOCSBRK: nothing_to_do,
+    abi.TIOCCBRK: nothing_to_do,
     abi.TIOCEXCL: set_exclusive,
     abi.TIOCNXCL: set_shared,
     abi.TIOCGEXCL: get_exclusive,
