@@ -39,7 +39,7 @@ FEATURE_NAMES = {
     "7.ebx": "fsgsbase tsc_adjust sgx bmi1 hle avx2 - smep bmi2 erms invpcid rtm cqm - mpx rdt_a avx512f avx512dq "
              "rdseed adx smap avx512ifma - clflushopt clwb intel_pt avx512pf avx512er avx512cd sha_ni avx512bw "
              "avx512vl",
-    "13:1.eax": "xsaveopt xsavec xgetbv1 xsaves" + " -" * 28,
+    "d:1.eax": "xsaveopt xsavec xgetbv1 xsaves" + " -" * 28,
     "7.ecx": "avx512vbmi umip pku ospke waitpkg avx512_vbmi2 - gfni vaes vpclmulqdq avx512_vnni avx512_bitalg tme "
              "avx512_vpopcntdq - la57 - - - - - - rdpid - - cldemote - movdiri movdir64b enqcmd - -",
 }  # fmt: skip
@@ -50,7 +50,7 @@ _HERE = {
     "1.ecx": "pni pclmulqdq ssse3 cx16 sse4_1 sse4_2 movbe popcnt aes xsave rdrand hypervisor",
     "80000001.ecx": "lahf_lm",
     "7.ebx": "fsgsbase rdseed adx clflushopt clwb",
-    "13:1.eax": "xsaveopt",
+    "d:1.eax": "xsaveopt",
     "7.ecx": "",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbw.cpu.contracts import GP, RAX, RCX, RDX
+from lbw.cpu.contracts import GP
 from lbw.faults.emulate import Refused
 from lbw.faults.emulate_operands import MASKS, reader, writer
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from lbw.faults.emulate import Action, Maker
     from lbw.mm.user_copy import UserMemory
 
-#: XCR0: x87 and SSE, nothing else.
-XCR0 = 3
 #: TSC_AUX as Linux sets it: node << 12 | processor.
 PROCESSOR = 0
 
@@ -52,21 +50,10 @@ def _rdpid(instruction: CsInsn, bits: int) -> Action:
     return lambda context, memory: target(context, memory, PROCESSOR)
 
 
-def _xgetbv(instruction: CsInsn, bits: int) -> Action:
-    def act(context: Context, memory: UserMemory) -> None:
-        registers = context.registers
-        if registers[RCX] & MASKS[4]:
-            raise Refused(GP)
-        registers[RAX], registers[RDX] = XCR0, 0
-
-    return act
-
-
 MAKERS: dict[str, Maker] = {
     "rdfsbase": _read_base("fs_base"),
     "rdgsbase": _read_base("gs_base"),
     "wrfsbase": _write_base("fs_base"),
     "wrgsbase": _write_base("gs_base"),
     "rdpid": _rdpid,
-    "xgetbv": _xgetbv,
 }

@@ -2,8 +2,8 @@
 
 As Linux chooses: all of anonymous memory that was touched, all of a private file mapping that was written to, the
 first page of other mapped programs and libraries (debuggers find the build id there), and what
-/proc/PID/coredump_filter adds or takes away. Pages that never were are holes of the core file. Text is dumped as the file has it, never with
-patches, for what is shown of a patched page is its original (`Mmu.present`).
+/proc/PID/coredump_filter adds or takes away. Pages that never were are holes of the core file. Text is dumped as the
+file has it, never with patches, for what is shown of a patched page is its original (`Mmu.present`).
 """
 
 from __future__ import annotations

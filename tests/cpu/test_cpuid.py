@@ -7,10 +7,10 @@ from struct import pack
 import pytest
 from engine_runs import next_trap
 
-from lbw.abi.cpuid import BRAND, FEATURE_NAMES, MAX_LEAF, SIGNATURE, VENDOR, Identity
+from lbw.abi.cpuid import BRAND, FEATURE_NAMES, MAX_LEAF, SIGNATURE, VENDOR, XSTATE_FEATURES, Identity
 from lbw.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE
 from lbw.abi.x86_64 import X86_64
-from lbw.cpu.contracts import ALL, FAULT, RAX, RBX, RDX, SYSCALL, UD
+from lbw.cpu.contracts import ALL, FAULT, RAX, RBX, RCX, RDX, SYSCALL, UD
 from lbw.cpu.unicorn.engine import UnicornEngine
 from lbw.host.memory import Ram
 from lbw.mm.address_space import AddressSpace
@@ -30,11 +30,11 @@ class Processor:
         self.space.mmap(CODE, 0x1000, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
         self.context = self.engine.create_context(self.space.mmu)
 
-    def run(self, code: str, rax: int = 0):
+    def run(self, code: str, rax: int = 0, rcx: int = 0):
         """Run code that ends in a trap; return that."""
         self.space.write(CODE, bytes.fromhex(code) + bytes.fromhex("0f05"))
         self.context.reset(CODE, 0)
-        self.context.registers[RAX] = rax
+        self.context.registers[RAX], self.context.registers[RCX] = rax, rcx
         self.context.modified = ALL
         return next_trap(self.engine, self.context, self.space)
 
@@ -52,9 +52,9 @@ def processor(request):
     processor.ram.close()
 
 
-def answers(processor: Processor, leaf: int) -> dict[str, int]:
+def answers(processor: Processor, leaf: int, subleaf: int = 0) -> dict[str, int]:
     """Run `cpuid; mov r8, rcx` and so on: the `syscall` at the end takes RCX and R11."""
-    processor.run("0fa2 4989c8", rax=leaf)
+    processor.run("0fa2 4989c8", rax=leaf, rcx=subleaf)
     registers = processor.context.registers
     return {"eax": registers[RAX], "ebx": registers[RBX], "ecx": registers[8], "edx": registers[RDX]}
 
@@ -63,10 +63,17 @@ def test_the_instruction_says_what_the_table_says(processor):
     identity: Identity = processor.engine.identity
     for word in FEATURE_NAMES:
         leaf, register = word.split(".")
-        answer = answers(processor, int(leaf, 16))[register]
+        leaf, _, subleaf = leaf.partition(":")
+        answer = answers(processor, int(leaf, 16), int(subleaf or "0", 16))[register]
         if word == "1.ecx":
-            answer &= ~(1 << 27)  # OSXSAVE follows CR4
+            assert answer & 1 << 27  # OSXSAVE follows CR4
+            answer &= ~(1 << 27)
         assert answer == identity.words[word], word
+
+
+def test_an_xsave_image_has_the_components_that_are_told(processor):
+    assert answers(processor, 13) == {"eax": XSTATE_FEATURES, "ebx": 576, "ecx": 576, "edx": 0}
+    assert not any(answers(processor, 13, 2).values())  # no AVX
 
 
 def test_vendor_brand_and_signature(processor):
@@ -86,7 +93,7 @@ INSTRUCTIONS = {
     "rdtscp": "0f01f9",
     "lahf_lm": "9f", "cx16": "48 0fc70c25 00004000", "fsgsbase": "f3480faec0", "rdpid": "f30fc7f8",
     "bmi1": "c4e278f2c1", "bmi2": "c4e26af7c1", "xsave": "0f01d0", "sha_ni": "0f38c8c1", "svm": "0f01d8", "sep": "0f34",
-    "3dnow": "0f0fc1b4",
+    "3dnow": "0f0fc1b4", "xsaveopt": "0fae3425 40004000",
 }  # fmt: skip
 
 #: Without the feature this still does something else.

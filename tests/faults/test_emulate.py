@@ -184,9 +184,6 @@ def test_bases(machine):
 
 def test_what_is_told_of_the_processor(machine):
     assert machine.run("f30fc7f8", rax=99) and machine[RAX] == 0  # rdpid
-    assert machine.run("0f01d0", rax=99, rdx=99) and (machine[RAX], machine[RDX]) == (3, 0)  # xgetbv
-    with pytest.raises(Refused):
-        machine.run("0f01d0", rcx=1)
 
 
 @pytest.mark.parametrize("code", ["0f0a", "90", "0f0b", "c5f5efc2", "660f3880c1"])

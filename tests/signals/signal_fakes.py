@@ -96,9 +96,11 @@ class FakeKernel:
         self.processes: dict[int, Process] = {}
         self.tasks: dict[int, Task] = {}
         self.signal_accounts: dict[int, Any] = {}
+        self.signal_files: dict[Any, None] = {}
         self.current: Task | None = None
         self.faults = None
         self.observer = None
+        self.repeatable = None
         self.session = Session(1)
         self.init = self.process(1, None, ProcessGroup(1, self.session))
 

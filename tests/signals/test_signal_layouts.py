@@ -142,7 +142,7 @@ def test_ucontext(offsets: dict[str, int]) -> None:
     def register(name: str) -> int:
         return field(data, offsets, f"uc_mcontext.gregs[REG_{name}]", 8)
 
-    assert field(data, offsets, "uc_flags", 8) == 6 and field(data, offsets, "uc_link", 8) == 0
+    assert field(data, offsets, "uc_flags", 8) == 7 and field(data, offsets, "uc_link", 8) == 0
     assert field(data, offsets, "uc_stack", 8) == 25
     assert [register(name) for name in ("R8", "RDI", "RSP", "RIP", "EFL", "CSGSFS")] == [
         0x100 + R8, 0x100 + RDI, 0x8000, 0x100 + RIP, 0x202, 0x002B_0000_0000_0033,

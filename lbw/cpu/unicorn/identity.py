@@ -37,7 +37,7 @@ _REACH = 0x10000
 _VENDOR = b"GenuineIntel"
 _BEGIN = _VENDOR + pack("<IQQQ", 0x306C4, 0x078B_FBFD, 0xC6D8_2203, 0x389)
 _BRAND = b"Intel Core Processor (Haswell)".ljust(48, b"\0")
-_WORDS = {"1.edx": 0, "1.ecx": 1, "7.ebx": 2, "7.ecx": 3, "80000001.edx": 6, "80000001.ecx": 7, "13:1.eax": 19}
+_WORDS = {"1.edx": 0, "1.ecx": 1, "7.ebx": 2, "7.ecx": 3, "80000001.edx": 6, "80000001.ecx": 7, "d:1.eax": 19}
 #: Which components leaf 13 tells of: AVX too, by default.
 _COMPONENTS = 21
 _COUNT = 22
