@@ -103,6 +103,8 @@ def set_group(caller: Process, pid: int, pgid: int) -> None:
     if pgid < 0:
         raise LinuxError(EINVAL)
     target = caller.kernel.processes.get(pid) if pid else caller
+    if target is None and pid in caller.kernel.tasks:
+        raise LinuxError(EINVAL)  # the number of a thread
     if target is None or (target is not caller and target.parent is not caller):
         raise LinuxError(ESRCH)
     if target is not caller:

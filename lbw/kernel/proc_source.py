@@ -208,9 +208,7 @@ class KernelProcSource:
         process = self._kernel.processes.get(number)
         if process is None:
             task = self._kernel.tasks.get(number)
-            if task is None:
-                return None
-            process = task.process
+            return View(task.process, task) if task is not None else None
         return View(process, None)
 
     def uname(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:

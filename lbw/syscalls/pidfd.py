@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbw.abi.errno import EBADF, EINVAL, EPERM, ESRCH, LinuxError
+from lbw.abi.errno import EINVAL, EPERM, ESRCH, LinuxError
 from lbw.abi.fcntl import O_NONBLOCK
 from lbw.abi.signal import SI_TKILL, SI_USER
 from lbw.kernel.pidfd import PidFile, pidfd_process, process_to_open, signalled_process
@@ -80,5 +80,5 @@ def pidfd_getfd(task: Task, pidfd: int, targetfd: int, flags: int) -> int:
         raise LinuxError(ESRCH)
     require_attach(task, thread, EPERM)
     if thread is process.ended_leader:
-        raise LinuxError(EBADF)
+        raise LinuxError(ESRCH)
     return task.files.install(thread.files.get_any(targetfd), close_on_exec=True)

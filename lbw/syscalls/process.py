@@ -51,12 +51,15 @@ def sched_yield(task: Task) -> int:
 
 
 def process_named(task: Task, pid: int) -> Process:
-    """Return the process `pid`, 0 for the caller's.  ESRCH"""
+    """Return the process `pid`, which may be the number of one of its threads, 0 for the caller's.  ESRCH"""
     if not pid:
         return task.process
     process = task.kernel.processes.get(pid)
     if process is None:
-        raise LinuxError(ESRCH)
+        thread = task.kernel.tasks.get(pid)
+        if thread is None:
+            raise LinuxError(ESRCH)
+        return thread.process
     return process
 
 
