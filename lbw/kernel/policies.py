@@ -37,11 +37,17 @@ class Scheduling:
         self.deadline = deadline
         self.period = period
 
+    def copy(self) -> Scheduling:
+        """Return the same, to be changed."""
+        return Scheduling(
+            self.policy, self.nice, self.priority, self.reset_on_fork, self.runtime, self.deadline, self.period
+        )  # fmt: skip
+
     def with_nice(self, nice: int) -> Scheduling:
         """Return the same with another nice value."""
-        return Scheduling(
-            self.policy, nice, self.priority, self.reset_on_fork, self.runtime, self.deadline, self.period
-        )  # fmt: skip
+        other = self.copy()
+        other.nice = nice
+        return other
 
     def inherited(self) -> Scheduling:
         """Return what a child begins with."""

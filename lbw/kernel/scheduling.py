@@ -12,6 +12,7 @@ from lbw.abi.resource import RLIMIT_NICE, RLIMIT_RTPRIO
 from lbw.abi.sched import (
     SCHED_DEADLINE,
     SCHED_FLAG_ALL,
+    SCHED_FLAG_KEEP_PARAMS,
     SCHED_FLAG_RESET_ON_FORK,
     SCHED_FLAG_UTIL_CLAMP,
     SCHED_IDLE,
@@ -69,6 +70,9 @@ def change(
         others = sum(task.scheduling.bandwidth for task in target.kernel.tasks.values() if task is not target)
         if others + new.bandwidth > DEADLINE_SHARE:
             raise LinuxError(EBUSY)
+    if flags & SCHED_FLAG_KEEP_PARAMS:
+        new = old.copy()
+        new.reset_on_fork = reset
     set_scheduling(target, new)
 
 
