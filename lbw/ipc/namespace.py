@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from lbw.mm.frames import Frames
+    from lbw.vfs.credentials import Credentials
 
     class Surroundings(Protocol):
         """What the objects need of the kernel."""
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
         def pid(self) -> int:
             """Return the process that makes the call under way."""
+
+        def caller(self) -> tuple[Credentials, int]:
+            """Return who that is, and its RLIMIT_MSGQUEUE."""
 
 
 class IpcNamespace:

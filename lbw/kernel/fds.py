@@ -137,6 +137,8 @@ class FileTable:
         locks = self.locks
         if locks.posix_owners:
             locks.descriptor_closed(file, self)
+        if file.minds_closing:
+            file.descriptor_closed()
         file.release()
 
     def close(self, fd: int) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from lbw.ipc.namespace import IpcNamespace
+from lbw.abi.resource import RLIM_INFINITY, RLIMIT_MSGQUEUE
+from lbw.vfs.credentials import Credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.ipc.mqueue_fs import QueueFileSystem
+    from lbw.ipc.namespace import IpcNamespace
     from lbw.kernel.kernel import Kernel
     from lbw.mm.frames import Frames
 
@@ -34,7 +37,23 @@ class KernelSurroundings:
         task = self._kernel.current
         return task.process.pid if task is not None else 0
 
+    def caller(self) -> tuple[Credentials, int]:
+        """Return who makes the call, and its RLIMIT_MSGQUEUE."""
+        task = self._kernel.current
+        if task is None:
+            return Credentials(), RLIM_INFINITY
+        return task.credentials, task.process.limits.soft(RLIMIT_MSGQUEUE)
+
 
 def make_namespace(kernel: Kernel) -> IpcNamespace:
     """Return the System V objects of a kernel, none so far."""
+    from lbw.ipc.namespace import IpcNamespace
+
     return IpcNamespace(KernelSurroundings(kernel))
+
+
+def make_queues(kernel: Kernel) -> QueueFileSystem:
+    """Return the file system of POSIX message queues, empty."""
+    from lbw.ipc.mqueue_fs import QueueFileSystem
+
+    return QueueFileSystem(KernelSurroundings(kernel))

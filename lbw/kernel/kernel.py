@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lbw.abi.x86_64 import Abi
     from lbw.cpu.contracts import Engine
     from lbw.faults.path import FaultPath
+    from lbw.ipc.mqueue_fs import QueueFileSystem
     from lbw.ipc.namespace import IpcNamespace
     from lbw.kernel.dispatch import Observer, Row
     from lbw.kernel.fds import FileTable
@@ -128,6 +129,7 @@ class Kernel:
         self.boot_time = self.clock.realtime()
         self.stopping = False
         self._ipc: IpcNamespace | None = None
+        self._queues: QueueFileSystem | None = None
         self.main: Process | None = None  # the user's program; its end is the end of all
         from lbw.kernel.start import make_init
 
@@ -171,6 +173,15 @@ class Kernel:
 
             self._ipc = make_namespace(self)
         return self._ipc
+
+    @property
+    def queues(self) -> QueueFileSystem:
+        """POSIX message queues: what is mounted on /dev/mqueue."""
+        if self._queues is None:
+            from lbw.kernel.ipc import make_queues
+
+            self._queues = make_queues(self)
+        return self._queues
 
     def create_memory(self, abi: Abi) -> AddressSpace:
         """Return an empty address space for programs of `abi`.  ENOMEM"""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from lbw.abi.errno import ERANGE, LinuxError
 from lbw.ipc.ids import PLACES
+from lbw.ipc.mqueue_fs import HARD_MESSAGES, HARD_SIZE
 from lbw.kernel.pids import PID_MAX
-from lbw.vfs.proc.parameters import Numbers, attribute
+from lbw.vfs.proc.parameters import INT_MAX, Numbers, attribute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _MIN_TASKS = 20
 
 def parameters(kernel: Kernel) -> dict[str, Numbers]:
     """Return the parameters of `kernel`, by their path below /proc/sys."""
-    ipc, pipes = kernel.ipc, kernel.vfs.pipe_budget
+    ipc, queues, pipes = kernel.ipc, kernel.queues, kernel.vfs.pipe_budget
     return {
         "kernel/msgmax": attribute(ipc.messages, "message_limit"),
         "kernel/msgmnb": attribute(ipc.messages, "queue_limit"),
@@ -34,6 +35,11 @@ def parameters(kernel: Kernel) -> dict[str, Numbers]:
         "kernel/shm_rmid_forced": forced_removal(ipc.segments),
         "kernel/pid_max": Numbers(lambda: (PID_MAX,)),
         "kernel/threads-max": attribute(kernel, "max_tasks", _MIN_TASKS, kernel.max_tasks),
+        "fs/mqueue/msg_default": attribute(queues, "messages_default", 1, HARD_MESSAGES),
+        "fs/mqueue/msg_max": attribute(queues, "messages_limit", 1, HARD_MESSAGES),
+        "fs/mqueue/msgsize_default": attribute(queues, "size_default", 128, HARD_SIZE),
+        "fs/mqueue/msgsize_max": attribute(queues, "size_limit", 128, HARD_SIZE),
+        "fs/mqueue/queues_max": attribute(queues, "count_limit", -INT_MAX - 1),
         "fs/pipe-max-size": Numbers(lambda: (pipes.largest,), pipes.set_largest, 1, 1 << 31),
     }
 

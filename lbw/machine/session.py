@@ -76,6 +76,7 @@ class Session:
             self.kernel.tables.offer(abi, load_table)
         tree.keep_time(self.kernel.clock.realtime, self.kernel.random)
         tree.mount_proc(KernelProcSource(self.kernel, tree.devices))
+        tree.mount_queues(self.kernel.queues)
 
     def run(
         self, argv: list[bytes], stdin: Stream, stdout: Stream, stderr: Stream,

@@ -116,12 +116,18 @@ class Tree:
 
     def mount_proc(self, source: ProcSource) -> None:
         """Mount /proc for the kernel behind `source`, in place of that of an earlier run."""
-        system = ProcFileSystem(source)
-        point = self.vfs.mount_point(b"/proc")
-        if point.inode.fs.type_name == "proc":
+        self._mount_anew(ProcFileSystem(source), b"/proc", b"proc")
+
+    def mount_queues(self, system: FileSystem) -> None:
+        """Mount the message queues of a kernel, in place of those of an earlier run."""
+        self._mount_anew(system, b"/dev/mqueue", b"mqueue")
+
+    def _mount_anew(self, system: FileSystem, path: bytes, source: bytes) -> None:
+        point = self.vfs.mount_point(path)
+        if point.inode.fs.type_name == system.type_name:
             self.vfs.unmount(point)
-            point = self.vfs.mount_point(b"/proc")
-        self.vfs.mount(system, point, MS_NOSUID | MS_NODEV | MS_NOEXEC, b"proc")
+            point = self.vfs.mount_point(path)
+        self.vfs.mount(system, point, MS_NOSUID | MS_NODEV | MS_NOEXEC, source)
 
     def close(self) -> None:
         """Write back what is to be kept, delete the rest."""

@@ -45,6 +45,9 @@ class File:
     #: Woken whenever readiness may have changed; None: the file is always ready, and epoll does not take it.
     queue: WaitQueue | None = None
 
+    #: `descriptor_closed` is to be called whenever a process closes a descriptor of it (mqueues).
+    minds_closing = False
+
     #: The most bytes that read(2) and write(2) move in one step; negative: it is a socket, with calls of its own.
     step = 1 << 20
 
@@ -79,6 +82,9 @@ class File:
 
     def close(self) -> None:
         """Free what the description holds. Called once."""
+
+    def descriptor_closed(self) -> None:
+        """The task whose turn it is closes a descriptor; there may be others (`minds_closing`)."""
 
     # Access mode
 

@@ -16,7 +16,9 @@ SECOND = 1_000_000_000
 PAGE = 4096
 
 #: File systems that lbw has, as it names them; a host directory shows itself as ext4.
-FILE_SYSTEMS = ("nodev\ttmpfs", "nodev\tproc", "nodev\tdevtmpfs", "nodev\tpipefs", "nodev\toverlay", "\text4")
+FILE_SYSTEMS = (
+    "nodev\ttmpfs", "nodev\tproc", "nodev\tdevtmpfs", "nodev\tpipefs", "nodev\tmqueue", "nodev\toverlay", "\text4",
+)  # fmt: skip
 
 
 def meminfo(source: ProcSource) -> bytes:
