@@ -24,10 +24,10 @@ from lbw.abi.poll import (
 from lbw.syscalls.displays import SigSet, Timespec
 from lbw.syscalls.epoll_displays import CREATE_FLAGS, OPERATIONS, EpollEvent, EpollEvents
 from lbw.syscalls.parameters import Choice, Fd, Flags, Int, Size
-from lbw.syscalls.poll import MILLISECOND, masked, read_mask
-from lbw.syscalls.timespecs import duration_at
+from lbw.syscalls.readiness import MILLISECOND, masked, read_mask
 from lbw.syscalls.start import only
 from lbw.syscalls.table import NEVER, syscall
+from lbw.syscalls.timespecs import duration_at
 from lbw.vfs.epoll.epoll import Epoll
 from lbw.vfs.epoll.nesting import check_nesting
 

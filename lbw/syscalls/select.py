@@ -18,7 +18,7 @@ from lbw.abi.poll import (
 from lbw.syscalls.array_displays import FdSet
 from lbw.syscalls.displays import Timespec
 from lbw.syscalls.parameters import Int, Pointer
-from lbw.syscalls.poll import Limit, Watched, masked, read_mask, scan, wait_ready
+from lbw.syscalls.readiness import Limit, masked, read_mask, scan, wait_ready
 from lbw.syscalls.table import NO_HANDLER, syscall
 
 TYPE_CHECKING = False
@@ -60,16 +60,17 @@ class Sets:
                     bits &= bits - 1
         for fd in masks:
             task.files.get_any(fd)
-        self.watched = [Watched(fd, 0, mask) for fd, mask in masks.items()]
+        self.watched = list(masks.items())
 
-    def store(self) -> int:
-        """Write the sets back; return how many bits are set."""
+    def store(self, found: list[int]) -> int:
+        """Write the sets back, given the events of `watched`; return how many bits are set."""
         total = 0
         for address, events, wanted in self.wanted:
             bits = 0
-            for entry in self.watched:
-                if entry.found & events and wanted >> entry.fd & 1:
-                    bits |= 1 << entry.fd
+            for (fd, _), happened in zip(self.watched, found, strict=True):
+                if happened & events:
+                    bits |= 1 << fd
+            bits &= wanted
             total += bits.bit_count()
             self.task.memory.write(address, bits.to_bytes(self.length, "little"))
         return total
@@ -77,14 +78,13 @@ class Sets:
 
 def select_until(task: Task, sets: Sets, limit: Limit, mask: int | None) -> int | Awaitable[int]:
     """Wait until a descriptor of the sets is ready or the time is over."""
-    ready, _ = scan(task, sets.watched)
-    if ready or limit.nanoseconds == 0:
-        return limit.finish(sets.store())
+    ready, found, _ = scan(task, sets.watched)
+    if ready or limit.is_over(mask):
+        return limit.finish(sets.store(found))
 
     async def wait() -> int:
         try:
-            await wait_ready(task, sets.watched, limit.deadline)
-            return sets.store()
+            return sets.store((await wait_ready(task, sets.watched, limit.deadline))[1])
         finally:
             limit.finish(0)
 
