@@ -50,13 +50,7 @@ def send_signal(target: Process | Task, info: SigInfo) -> None:
         continue_process(process)
     if not task.signals.blocked & flag and process.actions.ignores(signo):
         return
-    leader = process.leader or task
-    uid = leader.credentials.ruid
-    accounts = process.kernel.signal_accounts
-    account = accounts.get(uid)
-    if account is None:
-        account = accounts[uid] = QueueAccount()
-    if not queue.add(info, account, process.limits.soft(RLIMIT_SIGPENDING)):
+    if not queue.add(info, queue_account(process), process.limits.soft(RLIMIT_SIGPENDING)):
         return
     for file in process.kernel.signal_files:
         file.notice(flag)
@@ -69,6 +63,17 @@ def send_signal(target: Process | Task, info: SigInfo) -> None:
         _notice(target, signo)
     else:
         _notice_one(process, signo)
+
+
+def queue_account(process: Process) -> QueueAccount:
+    """Return where signals that are queued for `process`, which has threads, are counted."""
+    leader = process.leader
+    uid = leader.credentials.ruid if leader is not None else process.uid
+    accounts = process.kernel.signal_accounts
+    account = accounts.get(uid)
+    if account is None:
+        account = accounts[uid] = QueueAccount()
+    return account
 
 
 def send_to_group(group: ProcessGroup, info: SigInfo) -> None:

@@ -43,7 +43,9 @@ class PendingSignals:
         signo = info.signo
         flag = 1 << (signo - 1)
         real_time = signo >= SIGRTMIN
-        if not real_time and self.mask & flag:
+        if info.source is not None:
+            account = None  # has room of its own, beside other signals of the number
+        elif not real_time and self.mask & flag:
             return False
         # What the kernel or kill(2) sends as a standard signal is never refused for want of room.
         if account is not None and account.used >= limit and (real_time or info.code < 0):
@@ -84,6 +86,8 @@ class PendingSignals:
         if not queue:
             del self._queues[signo]
             self.mask &= ~(1 << (signo - 1))
+        if info.source is not None:
+            info.source.taken(info)
         return info
 
     def holds(self, info: SigInfo) -> bool:

@@ -25,6 +25,17 @@ from lbw.abi.signal import (
     SIGTRAP,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Source(Protocol):
+        """Where a signal comes from again and again: a timer."""
+
+        def taken(self, info: SigInfo) -> None:
+            """`info` is about to be delivered."""
+
+
 SIZE = 128
 
 #: Layout classes.
@@ -63,7 +74,7 @@ class SigInfo:
     """One occurrence of a signal."""
 
     __slots__ = (
-        "address", "band", "code", "errno", "fd", "overrun", "pid", "raw", "raw_word", "signo", "status", "stime",
+        "address", "band", "code", "errno", "fd", "overrun", "pid", "raw", "raw_word", "signo", "source", "status", "stime",
         "timer", "uid", "utime", "value",
     )  # fmt: skip
 
@@ -86,6 +97,7 @@ class SigInfo:
         fd: int = 0,
         raw: bytes | None = None,
         raw_word: int = 8,
+        source: Source | None = None,
     ) -> None:
         self.signo = signo
         self.code = code
@@ -103,6 +115,7 @@ class SigInfo:
         self.fd = fd
         self.raw = raw  # the 128 bytes as rt_sigqueueinfo got them; they win over everything else ...
         self.raw_word = raw_word  # ... for an ABI with words of as many bytes
+        self.source = source  # who has set room aside for it in the queue, and wants to know when it is taken
 
     def __repr__(self) -> str:
         from lbw.signals.names import signal_name

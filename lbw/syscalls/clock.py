@@ -18,7 +18,7 @@ from lbw.abi.clock import (
     CLOCK_THREAD_CPUTIME_ID,
 )
 from lbw.abi.errno import EINVAL, EOPNOTSUPP, EPERM, LinuxError
-from lbw.kernel.cpu_clocks import read_clock
+from lbw.kernel.cpu_clocks import DESCRIPTOR, PROF, VIRTUAL, find_cpu_clock, read_clock
 from lbw.syscalls.displays import OutTimespec, Timespec
 from lbw.syscalls.parameters import Choice, Out, Pointer
 from lbw.syscalls.table import PARTIAL, syscall
@@ -39,13 +39,15 @@ CLOCKS = {
 #: Clocks that move at each tick (250 a second) in Linux, and say so; here they are as fine as the others.
 COARSE = (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
 COARSE_RESOLUTION = 4_000_000
-SETTABLE = (CLOCK_REALTIME,)
+#: No clock is set to so late a time or later, s: thirty years before it overflows (TIME_SETTOD_SEC_MAX).
+LATEST = (2**63 - 1) // SECOND - 30 * 365 * 24 * 3600
 #: struct timezone
 TIMEZONE = Struct("<ii")
 #: struct timex of a 64-bit ABI: modes, offset, freq, maxerror, esterror, status, constant, precision, tolerance, time s
 #: and us, tick, then ppsfreq, jitter, shift, stabil, jitcnt, calcnt, errcnt, stbcnt and tai.
 TIMEX = Struct("<I4xqqqqi4xqqqqqqqqi4xqqqqqi44x")
 TIME_ERROR, STA_UNSYNC = 5, 0x40
+ADJ_OFFSET_SINGLESHOT, ADJ_OFFSET_READONLY, ADJ_ADJTIME = 0x0001, 0x2000, 0x8000
 
 
 @syscall("clock_gettime", Choice("clockid", CLOCKS), OutTimespec("tp"))
@@ -58,21 +60,23 @@ def clock_gettime(task: Task, clockid: int, tp: int, layout: Struct | None = Non
 
 @syscall("clock_getres", Choice("clockid", CLOCKS), OutTimespec("res"))
 def clock_getres(task: Task, clockid: int, res: int, layout: Struct | None = None) -> int:
-    """Store the resolution of a clock.  man 2 clock_getres: EINVAL"""
+    """Store the resolution of a clock.  man 2 clock_getres: EINVAL, EFAULT"""
     read_clock(task, clockid)
     if res:
-        resolution = COARSE_RESOLUTION if clockid in COARSE else 1
-        task.memory.store(res, layout or task.abi.timespec, 0, resolution)
+        coarse = clockid in COARSE or (clockid < 0 and clockid & 3 in (PROF, VIRTUAL))
+        task.memory.store(res, layout or task.abi.timespec, 0, COARSE_RESOLUTION if coarse else 1)
     return 0
 
 
 @syscall("clock_settime", Choice("clockid", CLOCKS), Timespec("tp"))
 def clock_settime(task: Task, clockid: int, tp: int, layout: Struct | None = None) -> int:
-    """Refuse to set a clock.  man 2 clock_settime: EINVAL, EPERM"""
-    if clockid not in SETTABLE and clockid >= 0:
+    """Refuse to set a clock.  man 2 clock_settime: EINVAL: it cannot be set, or to that; EFAULT; EPERM"""
+    if clockid >= 0 and clockid != CLOCK_REALTIME:
         raise LinuxError(EINVAL)
     seconds, nanoseconds = task.memory.load(tp, layout or task.abi.timespec)
-    if seconds < 0 or not 0 <= nanoseconds < SECOND:
+    if clockid < 0:
+        find_cpu_clock(task, clockid)
+    elif not 0 <= seconds < LATEST or not 0 <= nanoseconds < SECOND:
         raise LinuxError(EINVAL)
     raise LinuxError(EPERM)
 
@@ -90,11 +94,16 @@ def gettimeofday(task: Task, tv: int, tz: int) -> int:
 
 @syscall("settimeofday", Timespec("tv", micro=True), Pointer("tz"))
 def settimeofday(task: Task, tv: int, tz: int) -> int:
-    """Refuse to set the time.  man 2 settimeofday: EINVAL, EPERM"""
+    """Refuse to set the time.  man 2 settimeofday: EFAULT, EINVAL, EPERM"""
+    seconds = microseconds = 0
     if tv:
         seconds, microseconds = task.memory.load(tv, task.abi.timeval)
-        if seconds < 0 or not 0 <= microseconds < 1_000_000:
+        if not 0 <= microseconds <= 1_000_000:
             raise LinuxError(EINVAL)
+    if tz:
+        task.memory.load(tz, TIMEZONE)
+    if not 0 <= seconds < LATEST or microseconds == 1_000_000:
+        raise LinuxError(EINVAL)
     raise LinuxError(EPERM)
 
 
@@ -115,19 +124,29 @@ def adjtimex(task: Task, buf: int, layout: Struct = TIMEX) -> int:
 
 @syscall("clock_adjtime", Choice("clockid", CLOCKS), Pointer("buf"), support=PARTIAL, note="tells only; see adjtimex")
 def clock_adjtime(task: Task, clockid: int, buf: int, layout: Struct = TIMEX) -> int:
-    """As adjtimex, for CLOCK_REALTIME.  man 2 clock_adjtime: EINVAL, EOPNOTSUPP"""
+    """As adjtimex, for CLOCK_REALTIME.  man 2 clock_adjtime: EFAULT, EINVAL, EOPNOTSUPP"""
+    task.memory.read(buf, layout.size)
     if clockid != CLOCK_REALTIME:
-        raise LinuxError(EOPNOTSUPP if clockid in CLOCKS else EINVAL)
+        known = clockid in CLOCKS or (clockid < 0 and clockid & 3 != DESCRIPTOR)
+        raise LinuxError(EOPNOTSUPP if known else EINVAL)
     return tell_adjustment(task, buf, layout)
 
 
 def tell_adjustment(task: Task, buf: int, layout: Struct) -> int:
-    """Store a struct timex for an unadjusted clock.  EPERM: asked to adjust"""
-    if task.memory.read_u32(buf):
+    """Store a struct timex for an unadjusted clock.  EFAULT; EPERM: asked to adjust; EINVAL: asked for nonsense"""
+    modes = int.from_bytes(task.memory.read(buf, layout.size)[:4], "little")
+    if modes & ADJ_ADJTIME:
+        if not modes & ADJ_OFFSET_SINGLESHOT:
+            raise LinuxError(EINVAL)
+        if not modes & ADJ_OFFSET_READONLY:
+            raise LinuxError(EPERM)
+    elif modes:
         raise LinuxError(EPERM)
-    now = task.kernel.clock.realtime()
+    clock = task.kernel.clock
+    now = clock.read(CLOCK_REALTIME)
+    leap = (clock.read(CLOCK_TAI) - now + SECOND // 2) // SECOND
     task.memory.store(
-        buf, layout, 0, 0, 0, 16_000_000, 16_000_000, STA_UNSYNC, 2, 1, 32_768_000,
-        now // SECOND, now % SECOND // 1000, 10_000, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        buf, layout, modes, 0, 0, 16_000_000, 16_000_000, STA_UNSYNC, 2, 1, 32_768_000,
+        now // SECOND, now % SECOND // 1000, 10_000, 0, 0, 0, 0, 0, 0, 0, 0, leap,
     )  # fmt: skip
     return TIME_ERROR

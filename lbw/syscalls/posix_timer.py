@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from struct import Struct
 
+from lbw.abi.capability import CAP_WAKE_ALARM
 from lbw.abi.clock import TIMER_ABSTIME
-from lbw.abi.errno import EINVAL, LinuxError
+from lbw.abi.errno import EINVAL, EPERM, LinuxError
 from lbw.abi.signal import NSIG, SIGALRM
+from lbw.kernel.clock import ALARM_CLOCKS
 from lbw.kernel.posix_timers import create_timer, delete_timer, find_timer
 from lbw.syscalls.displays import InStruct, OutStruct
 from lbw.syscalls.parameters import Flags, In, Int, Out
 from lbw.syscalls.signal_displays import show_itimerspec
-from lbw.syscalls.table import PARTIAL, syscall
+from lbw.syscalls.table import syscall
+from lbw.syscalls.timespecs import load_itimerspec, store_itimerspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,18 +25,18 @@ SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID = 0, 1, 2, 4
 #: struct sigevent, by word size: value, signo, notify, tid.
 _SIGEVENT = {8: Struct("<Qiii"), 4: Struct("<Iiii")}
 _ID = Struct("<i")
-_BILLION = 10**9
 
 
-@syscall(
-    "timer_create", Int("clockid"), In("sevp"), Out("timerid"), support=PARTIAL, note="no clocks of processor time"
-)
+@syscall("timer_create", Int("clockid"), In("sevp"), Out("timerid"))
 def timer_create(task: Task, clockid: int, sevp: int, timerid: int) -> int:
     """Create a timer, disarmed; without `sevp` it sends SIGALRM with its number as value.
 
-    EINVAL: clock, kind of notification, signal or thread.  man 2 timer_create
+    EINVAL: clock, kind of notification, signal or thread; EOPNOTSUPP: a clock that only tells time; EPERM: an alarm
+    clock without CAP_WAKE_ALARM; EAGAIN: RLIMIT_SIGPENDING; EFAULT.  man 2 timer_create
     """
-    signo, value, thread = SIGALRM, 0, None
+    signo, value, notify, thread = SIGALRM, 0, SIGEV_SIGNAL, None
+    if clockid in ALARM_CLOCKS and not task.credentials.capable(CAP_WAKE_ALARM):
+        raise LinuxError(EPERM)
     if sevp:
         value, signo, notify, tid = task.memory.load(sevp, _SIGEVENT[task.abi.word])
         if notify == SIGEV_THREAD_ID | SIGEV_SIGNAL:
@@ -46,7 +49,8 @@ def timer_create(task: Task, clockid: int, sevp: int, timerid: int) -> int:
             signo = 0
         elif not 1 <= signo <= NSIG:
             raise LinuxError(EINVAL)
-    timer = create_timer(task.process, clockid, signo, value, thread)
+    timer = create_timer(task, clockid, signo, value, thread)
+    timer.notify = notify
     if not sevp:
         timer.value = timer.identifier
     try:
@@ -70,14 +74,12 @@ def timer_settime(
     """Arm a timer, or disarm it with a value of zero.  EINVAL: the timer, nanoseconds.  man 2 timer_settime"""
     if not new_value:
         raise LinuxError(EINVAL)
-    layout = layout or task.abi.timespec
-    interval = _time(*task.memory.load(new_value, layout))
-    value = _time(*task.memory.load(new_value + layout.size, layout))
+    interval, value = load_itimerspec(task, new_value, layout)
     timer = find_timer(task.process, timerid)
     old = (timer.interval, timer.remaining)
     timer.set(value, interval, bool(flags & TIMER_ABSTIME))
     if old_value:
-        _store(task, old_value, *old, layout)
+        store_itimerspec(task, old_value, *old, layout)
     return 0
 
 
@@ -85,7 +87,7 @@ def timer_settime(
 def timer_gettime(task: Task, timerid: int, curr_value: int, layout: Struct | None = None) -> int:
     """Store interval and remaining time of a timer.  man 2 timer_gettime"""
     timer = find_timer(task.process, timerid)
-    _store(task, curr_value, timer.interval, timer.remaining, layout or task.abi.timespec)
+    store_itimerspec(task, curr_value, timer.interval, timer.remaining, layout)
     return 0
 
 
@@ -101,14 +103,3 @@ def timer_delete(task: Task, timerid: int) -> int:
     delete_timer(find_timer(task.process, timerid))
     return 0
 
-
-def _time(seconds: int, nanoseconds: int) -> int:
-    """Return a struct timespec in ns.  EINVAL"""
-    if seconds < 0 or not 0 <= nanoseconds < _BILLION:
-        raise LinuxError(EINVAL)
-    return int(seconds * _BILLION + nanoseconds)
-
-
-def _store(task: Task, address: int, interval: int, left: int, layout: Struct) -> None:
-    task.memory.store(address, layout, *divmod(interval, _BILLION))
-    task.memory.store(address + layout.size, layout, *divmod(left, _BILLION))

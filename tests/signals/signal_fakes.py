@@ -9,6 +9,8 @@ from typing import Any
 from lbw.abi.errno import EFAULT, LinuxError
 from lbw.abi.x86_64 import X86_64
 from lbw.cpu.contracts import UNMODIFIED
+from lbw.kernel.clock import Clock
+from lbw.kernel.clock_changes import ClockChanges
 from lbw.kernel.groups import ProcessGroup, Session
 from lbw.kernel.limits import Limits
 from lbw.kernel.process import Process
@@ -70,10 +72,11 @@ class FakeMemory:
         self.write(address, layout.pack(*values))
 
 
-class FakeClock:
+class FakeClock(Clock):
     """Time that the test moves."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.now = 1_000_000_000
 
     def monotonic(self) -> int:
@@ -92,6 +95,7 @@ class FakeKernel:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.timers = Timers()
+        self.clock_changes = ClockChanges(self)  # type: ignore[arg-type]
         self.scheduler = Scheduler(self.clock)
         self.processes: dict[int, Process] = {}
         self.tasks: dict[int, Task] = {}

@@ -7,6 +7,7 @@ from typing import Any
 
 from lbw.abi.errno import EFAULT, LinuxError
 from lbw.abi.x86_64 import X86_64
+from lbw.kernel.clock import Clock
 from lbw.kernel.groups import ProcessGroup, Session
 from lbw.kernel.limits import Limits
 from lbw.kernel.process import Process
@@ -69,12 +70,12 @@ class Memory:
         self.write(address, value.to_bytes(8, "little"))
 
 
-class Clock:
+class StillClock(Clock):
     """Time that stands still."""
 
-    boot = 5_000_000_000
-
     def __init__(self) -> None:
+        super().__init__()
+        self.boot = 5_000_000_000
         self.now = 12_345_678_901
 
     def monotonic(self) -> int:
@@ -92,8 +93,8 @@ class Desk:
 
     def __init__(self) -> None:
         self.kernel = SimpleNamespace(
-            clock=Clock(), processes={}, tasks={}, current=None, hostname=b"desk", domainname=b"(none)",
-            frames=SimpleNamespace(limit=1000, available=600),
+            clock=StillClock(), processes={}, tasks={}, current=None, hostname=b"desk", domainname=b"(none)",
+            frames=SimpleNamespace(limit=1000, available=600), scheduler=SimpleNamespace(least=0.0),
         )  # fmt: skip
         self.session = Session(100)
         self.task = self.add(100)
