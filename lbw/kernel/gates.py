@@ -74,7 +74,9 @@ def return_to_guest(task: Task, result: int) -> None:
     """Store the result of a call that the run loop has not finished by itself."""
     context = task.context
     task.abi = task.program_abi
-    context.registers[RAX] = result & (_WORD - 1 if context.bits == 64 else _LOW)
+    if result < 0:
+        result &= _WORD - 1 if context.bits == 64 else _LOW
+    context.registers[RAX] = result
     if not context.modified:
         context.modified = RESULT
 
