@@ -15,7 +15,7 @@ memory of one's own that never changes is not worth waiting for); an operation t
 from __future__ import annotations
 
 from lbw.abi.errno import EFAULT, EINVAL, LinuxError
-from lbw.abi.mman import PROT_READ, PROT_WRITE
+from lbw.abi.mman import PROT_WRITE
 from lbw.abi.x86_64 import X86_64
 
 TYPE_CHECKING = False
@@ -45,16 +45,20 @@ def futex_key(memory: AddressSpace, address: int, private: int, write: bool = Fa
 
 def shared_key(memory: AddressSpace, address: int, write: bool = False) -> Key:
     """Return the identity of a shared futex at an aligned address.  EFAULT"""
-    memory.read(address, 1)  # the page must exist; this makes the stack grow
     vma = memory.find(address)
-    if vma is None or not vma.prot & (PROT_READ | PROT_WRITE):
-        raise LinuxError(EFAULT)
+    if vma is None:
+        memory.read(address, 1)  # makes a stack grow
+        vma = memory.find(address)
+        if vma is None:
+            raise LinuxError(EFAULT)
     writable = vma.prot & PROT_WRITE
     if write and not writable:
         raise LinuxError(EFAULT)
     backing = vma.backing
-    if backing is not None and (vma.shared or not writable):
-        return backing, vma.offset + address - vma.start
+    if backing is not None:
+        memory.read(address, 1)  # it may be forbidden, or lie behind the end of the file
+        if vma.shared or not writable:
+            return backing, vma.offset + address - vma.start
     if not writable:
         raise LinuxError(EFAULT)
     return memory, address | 1
