@@ -13,6 +13,7 @@ from __future__ import annotations
 from lbw.abi.errno import LinuxError
 from lbw.abi.signal import SI_USER, SIGCHLD, SIGCONT, SIGHUP, SIGKILL
 from lbw.kernel.default_actions import notify_parent
+from lbw.kernel.futexes.keys import futex_key
 from lbw.kernel.groups import ProcessGroup, leave_group
 from lbw.kernel.jobs import leave_terminal
 from lbw.kernel.robust import release_robust_futexes
@@ -92,7 +93,7 @@ def leave_memory(task: Task) -> None:
     if address and memory.users > 1:
         try:
             memory.write_u32(address, 0)
-            kernel.futexes.wake(kernel.futexes.key(task, address, private=False), 1)
+            kernel.futexes.wake(futex_key(memory, address, 0), 1)
         except LinuxError:
             pass  # the guest unmapped its own thread descriptor
     release_vfork_parent(task)

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from lbw.abi.errno import EAGAIN, EINVAL, ETIMEDOUT, LinuxError
 from lbw.abi.futex import FUTEX_BITSET_MATCH_ANY
-from lbw.kernel.futexes.keys import futex_key
 from lbw.kernel.policies import ORDINARY
 from lbw.kernel.task import Interrupted
 
@@ -67,10 +66,6 @@ class Futexes:
         return sum(len(waiters) for waiters in self._waiters.values())
 
     # The table
-
-    def key(self, task: Task, address: int, private: bool) -> Key:
-        """Return the identity of the futex at `address`.  EINVAL, EFAULT"""
-        return futex_key(task.memory, address, private)
 
     def add(self, waiter: Waiter) -> None:
         """Enter `waiter` for its key, behind those that go before it."""
