@@ -18,6 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What epoll_pwait2 takes, in every ABI. */
+struct time {
+    long long seconds, nanoseconds;
+};
+
 static void result(const char *what, long value) {
     if (value < 0) printf("%s: %s\n", what, strerror(errno));
     else printf("%s: %ld\n", what, value);
@@ -105,7 +110,7 @@ static void errors(void) {
     result("exclusive", add(other, p[1], EPOLLOUT | EPOLLEXCLUSIVE | EPOLLET, 1));
     result("mod of exclusive", control(other, EPOLL_CTL_MOD, p[1], EPOLLOUT, 1));
     result("del of exclusive", control(other, EPOLL_CTL_DEL, p[1], 0, 1));
-    struct timespec bad = {0, 1000000000}, negative = {-1, 0}, zero = {0, 0};
+    struct time bad = {0, 1000000000}, negative = {-1, 0}, zero = {0, 0};
     result("pwait2 not normal", syscall(SYS_epoll_pwait2, set, &event, 1, &bad, 0, 0));
     result("pwait2 negative", syscall(SYS_epoll_pwait2, set, &event, 1, &negative, 0, 0));
     result("pwait2 bad", syscall(SYS_epoll_pwait2, set, &event, 1, 8, 0, 0));
@@ -470,7 +475,7 @@ static void signals(void) {
     ualarm(2000, 0);
     result("blocked by the mask", epoll_pwait(set, &event, 1, 20, &blocked));
     printf("handled %d\n", handled);
-    struct timespec short_time = {0, 3000000};
+    struct time short_time = {0, 3000000};
     result("pwait2 timeout", syscall(SYS_epoll_pwait2, set, &event, 1, &short_time, &none, 8));
     fflush(stdout);
     pid_t child = fork();
