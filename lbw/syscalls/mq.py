@@ -61,8 +61,10 @@ def root_of(task: Task) -> QueueDirectory:
 
 
 def checked_name(name: bytes) -> bytes:
-    """EACCES: not one component of a path; ENAMETOOLONG."""
-    if not name or b"/" in name or name in (b".", b".."):
+    """ENOENT: no name; EACCES: not one component of a path; ENAMETOOLONG."""
+    if not name:
+        raise LinuxError(ENOENT)
+    if b"/" in name or name in (b".", b".."):
         raise LinuxError(EACCES)
     if len(name) > NAME_MAX:
         raise LinuxError(ENAMETOOLONG)
