@@ -38,7 +38,11 @@ PROGRAMS = {
 }
 
 #: Guests of the other areas that say much about 32-bit programs too.
-SHARED: tuple[str, ...] = ()
+SHARED: tuple[str, ...] = (
+    "waiting/epoll.c",
+    "waiting/descriptors.c",
+    "waiting/polling.c",
+)
 PROGRAMS |= {name: (f"../{name}", "-m32", "-static") for name in SHARED}
 
 
