@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lbw.kernel.task import Task
 
 #: The two bits.
-PROF, VIRTUAL, SCHEDULER, DESCRIPTOR = range(4)
+PROF, VIRTUAL, SCHEDULER = range(3)
 _PER_THREAD = 4
 
 
@@ -69,8 +69,13 @@ class CpuClock:
 def is_cpu_clock(clock_id: int) -> bool:
     """Tell whether `clock_id` names a clock of processor time, of somebody who may not exist."""
     return clock_id in (CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID) or (
-        clock_id < 0 and clock_id & 3 != DESCRIPTOR
+        clock_id < 0 and not is_descriptor_clock(clock_id)
     )
+
+
+def is_descriptor_clock(clock_id: int) -> bool:
+    """Tell whether `clock_id` means a clock that is open as a file; there are none."""
+    return clock_id < 0 and clock_id & 7 == 3
 
 
 def find_cpu_clock(task: Task, clock_id: int) -> CpuClock:
@@ -83,7 +88,7 @@ def find_cpu_clock(task: Task, clock_id: int) -> CpuClock:
     if clock_id == CLOCK_THREAD_CPUTIME_ID:
         return CpuClock(task.process, task, SCHEDULER)
     which = clock_id & 3
-    if clock_id >= 0 or which == DESCRIPTOR:
+    if clock_id >= 0 or which > SCHEDULER:
         raise LinuxError(EINVAL)
     number = ~(clock_id >> 3)
     kernel = task.kernel

@@ -18,7 +18,7 @@ from lbw.abi.clock import (
     CLOCK_THREAD_CPUTIME_ID,
 )
 from lbw.abi.errno import EINVAL, EOPNOTSUPP, EPERM, LinuxError
-from lbw.kernel.cpu_clocks import DESCRIPTOR, PROF, VIRTUAL, find_cpu_clock, read_clock
+from lbw.kernel.cpu_clocks import PROF, VIRTUAL, find_cpu_clock, is_cpu_clock, read_clock
 from lbw.syscalls.displays import OutTimespec, Timespec
 from lbw.syscalls.parameters import Choice, Out, Pointer
 from lbw.syscalls.table import PARTIAL, syscall
@@ -127,7 +127,7 @@ def clock_adjtime(task: Task, clockid: int, buf: int, layout: Struct = TIMEX) ->
     """As adjtimex, for CLOCK_REALTIME.  man 2 clock_adjtime: EFAULT, EINVAL, EOPNOTSUPP"""
     task.memory.read(buf, layout.size)
     if clockid != CLOCK_REALTIME:
-        known = clockid in CLOCKS or (clockid < 0 and clockid & 3 != DESCRIPTOR)
+        known = clockid in CLOCKS or is_cpu_clock(clockid)
         raise LinuxError(EOPNOTSUPP if known else EINVAL)
     return tell_adjustment(task, buf, layout)
 

@@ -16,7 +16,7 @@ from lbw.abi.errno import EINTR, EINVAL, EOPNOTSUPP, EPERM, LinuxError
 from lbw.kernel.clock import ALARM_CLOCKS, MONOTONIC_CLOCKS, REALTIME_CLOCKS, TIMER_CLOCKS
 from lbw.kernel.clock_changes import SETTABLE
 from lbw.kernel.cpu_alarm import CpuAlarm
-from lbw.kernel.cpu_clocks import DESCRIPTOR, find_cpu_clock, is_cpu_clock
+from lbw.kernel.cpu_clocks import find_cpu_clock, is_cpu_clock, is_descriptor_clock
 from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import Timespec
 from lbw.syscalls.parameters import Choice, Flags, Out
@@ -69,7 +69,7 @@ def clock_nanosleep(
         return sleep_cpu_time(task, clock, clock.read() + time, remain, layout, relative=True)
     if clockid not in TIMER_CLOCKS:
         known = clockid in MONOTONIC_CLOCKS | REALTIME_CLOCKS or clockid == CLOCK_THREAD_CPUTIME_ID
-        raise LinuxError(EOPNOTSUPP if known or (clockid < 0 and clockid & 7 == DESCRIPTOR) else EINVAL)
+        raise LinuxError(EOPNOTSUPP if known or is_descriptor_clock(clockid) else EINVAL)
     time = duration_at(task, request, layout)
     if clockid in ALARM_CLOCKS:
         only(flags, TIMER_ABSTIME)
