@@ -117,12 +117,14 @@ class Pipe:
                 count = scatter(whole, views)
             del content[:count]
         if self.capacity - len(content) >= PIPE_BUF:
-            self.wake_writers()
+            self.write_queue.wake_all()
+            if self._joint is not None:
+                self._joint.wake_all()
         return count
 
     def write(self, views: list[memoryview], packets: bool = False) -> int:
         """Append what there is room for.  EAGAIN: not enough room; EPIPE: no reader (the caller sends SIGPIPE)"""
-        total = sum(map(len, views))
+        total = len(views[0]) if len(views) == 1 else sum(map(len, views))
         if not total:
             return 0
         if not self.readers:
@@ -137,15 +139,20 @@ class Pipe:
             total = room
         if packets or self._packets is not None:
             self._note_runs(total, packets)
-        left = total
-        for view in views:
-            if len(view) > left:
-                view = view[:left]
-            content += view
-            left -= len(view)
-            if not left:
-                break
-        self.wake_readers()
+        if total == len(views[0]):
+            content += views[0]
+        else:
+            left = total
+            for view in views:
+                if len(view) > left:
+                    view = view[:left]
+                content += view
+                left -= len(view)
+                if not left:
+                    break
+        self.read_queue.wake_all()
+        if self._joint is not None:
+            self._joint.wake_all()
         return total
 
     # Packet mode
