@@ -8,6 +8,7 @@ from lbw.abi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from lbw.abi.stat import S_IFIFO
 from lbw.vfs.file import File, gather, scatter
 from lbw.vfs.pseudo import AnonymousInode, PseudoFileSystem
+from lbw.waiting import WaitQueue
 
 #: As in `subprocess`.
 PIPE, STDOUT, DEVNULL = -1, -2, -3
@@ -41,12 +42,13 @@ class _StreamInode(AnonymousInode):
 class Capture(File):
     """Everything the guest writes, kept."""
 
-    __slots__ = ()
+    __slots__ = ("queue",)
 
     inode: _StreamInode
 
     def __init__(self, inode: _StreamInode | None = None) -> None:
         super().__init__(inode or _StreamInode(bytearray(), True), O_WRONLY)
+        self.queue: WaitQueue = WaitQueue()  # epoll takes it, as it takes pipes
 
     @property
     def data(self) -> bytes:
@@ -67,13 +69,14 @@ class Capture(File):
 class Feed(File):
     """Bytes for the guest to read, then end of file."""
 
-    __slots__ = ()
+    __slots__ = ("queue",)
 
     inode: _StreamInode
 
     def __init__(self, source: bytes | _StreamInode) -> None:
         inode = source if isinstance(source, _StreamInode) else _StreamInode(bytearray(source), False)
         super().__init__(inode, O_RDONLY)
+        self.queue: WaitQueue = WaitQueue()
 
     def read(self, views: list[memoryview]) -> int:
         """Return the next bytes."""

@@ -172,7 +172,10 @@ class HostStream(File):
         if self._own_offset and self._stream.seekable:
             return super().read(views)
         try:
-            return self._stream.read_into(views)
+            count = self._stream.read_into(views)
+            if count and self.queue is not None and self.queue.listened:
+                self._watch_reading()  # an edge-triggered epoll does not ask again, and wants to hear of what follows
+            return count
         except BlockingIOError:
             self._watch_reading()
             raise LinuxError(EAGAIN) from None
