@@ -2,8 +2,9 @@
 
 man 7 signal, "Signal dispositions" and "Standard signals"; man 2 sigaction (SA_NOCLDSTOP, SA_NOCLDWAIT), wait
 
-A stopped process is one with `stop_signal` set: the scheduler parks its tasks as they become ready, and one that waits
-in a system call goes on waiting.
+A stopped process is one with `stop_signal` set: the scheduler parks its tasks as they become ready. Those that wait in
+a system call are interrupted as by a signal, so that after SIGCONT the call goes on, or ends with EINTR, as man 7 signal
+says ("Interruption of system calls and library functions by stop signals").
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def stop_process(process: Process, signo: int) -> None:
     process.stop_signal = signo
     process.stop_reported = False
     process.continued = False
+    for task in process.threads:
+        task.interrupt()
     _notify_job_change(process, CLD_STOPPED, signo)
 
 

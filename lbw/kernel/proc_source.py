@@ -172,7 +172,8 @@ class View:
         now.ignored, now.caught = process.actions.ignored(), process.actions.caught()
         if task is not None:
             now.pending, now.blocked = task.signals.pending.mask, task.signals.blocked
-            now.queued_signals = (now.pending | now.shared_pending).bit_count()
+            account = kernel.signal_accounts.get(task.credentials.ruid)
+            now.queued_signals = account.used if account is not None else 0
             now.no_new_privileges = task.credentials.no_new_privileges
         return now
 

@@ -72,7 +72,7 @@ class Process:
         "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "core_filter",
         "dormant_alarms", "dumpable",
         "ended", "ended_leader", "executable", "executed", "exit_signal", "exit_status", "exiting", "group", "kernel",
-        "limits", "parent", "parent_task", "pending", "personality", "pid", "start_time", "stop_reported",
+        "limits", "parent", "parent_task", "pending", "personality", "pid", "signal_target", "start_time", "stop_reported",
         "stop_signal", "subreaper", "terminal", "thp_disabled", "threads", "timer_slack", "timers", "uid", "usage",
     )  # fmt: skip
 
@@ -102,6 +102,7 @@ class Process:
         self.exiting: int | None = None  # the status with which the last thread will end the process
         self.ended: WaitQueue | None = None  # woken when the process has ended; made by the first pidfd
         self.child_queue = WaitQueue()  # woken when a child changes state
+        self.signal_target: Task | None = None  # the thread that took the last signal of the process in the leader's place
         self.stop_signal = 0  # the signal that stopped the process; 0: not stopped
         self.stop_reported = False  # to a wait
         self.continued = False  # and not yet reported to a wait

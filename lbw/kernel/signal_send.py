@@ -164,8 +164,8 @@ def check_signal(signo: int) -> None:
         raise LinuxError(EINVAL)
 
 
-def check_kill_permission(sender: Task, target: Process, signo: int) -> None:
-    """Let `sender` send `signo` to `target`, or not.  man 2 kill, "ERRORS"
+def check_kill_permission(sender: Task, target: Process, signo: int, thread: Task | None = None) -> None:
+    """Let `sender` send `signo` to `target`, or to one `thread` of it, or not.  man 2 kill, "ERRORS"
 
     EINVAL: no such signal. EPERM: neither CAP_KILL, nor a real or effective uid equal to the target's real or saved
     one, nor SIGCONT within the session.
@@ -174,7 +174,7 @@ def check_kill_permission(sender: Task, target: Process, signo: int) -> None:
     mine = sender.credentials
     if target is sender.process or mine.capable(CAP_KILL):
         return
-    other = target.leader
+    other = thread or target.leader
     if other is None:
         if target.exit_status is None and 0 not in (mine.euid, mine.ruid):  # init, which belongs to root
             raise LinuxError(EPERM)
@@ -204,18 +204,34 @@ def _notice(task: Task, signo: int) -> None:
 
 
 def _notice_one(process: Process, signo: int) -> None:
-    """Wake one thread for a signal of the process: the leader if it can, else one that has nothing else to deliver."""
+    """Wake one thread for a signal of the process, as Linux chooses it.
+
+    The leader if it takes the signal and has nothing else to deliver (or is the one that runs), else the first other
+    thread in turn, beginning with the one that was chosen last. If all have something to deliver they will look for this
+    one too.
+    """
+    leader, current = process.leader, process.kernel.current
     flag = bit(signo)
-    chosen = None
-    for task in process.threads:
-        if not _takes(task, flag):
-            continue
-        if not task.attention & SIGNAL or task.signals.waiting & flag:
-            chosen = task
-            break
-        chosen = chosen or task
-    if chosen is not None:
-        chosen.interrupt(_is_fatal(chosen, signo))
+    if leader is not None and _wants(leader, flag, current):
+        leader.interrupt(_is_fatal(leader, signo))
+        return
+    threads = process.threads
+    if len(threads) > 1:
+        start = threads.index(process.signal_target) if process.signal_target in threads else 0
+        for task in threads[start:] + threads[:start]:
+            if _wants(task, flag, current):
+                process.signal_target = task
+                task.interrupt(_is_fatal(task, signo))
+                return
+    for task in threads:
+        if _takes(task, flag):
+            task.interrupt(_is_fatal(task, signo))
+            return
+
+
+def _wants(task: Task, flag: int, current: Task | None) -> bool:
+    """Tell whether Linux would have `task` take a signal of its process."""
+    return _takes(task, flag) and (task is current or not task.attention & SIGNAL or task.signals.waiting & flag != 0)
 
 
 def _is_fatal(task: Task, signo: int) -> bool:

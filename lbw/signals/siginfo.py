@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from struct import Struct
 
+from lbw.abi.errno import E2BIG, LinuxError
 from lbw.abi.signal import (
+    SI_ASYNCNL,
+    SI_DETHREAD,
     SI_KERNEL,
     SI_SIGIO,
     SI_TIMER,
@@ -37,6 +40,10 @@ if TYPE_CHECKING:
 
 
 SIZE = 128
+#: So many of them the kernel itself knows.
+KNOWN_SIZE = 48
+#: How many POLL_* codes there are.
+_POLL_CODES = 6
 
 #: Layout classes.
 KILL, CHILD, FAULT, TIMER, RT, POLL, SYS = range(7)
@@ -60,7 +67,7 @@ def layout_of(signo: int, code: int) -> int:
         highest, layout = _SPECIFIC.get(signo, (0, KILL))
         if code <= highest:
             return layout
-        return POLL if code <= 6 else KILL  # fcntl(F_SETSIG): POLL_* codes under any number
+        return POLL if code <= _POLL_CODES else KILL  # fcntl(F_SETSIG): POLL_* codes under any number
     if code < SI_USER:
         if code == SI_TIMER:
             return TIMER
@@ -178,10 +185,38 @@ def pack(info: SigInfo, word: int) -> bytes:
 def unpack(data: bytes, signo: int, word: int) -> SigInfo:
     """Return the siginfo that a guest gave to rt_sigqueueinfo, as signal `signo`.
 
-    The bytes are kept, since the guest may have used any layout it likes; pid, uid and value are read for our own use.
+    A 64-bit program may have used any layout it likes in the bytes that the kernel knows, so these are kept; a 32-bit one
+    gives what the layout has, as for Linux.  LinuxError(E2BIG): an unknown code, and more than the kernel knows
     """
     common = _COMMON[word]
     _, errno, code = common.unpack_from(data)
-    pid, uid, value = _LAYOUTS[word][RT].unpack_from(data, common.size)
-    raw = signo.to_bytes(4, "little") + data[4:SIZE]
-    return SigInfo(signo, code, errno=errno, pid=pid, uid=uid, value=value, raw=raw, raw_word=word)
+    layout = layout_of(signo, code)
+    info = SigInfo(signo, code, errno=errno)
+    fields = _LAYOUTS[word][layout].unpack_from(data, common.size)
+    if layout == KILL:
+        info.pid, info.uid = fields
+    elif layout == CHILD:
+        info.pid, info.uid, info.status, info.utime, info.stime = fields
+    elif layout == FAULT:
+        (info.address,) = fields
+    elif layout == TIMER:
+        info.timer, info.overrun, info.value = fields
+    elif layout == RT:
+        info.pid, info.uid, info.value = fields
+    elif layout == POLL:
+        info.band, info.fd = fields
+    else:
+        info.address, info.status, _ = fields
+    if word == 8:
+        if not _known(signo, code) and any(data[KNOWN_SIZE:]):
+            raise LinuxError(E2BIG)
+        raw = (signo & 0xFFFF_FFFF).to_bytes(4, "little") + data[4:KNOWN_SIZE]
+        info.raw, info.raw_word = raw.ljust(SIZE, b"\0"), word
+    return info
+
+
+def _known(signo: int, code: int) -> bool:
+    """Tell whether the kernel knows what such a siginfo looks like."""
+    if SI_USER < code != SI_KERNEL:
+        return code <= _SPECIFIC.get(signo, (_POLL_CODES, POLL))[0]
+    return code >= SI_DETHREAD or code == SI_ASYNCNL

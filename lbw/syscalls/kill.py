@@ -69,7 +69,7 @@ def rt_sigqueueinfo(task: Task, tgid: int, sig: int, info: int) -> int:
     EPERM: it pretends to come from the kernel or from kill. EAGAIN: too many are queued.  man 2 rt_sigqueueinfo
     """
     queued = unpack(task.memory.read(info, SIZE), sig, task.abi.word)
-    if _forged(queued) and tgid != task.process.pid:
+    if _forged(queued) and tgid != task.tid:
         raise LinuxError(EPERM)
     _send(task, _process(task, tgid), queued)
     return 0
@@ -135,7 +135,7 @@ def _send_to_thread(task: Task, tgid: int | None, tid: int, info: SigInfo) -> in
         return 0
     if tgid is not None and target.process.pid != tgid:
         raise LinuxError(ESRCH)
-    check_kill_permission(task, target.process, info.signo)
+    check_kill_permission(task, target.process, info.signo, target)
     if info.signo:
         send_signal(target, info)
     return 0

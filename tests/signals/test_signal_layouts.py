@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lbw.abi.errno import E2BIG, LinuxError
 from lbw.abi.signal import (
     CLD_EXITED,
     POLL_IN,
@@ -166,6 +167,20 @@ def test_layout_classes() -> None:
 
 
 def test_what_a_guest_queues_arrives_as_it_was() -> None:
-    data = bytes(range(128))
+    data = bytes(range(48)) + bytes(80)
     info = unpack(data, 40, 8)
     assert pack(info, 8) == (40).to_bytes(4, "little") + data[4:]
+
+
+def test_what_the_kernel_does_not_know_must_be_zero() -> None:
+    known, unknown = SI_QUEUE, -80
+    for code in (known, unknown):
+        data = bytearray(128)
+        data[8:12] = code.to_bytes(4, "little", signed=True)
+        data[48] = 1
+        if code == known:
+            assert pack(unpack(bytes(data), 40, 8), 8)[48:] == bytes(80)
+        else:
+            with pytest.raises(LinuxError) as caught:
+                unpack(bytes(data), 40, 8)
+            assert caught.value.errno == E2BIG
