@@ -1,4 +1,4 @@
-"""clone where Linux versions or the machine of the tests differ: namespaces, groups, numbers; and what an error leaves."""
+"""clone where versions of Linux differ: namespaces, groups, numbers; and what an error leaves behind."""
 
 from __future__ import annotations
 
