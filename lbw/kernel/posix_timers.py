@@ -191,9 +191,10 @@ def create_timer(
         raise LinuxError(EOPNOTSUPP if clock in REALTIME_CLOCKS | MONOTONIC_CLOCKS else EINVAL)
     if queue_account(process).used >= process.limits.soft(RLIMIT_SIGPENDING):
         raise LinuxError(EAGAIN)
-    identifier = 0
+    identifier = process.next_timer
     while ("posix", identifier) in process.timers:
-        identifier += 1
+        identifier = identifier + 1 & MAX_OVERRUN
+    process.next_timer = identifier + 1 & MAX_OVERRUN
     timer = PosixTimer(process, identifier, clock, signo, value, thread, cpu_clock)
     process.timers["posix", identifier] = timer
     return timer

@@ -72,7 +72,8 @@ class Process:
         "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "core_filter",
         "dormant_alarms", "dumpable",
         "ended", "ended_leader", "executable", "executed", "exit_signal", "exit_status", "exiting", "group", "kernel",
-        "limits", "parent", "parent_task", "pending", "personality", "pid", "signal_target", "start_time", "stop_reported",
+        "limits", "next_timer", "parent", "parent_task", "pending", "personality", "pid", "signal_target", "start_time",
+        "stop_reported",
         "stop_signal", "subreaper", "terminal", "thp_disabled", "threads", "timer_slack", "timers", "uid", "usage",
     )  # fmt: skip
 
@@ -117,6 +118,7 @@ class Process:
         self.usage = Usage()  # of finished threads, and the faults of all
         self.child_usage = Usage()  # of children that were waited for
         self.dormant_alarms: dict[CpuAlarm, None] = {}  # by processor time; the next turn of a thread rouses them
+        self.next_timer = 0  # number of the next POSIX timer
         self.timers: dict[object, Cancellable] = {}  # interval timers, by whoever offers them
         group.members[self] = None
 
