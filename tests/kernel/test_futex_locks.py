@@ -38,6 +38,8 @@ from lbw.cpu.scripted import Call
 SECOND = 10**9
 THREAD = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD
 LOCK, CONDITION, TIME = SHARED + 64, SHARED + 128, DATA + 0x100
+#: What a thread does with the lock in a turn, or while it does not have it.
+PLANS = ("hold", "sleep", "die", "try", "yield")
 
 
 def futex(address, operation, value=0, time=0, other=0, value3=0):
@@ -58,7 +60,7 @@ def clean(guest):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.sampled_from(["hold", "yield", "die", "try", "sleep"]), max_size=5), min_size=2, max_size=5))
+@given(st.lists(st.lists(st.sampled_from(PLANS), max_size=5), min_size=2, max_size=5))
 def test_one_owner_at_a_time_whatever_happens(plans):
     """Threads lock as a C library does: a compare-and-swap first, the kernel when that fails; some die as owners."""
     guest = Guest(memory=8 << 20)
@@ -134,14 +136,15 @@ def test_heirs_come_by_priority_then_by_arrival():
 
     def main(cpu):
         tid = yield call("gettid")
-        uses = (futex(LOCK, FUTEX_LOCK_PI), futex(CONDITION, FUTEX_WAIT_REQUEUE_PI, 0, 0, LOCK), futex(CONDITION, FUTEX_WAIT))
+        requeued = futex(CONDITION, FUTEX_WAIT_REQUEUE_PI, 0, 0, LOCK)
+        uses = (futex(LOCK, FUTEX_LOCK_PI), requeued, futex(CONDITION, FUTEX_WAIT))
         for use in uses:
             guest.memory.write_u32(LOCK, tid)
             for index, (policy, priority) in enumerate(policies):
                 stack = DATA + 0x4000 + index * 0x400
                 yield call("clone", THREAD, stack, child=waiter(index, policy, priority, use))
                 yield sleep(guest)
-            if use is uses[1]:
+            if use is requeued:
                 assert (yield futex(CONDITION, FUTEX_CMP_REQUEUE_PI, 1, 9, LOCK, 0)) == 5
             if use is uses[2]:
                 for _ in policies:
