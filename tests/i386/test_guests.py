@@ -39,6 +39,11 @@ PROGRAMS = {
 
 #: Guests of the other areas that say much about 32-bit programs too.
 SHARED: tuple[str, ...] = (
+    "time/clocks.c",
+    "time/sleeps.c",
+    "time/timerfds.c",
+    "time/timers.c",
+    "time/vdso.c",
     "waiting/epoll.c",
     "waiting/descriptors.c",
     "waiting/polling.c",
