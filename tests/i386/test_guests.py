@@ -39,6 +39,10 @@ PROGRAMS = {
 
 #: Guests of the other areas that say much about 32-bit programs too.
 SHARED: tuple[str, ...] = (
+    "threads/futex_errors.c",
+    "threads/futex_wait.c",
+    "threads/futex_locks.c",
+    "threads/robust.c",
     "time/clocks.c",
     "time/sleeps.c",
     "time/timerfds.c",
