@@ -38,6 +38,7 @@ static void set(int signo, void (*handler)(int, siginfo_t *, void *), int flags)
 
 static void told(const char *what)
 {
+    usleep(20000); /* a child that continues tells so by itself */
     printf("%s: %d SIGCHLD, last code %d status %d uid %d\n", what, children, children ? last.si_code : 0,
            children ? last.si_status : 0, (int)last.si_uid);
     children = 0;
@@ -148,6 +149,7 @@ static void child_signals(void)
     if (!child)
         for (;;)
             pause();
+    setpgid(child, child); /* ours is orphaned */
     kill(child, SIGTSTP);
     wait_for("tstp", child, WUNTRACED);
     told("stopped");
