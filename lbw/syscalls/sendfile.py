@@ -1,7 +1,7 @@
-"""Copying between files inside the kernel: sendfile, copy_file_range, splice.  man 2 of each
+"""Copying between files inside the kernel: sendfile, copy_file_range.  man 2 of each
 
 Bytes go through one buffer. The input is advanced by what the output took, so a full output, a signal or a full disk
-loses nothing; only `splice` out of a pipe has to take the bytes first, and then stays until they are written.
+loses nothing. What concerns pipes is in `lbw.syscalls.splice`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 from struct import Struct
 
 from lbw.abi.errno import EAGAIN, EBADF, EINVAL, EISDIR, EOVERFLOW, EPIPE, ESPIPE, EXDEV, LinuxError
-from lbw.abi.fcntl import O_APPEND, O_NONBLOCK
+from lbw.abi.fcntl import O_APPEND, O_NONBLOCK, SEEK_CUR
 from lbw.abi.poll import POLLOUT
-from lbw.abi.stat import S_IFBLK, S_IFDIR, S_IFMT, S_IFREG
+from lbw.abi.stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG
 from lbw.kernel.task import Interrupted
-from lbw.syscalls.flag_names import SPLICE_FLAGS
 from lbw.syscalls.parameters import Fd, Flags, Pointer, Size
 from lbw.syscalls.start import only
-from lbw.syscalls.table import PARTIAL, syscall
+from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import MAX_COUNT, MAX_OFFSET, room_below_limit, send_sigpipe
 
 TYPE_CHECKING = False
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 BUFFER = 1 << 17
 #: An offset in memory (loff_t).
 OFFSET = Struct("<q")
-SPLICE_F_NONBLOCK = 2
 
 
 class Cursor:
@@ -97,7 +95,7 @@ def sendfile(
     if isinstance(target, PipeEnd) and not target.pipe.readers:
         send_sigpipe(task)
         raise LinuxError(EPIPE)
-    if source.inode.mode & S_IFMT not in (S_IFREG, S_IFBLK):
+    if not seekable(source):
         full = isinstance(target, PipeEnd) and target.flags & O_NONBLOCK and not target.poll() & POLLOUT
         raise LinuxError(EAGAIN if full else EINVAL)
     count = room_below_limit(task, target, None, min(count, MAX_COUNT))
@@ -115,6 +113,20 @@ def sendfile(
         cursor.settle()
         return done
     return send_rest(task, cursor, target, count, done)
+
+
+def seekable(source: File) -> bool:
+    """Whether sendfile can read it: it loses nothing when the output takes less than was read."""
+    kind = source.inode.mode & S_IFMT
+    if kind in (S_IFREG, S_IFBLK):
+        return True
+    if kind != S_IFCHR or not source.can_be_spliced:
+        return False
+    try:
+        source.seek(0, SEEK_CUR)
+    except LinuxError:
+        return False
+    return True
 
 
 def send_some(task: Task, cursor: Cursor, target: File, count: int, done: int) -> tuple[int, bool]:
@@ -204,77 +216,3 @@ def copy_file_range(task: Task, in_fd: int, in_at: int, out_fd: int, out_at: int
         reading.settle()
         writing.settle()
     return done
-
-
-@syscall(
-    "splice", Fd("fd_in"), Pointer("off_in"), Fd("fd_out"), Pointer("off_out"), Size("len"),
-    Flags("flags", SPLICE_FLAGS), support=PARTIAL, note="copies; between pipes, regular files and devices",
-)  # fmt: skip
-def splice(
-    task: Task, in_fd: int, in_at: int, out_fd: int, out_at: int, length: int, flags: int
-) -> int | Awaitable[int]:
-    """Move bytes to or from a pipe.  EINVAL: no side is a pipe, or both are the same; ESPIPE: an offset in a pipe"""
-    from lbw.vfs.pipe import PipeEnd
-
-    only(flags, 15)
-    if not length:
-        return 0
-    source, target = task.files.get(in_fd), task.files.get(out_fd)
-    from_pipe, to_pipe = isinstance(source, PipeEnd), isinstance(target, PipeEnd)
-    if (from_pipe and in_at) or (to_pipe and out_at):
-        raise LinuxError(ESPIPE)
-    if source.flags & 1 or not target.flags + 1 & 2:
-        raise LinuxError(EBADF)
-    if not (from_pipe or to_pipe) or source.inode is target.inode or target.flags & O_APPEND:
-        raise LinuxError(EINVAL)
-    reading = None if from_pipe else Cursor(task, source, in_at)
-    writing = Cursor(task, target, out_at) if out_at else None
-    return splice_bytes(task, source, reading, target, writing, min(length, 65536), bool(flags & SPLICE_F_NONBLOCK))
-
-
-async def splice_bytes(
-    task: Task, source: File, reading: Cursor | None, target: File, writing: Cursor | None, length: int, nowait: bool
-) -> int:
-    """Move up to `length` bytes, waiting for input and for room; once bytes were taken, until they are written."""
-    from lbw.vfs.pipe import PipeEnd
-    from lbw.vfs.pipe_queue import PIPE_BUF
-
-    if isinstance(target, PipeEnd):
-        pipe = target.pipe
-        while pipe.readers and pipe.capacity - len(pipe.content) < PIPE_BUF:
-            await wait_or_give_up(task, target, nowait)
-        length = min(length, max(1, pipe.capacity - len(pipe.content)))
-    buffer = memoryview(bytearray(length))
-    while True:
-        try:
-            count = source.pread([buffer], reading.offset) if reading is not None else source.read([buffer])
-            break
-        except LinuxError as error:
-            if error.errno != EAGAIN:
-                raise
-        await wait_or_give_up(task, source, nowait)
-    done = 0
-    while done < count:
-        try:
-            if writing is not None:
-                done += target.pwrite([buffer[done:count]], writing.offset + done)
-            else:
-                done += put(task, target, buffer[done:count])
-        except LinuxError as error:
-            if error.errno != EAGAIN or target.queue is None:
-                if done:
-                    break
-                raise
-            await task.wait(target.queue, interruptible=False)
-    for cursor in (reading, writing):
-        if cursor is not None:
-            cursor.advance(done)
-            cursor.settle()
-    return done
-
-
-async def wait_or_give_up(task: Task, file: File, nowait: bool) -> None:
-    """Wait for `file`.  EAGAIN: `nowait`, or it is not to be waited for"""
-    if nowait or file.flags & O_NONBLOCK or file.queue is None:
-        raise LinuxError(EAGAIN)
-    await task.wait(file.queue)

@@ -45,6 +45,9 @@ class File:
     #: Woken whenever readiness may have changed; None: the file is always ready, and epoll does not take it.
     queue: WaitQueue | None = None
 
+    #: splice(2) and sendfile(2) can read it.
+    can_be_spliced = True
+
     #: `descriptor_closed` is to be called whenever a process closes a descriptor of it (mqueues).
     minds_closing = False
 

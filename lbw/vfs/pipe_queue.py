@@ -138,7 +138,7 @@ class Pipe:
                 room -= room % PIPE_BUF
             total = room
         if packets or self._packets is not None:
-            self._note_runs(total, packets)
+            self._note_runs(total, packets and not self._continues(total))
         if total == len(views[0]):
             content += views[0]
         else:
@@ -157,29 +157,39 @@ class Pipe:
 
     # Packet mode
 
+    def _continues(self, total: int) -> bool:
+        """Whether a write goes to the page of a stream before it: then it is no packet, as in Linux."""
+        runs = self._packets
+        stream = len(self.content) if runs is None else 0 if runs[-1][1] else runs[-1][0]
+        return 0 < stream % PIPE_BUF <= PIPE_BUF - total
+
     def _note_runs(self, total: int, packets: bool) -> None:
         runs = self._packets
         if runs is None:
+            if not packets:
+                return
             runs = self._packets = [[len(self.content), 0]] if self.content else []
         if not packets:
-            runs.append([total, 0])
+            if runs and not runs[-1][1]:
+                runs[-1][0] += total
+            else:
+                runs.append([total, 0])
             return
         while total > 0:
             runs.append([min(total, PIPE_BUF), 1])
             total -= PIPE_BUF
 
     def _read_packets(self, views: list[memoryview]) -> int:
-        """Read up to the end of a packet; what is left of it is dropped."""
+        """Read up to the end of the first packet; what is left of it is dropped."""
         runs, content, size = self._packets, self.content, sum(map(len, views))
         assert runs is not None
         taken = dropped = 0
         while runs and taken < size:
             run = runs[0]
             if run[1]:
-                if not taken:
-                    taken = min(run[0], size)
-                    dropped = run[0]
-                    del runs[0]
+                dropped = taken + run[0]
+                taken = min(dropped, size)
+                del runs[0]
                 break
             step = min(run[0], size - taken)
             taken += step
@@ -194,6 +204,43 @@ class Pipe:
         if self.capacity - len(content) >= PIPE_BUF:
             self.wake_writers()
         return taken
+
+    # Looking before taking, for splice and tee
+
+    @property
+    def room(self) -> int:
+        """How many bytes there is room for in whole pages: none, when a writer would have to wait."""
+        room = self.capacity - len(self.content)
+        return room - room % PIPE_BUF
+
+    def peek(self, limit: int) -> list[tuple[bytes, bool]]:
+        """Return what is in front, up to `limit` bytes, in runs: (bytes, whether they are a packet)."""
+        content = self.content
+        if self._packets is None:
+            return [(bytes(content[:limit]), False)] if content else []
+        runs, start = [], 0
+        for length, packet in self._packets:
+            length = min(length, limit - start)
+            if length <= 0:
+                break
+            runs.append((bytes(content[start : start + length]), bool(packet)))
+            start += length
+        return runs
+
+    def drop(self, count: int) -> None:
+        """Take away `count` bytes that were looked at."""
+        del self.content[:count]
+        runs = self._packets
+        while runs and count:
+            step = min(runs[0][0], count)
+            runs[0][0] -= step
+            count -= step
+            if not runs[0][0]:
+                del runs[0]
+        if not runs:
+            self._packets = None
+        if self.room:
+            self.wake_writers()
 
     # Size
 

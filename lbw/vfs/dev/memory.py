@@ -25,6 +25,7 @@ class NullFile(File):
     """Nothing to read; takes everything."""
 
     __slots__ = ()
+    can_be_spliced = False
 
     def read(self, views: list[memoryview]) -> int:
         return 0
@@ -50,6 +51,7 @@ class ZeroFile(NullFile):
     """Endless zeros. Mapping it gives anonymous memory."""
 
     __slots__ = ()
+    can_be_spliced = True
     #: For mmap: map anonymous memory instead of pages of this file.
     anonymous_mapping = True
 
