@@ -2,12 +2,10 @@
 
 Another thread may change `fd` and `events` while the call waits, so they are not stored back; nor could a program tell
 apart who wrote them. A million entries are few calls: the array is unpacked in one go, and `revents` is written with
-one strided assignment for each run of pages.
+two strided assignments for each run of pages.
 """
 
 from __future__ import annotations
-
-from array import array
 
 from lbw.abi.errno import EFAULT, EINVAL, LinuxError
 from lbw.abi.poll import POLLERR, POLLHUP, POLLNVAL
@@ -46,16 +44,14 @@ def store_revents(task: Task, fds: int, found: list[int]) -> None:
     size = len(found) * ENTRY
     if not size:
         return
-    if fds & 1:  # a half of one may lie on the next page
-        for index, events in enumerate(found):
-            task.memory.write(fds + index * ENTRY + REVENTS, events.to_bytes(2, "little"))
-        return
+    # The lower and the upper bytes each: so it does not matter where a page ends.
+    planes = (bytes([events & 0xFF for events in found]), bytes([events >> 8 for events in found]))
     start = 0
     for view in task.memory.views(fds, size, True):
         end = start + len(view)
-        first, last = (start + ENTRY - 1 - REVENTS) // ENTRY, (end + ENTRY - 1 - REVENTS) // ENTRY
-        if first < last:
-            view.cast("H")[(first * ENTRY + REVENTS - start) // 2 :: ENTRY // 2] = array("H", found[first:last])
+        for place, values in enumerate(planes, REVENTS):
+            first, last = -((place - start) // ENTRY), -((place - end) // ENTRY)  # rounded up
+            view[first * ENTRY + place - start :: ENTRY] = values[first:last]
         start = end
     if start < size:
         raise LinuxError(EFAULT)
