@@ -43,7 +43,7 @@ from lbw.syscalls.displays import Timespec
 from lbw.syscalls.futex_displays import OPERATIONS, FutexTime, FutexVector
 from lbw.syscalls.parameters import Choice, Flags, Out, Pid, Pointer, Size, UInt
 from lbw.syscalls.timespecs import duration_at
-from lbw.syscalls.table import syscall
+from lbw.syscalls.table import PARTIAL, syscall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def c_int(value: int) -> int:
 
 @syscall(
     "futex", Pointer("uaddr"), Choice("futex_op", OPERATIONS), UInt("val"), FutexTime("timeout"), Pointer("uaddr2"),
-    UInt("val3"), note="no priority inheritance: waiters lend the owner nothing",
+    UInt("val3"), support=PARTIAL, note="waiters lend the owner of a lock no priority",
 )  # fmt: skip
 def futex(
     task: Task, uaddr: int, futex_op: int, val: int, timeout: int, uaddr2: int, val3: int,
@@ -130,16 +130,11 @@ def lock_operation(
 def futex_deadline(task: Task, address: int, futex_op: int, layout: Struct | None) -> int:
     """Return the deadline, in monotonic ns, that the timespec at `address` means for an operation.  EFAULT, EINVAL"""
     time = duration_at(task, address, layout)
-    operation = futex_op & FUTEX_CMD_MASK
+    clock, operation = task.kernel.clock, futex_op & FUTEX_CMD_MASK
     if operation == FUTEX_WAIT:
-        return task.kernel.clock.monotonic() + time
-    return deadline_by(task, time, bool(futex_op & FUTEX_CLOCK_REALTIME) or operation == FUTEX_LOCK_PI)
-
-
-def deadline_by(task: Task, time: int, realtime: bool) -> int:
-    """Return the point `time` (ns) of a clock on the monotonic clock."""
-    clock = task.kernel.clock
-    return clock.monotonic() + time - clock.realtime() if realtime else time
+        return clock.monotonic() + time
+    realtime = futex_op & FUTEX_CLOCK_REALTIME or operation == FUTEX_LOCK_PI
+    return clock.deadline(CLOCK_REALTIME if realtime else CLOCK_MONOTONIC, time)
 
 
 def wait(
@@ -185,8 +180,7 @@ def futex_waitv(task: Task, waiters: int, count: int, flags: int, timeout: int, 
     if timeout:
         if clockid not in (CLOCK_MONOTONIC, CLOCK_REALTIME):
             raise LinuxError(EINVAL)
-        time = duration_at(task, timeout, task.abi.timespec64)
-        deadline = deadline_by(task, time, clockid == CLOCK_REALTIME)
+        deadline = task.kernel.clock.deadline(clockid, duration_at(task, timeout, task.abi.timespec64))
     words = []
     for index in range(count):
         expected, address, kind, reserved = task.memory.load(waiters + index * WAITV.size, WAITV)
