@@ -188,7 +188,8 @@ def readv(task: Task, fd: int, iov: int, count: int) -> int | Awaitable[int]:
 def writev(task: Task, fd: int, iov: int, count: int) -> int | Awaitable[int]:
     """Write from several buffers.  EINVAL: more than 1024 of them.  man 2 writev"""
     file = for_writing(task, fd)
-    return write_vector(task, file, load_iovec(task, iov, count), False)
+    vectors = load_iovec(task, iov, count)
+    return write_vector(task, file, vectors, False) if any(length for _, length in vectors) else 0
 
 
 @syscall("lseek", Fd("fd"), Long("offset"), Choice("whence", SEEK_WHENCE))

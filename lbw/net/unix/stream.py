@@ -60,6 +60,7 @@ class StreamSocket(ConnectionSocket):
             raise LinuxError(self.take_error())
         length = len(data)
         ordinary = length - 1 if flags & MSG_OOB else length
+        largest = min(SEGMENT, (self.send_limit >> 1) - 64)  # two fit into the buffer
         done = 0
         while done < length:
             if self.written >= self.send_limit:
@@ -68,11 +69,10 @@ class StreamSocket(ConnectionSocket):
                 raise LinuxError(EAGAIN)
             if peer.closed or peer.shut & SHUT_RECEIVE:
                 raise LinuxError(EPIPE)
-            if ordinary <= SEGMENT and not done and ordinary == length:
+            if length <= largest and ordinary == length and not done:
                 piece = data
             else:
-                end = min(done + SEGMENT, ordinary) if done < ordinary else length
-                piece = data[done:end]
+                piece = data[done : min(done + largest, ordinary) if done < ordinary else length]
             credentials = None
             if control is not None or self.options or peer.options:
                 credentials = attached(caller, self, peer, control)
