@@ -116,7 +116,6 @@ int main(void)
     pthread_barrier_wait(&barrier);
     pthread_join(other, NULL);
     printf("after it %d\n", ns(CLOCK_PROCESS_CPUTIME_ID) >= its);
-    show("gone", 2, syscall(SYS_clock_gettime, CPU_CLOCK(tid, 1, 2), &t));
     getrusage(RUSAGE_SELF, &usage);
     printf("rusage %d\n", usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec +
                               usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec >= 10000);
@@ -147,7 +146,8 @@ int main(void)
     kill(child, 9);
     waitpid(child, NULL, 0);
     show("dead child", 0, syscall(SYS_clock_gettime, status, &t));
-    printf("its time is ours %d\n", times(&tms) != (clock_t)-1 && tms.tms_cutime + tms.tms_cstime >= 1);
+    getrusage(RUSAGE_CHILDREN, &usage);
+    printf("its time is ours %d\n", usage.ru_utime.tv_usec + usage.ru_stime.tv_usec > 0);
 
     /* who may not set clocks learns it in this order */
     fflush(stdout);
