@@ -42,8 +42,8 @@ from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import Timespec
 from lbw.syscalls.futex_displays import OPERATIONS, FutexTime, FutexVector
 from lbw.syscalls.parameters import Choice, Flags, Out, Pid, Pointer, Size, UInt
-from lbw.syscalls.timespecs import duration_at
 from lbw.syscalls.table import PARTIAL, syscall
+from lbw.syscalls.timespecs import duration_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
