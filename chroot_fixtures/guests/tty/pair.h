@@ -17,14 +17,14 @@ static int master, slave;
 static char slave_name[64];
 
 /* Let the kernel move bytes between the sides, which Linux does in the background. */
-static void settle(void) {
+static inline void settle(void) {
     struct pollfd both[2] = {{master, POLLIN, 0}, {slave, POLLIN, 0}};
     usleep(4000);
     poll(both, 2, 0);
     usleep(1000);
 }
 
-static void open_pair(void) {
+static inline void open_pair(void) {
     int number, zero = 0;
     master = open("/dev/ptmx", O_RDWR | O_NOCTTY);
     ioctl(master, TIOCGPTN, &number);
@@ -35,12 +35,12 @@ static void open_pair(void) {
         printf("no pair: %s\n", strerror(errno));
 }
 
-static void close_pair(void) {
+static inline void close_pair(void) {
     close(slave);
     close(master);
 }
 
-static void show(const char *what, const char *data, int length) {
+static inline void show(const char *what, const char *data, int length) {
     if (length < 0) {
         printf("%s: %s\n", what, strerror(errno));
         return;
@@ -60,7 +60,7 @@ static void show(const char *what, const char *data, int length) {
     printf("\"\n");
 }
 
-static int take(int fd, const char *what, int length) {
+static inline int take(int fd, const char *what, int length) {
     static char data[70000];
     int flags = fcntl(fd, F_GETFL);
     fcntl(fd, F_SETFL, flags | O_NONBLOCK);
@@ -72,13 +72,13 @@ static int take(int fd, const char *what, int length) {
     return count;
 }
 
-static void type(const char *keys) {
+static inline void type(const char *keys) {
     if (write(master, keys, strlen(keys)) < 0)
         printf("write: %s\n", strerror(errno));
     settle();
 }
 
-static void put(const char *text) {
+static inline void put(const char *text) {
     if (write(slave, text, strlen(text)) < 0)
         printf("write: %s\n", strerror(errno));
     settle();
@@ -91,21 +91,21 @@ static inline void keys(const char *typed) {
     take(slave, "  read", 1000);
 }
 
-static void result(const char *what, int value) {
+static inline void result(const char *what, int value) {
     if (value < 0)
         printf("%s: %s\n", what, strerror(errno));
     else
         printf("%s: %d\n", what, value);
 }
 
-static void readiness(const char *what, int fd) {
+static inline void readiness(const char *what, int fd) {
     struct pollfd p = {fd, POLLIN | POLLPRI | POLLOUT, 0};
     poll(&p, 1, 0);
     printf("%s:%s%s%s%s%s\n", what, p.revents & POLLIN ? " in" : "", p.revents & POLLPRI ? " pri" : "",
            p.revents & POLLOUT ? " out" : "", p.revents & POLLHUP ? " hup" : "", p.revents & POLLERR ? " err" : "");
 }
 
-static void attributes(tcflag_t input, tcflag_t output, tcflag_t local) {
+static inline void attributes(tcflag_t input, tcflag_t output, tcflag_t local) {
     struct termios t;
     tcgetattr(slave, &t);
     t.c_iflag = input;
