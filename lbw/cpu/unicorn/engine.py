@@ -248,7 +248,6 @@ class UnicornEngine(CodeMemory, TrueBases):
     # Loading
 
     def _load(self, context: UnicornContext) -> None:
-        processor = self.processor
         if context is not self.loaded:
             self.unload()
             self.live_bytes[:] = context.storage
