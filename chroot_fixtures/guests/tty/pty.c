@@ -88,6 +88,7 @@ static void hanging_up(void) {
     close(slave);
     readiness("  no slave", master);
     result("  write", write(master, "\n", 1));
+    settle();
     result("  read", read(master, &byte, 1) > 0 ? 1 : -1);
     static char rest[100];
     fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK);
