@@ -116,7 +116,7 @@ class Pipe:
             with memoryview(content) as whole:
                 count = scatter(whole, views)
             del content[:count]
-        if self.capacity - len(content) >= PIPE_BUF:
+        if available > self.capacity - PIPE_BUF >= len(content):  # writers had to wait until now
             self.write_queue.wake_all()
             if self._joint is not None:
                 self._joint.wake_all()
