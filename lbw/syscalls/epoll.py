@@ -130,6 +130,7 @@ def begin_wait(task: Task, epfd: int, address: int, limit: int) -> Epoll:
 
 async def wait_for_events(task: Task, epoll: Epoll, address: int, limit: int, deadline: int | None) -> int:
     """Wait until something is ready or `deadline` (monotonic ns) has passed, and store it."""
+    epoll.acquire()
     try:
         while await task.wait(epoll.sleepers, deadline=deadline):
             stored = fetch(task, epoll, address, limit)
@@ -138,6 +139,7 @@ async def wait_for_events(task: Task, epoll: Epoll, address: int, limit: int, de
         return fetch(task, epoll, address, limit)
     finally:
         epoll.pass_on()  # a wake that was meant for us
+        epoll.release()
 
 
 def wait_or_fetch(
