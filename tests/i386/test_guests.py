@@ -48,6 +48,8 @@ SHARED: tuple[str, ...] = (
     "time/timerfds.c",
     "time/timers.c",
     "time/vdso.c",
+    "tty/flow.c",
+    "tty/pty.c",
     "waiting/epoll.c",
     "waiting/descriptors.c",
     "waiting/polling.c",
