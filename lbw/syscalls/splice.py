@@ -3,8 +3,8 @@
 All of them copy. Bytes are looked at in the pipe, written, and only then taken away, as many as were written; so a full
 output, a signal or a full disk loses nothing. Packets stay packets from pipe to pipe.
 
-A call waits for the first bytes and for the first room; what it finds then is moved, and it returns, as a read does. Only
-a blocking output that is no pipe is waited for until it has taken all.
+A call waits for the first bytes and for the first room, moves what it finds then, and returns, as a read does. Only a
+blocking output that is no pipe is waited for until it has taken all.
 """
 
 from __future__ import annotations

@@ -33,12 +33,16 @@ PROGRAMS = {
     "threads, no-pie": ("threads.c", "-m32", "-no-pie"),
     "stepping": ("stepping.c", "-m32", "-static", "-no-pie", "-O0"),
     "restorer": ("restorer.c", "-m32", "-static"),
+    "ipc": ("ipc.c", "-m32", "-static"),
     "exceptions": ("exceptions.cc", "-m32"),
     "exceptions, static": ("exceptions.cc", "-m32", "-static"),
 }
 
 #: Guests of the other areas that say much about 32-bit programs too.
 SHARED: tuple[str, ...] = (
+    "ipc/mqueue.c",
+    "ipc/shared.c",
+    "ipc/sysv.c",
     "threads/futex_errors.c",
     "threads/futex_wait.c",
     "threads/futex_locks.c",
