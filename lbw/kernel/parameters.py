@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lbw.ipc.shm import Segments
     from lbw.kernel.kernel import Kernel
 
-_ULONG_MAX = (1 << 64) - 1
+_LONG_MAX, _ULONG_MAX = (1 << 63) - 1, (1 << 64) - 1
 #: Fewer tasks than this cannot be allowed (Linux MIN_THREADS).
 _MIN_TASKS = 20
 
@@ -35,6 +35,10 @@ def parameters(kernel: Kernel) -> dict[str, Numbers]:
         "kernel/shm_rmid_forced": forced_removal(ipc.segments),
         "kernel/pid_max": Numbers(lambda: (PID_MAX,)),
         "kernel/threads-max": attribute(kernel, "max_tasks", _MIN_TASKS, kernel.max_tasks),
+        "fs/epoll/max_user_watches": attribute(kernel.vfs.epoll_watches, "limit", highest=_LONG_MAX),
+        "fs/inotify/max_queued_events": attribute(kernel.vfs.inotify_limits, "queued_events"),
+        "fs/inotify/max_user_instances": attribute(kernel.vfs.inotify_limits, "instances"),
+        "fs/inotify/max_user_watches": attribute(kernel.vfs.inotify_limits, "watches"),
         "fs/mqueue/msg_default": attribute(queues, "messages_default", 1, HARD_MESSAGES),
         "fs/mqueue/msg_max": attribute(queues, "messages_limit", 1, HARD_MESSAGES),
         "fs/mqueue/msgsize_default": attribute(queues, "size_default", 128, HARD_SIZE),

@@ -67,7 +67,7 @@ def notifier_of(task: Task) -> Notifier:
     if vfs.notifier is None:
         from lbw.vfs.inotify.notifier import Notifier
 
-        vfs.notifier = Notifier()
+        vfs.notifier = Notifier(vfs.inotify_limits)
         vfs.notifier.follow(open_files(task.kernel))
     return vfs.notifier
 

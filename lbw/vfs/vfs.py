@@ -9,6 +9,7 @@ from lbw.abi.stat import S_IFDIR
 from lbw.vfs.context import FsContext
 from lbw.vfs.credentials import Credentials
 from lbw.vfs.epoll.account import WatchAccount
+from lbw.vfs.inotify.limits import InotifyLimits
 from lbw.vfs.location import Location
 from lbw.vfs.mount import Mount
 from lbw.vfs.pipe_budget import PipeBudget
@@ -44,6 +45,7 @@ class Vfs:
         self.pipe_budget = PipeBudget()
         #: Who is told of what happens to files; None: nobody ever asked for it (inotify).
         self.notifier: Notifier | None = None
+        self.inotify_limits = InotifyLimits()
         #: How many files each user watches with epoll.
         self.epoll_watches = WatchAccount()
         #: What the random devices give: so many bytes.

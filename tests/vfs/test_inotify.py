@@ -33,9 +33,7 @@ from lbw.abi.poll import POLLIN
 from lbw.vfs import operations as op
 from lbw.vfs.file import File
 from lbw.vfs.inode import FileSystem
-from lbw.vfs.inotify import notifier as accounts
 from lbw.vfs.inotify.instance import Inotify, Watch
-from lbw.vfs.inotify.limits import MAX_QUEUED_EVENTS
 from lbw.vfs.inotify.notifier import Notifier
 
 
@@ -44,7 +42,7 @@ class Observer:
 
     def __init__(self, guest: Guest) -> None:
         self.ctx = guest.ctx
-        self.notifier = self.ctx.vfs.notifier = Notifier()
+        self.notifier = self.ctx.vfs.notifier = Notifier(self.ctx.vfs.inotify_limits)
         self.instance = Inotify(self.notifier, 0, 0)
         self.notifier.instance_opened(self.instance)
         self.instance.acquire()
@@ -210,10 +208,11 @@ def test_one_shot(here: Observer) -> None:
 def test_too_many_events(here: Observer) -> None:
     here.make(b"f")
     here.watch(b"f", IN_OPEN | IN_CLOSE_NOWRITE)
-    for _ in range(MAX_QUEUED_EVENTS):
+    most = here.notifier.limits.queued_events
+    for _ in range(most):
         here.open(b"f").release()
     events = here.events()
-    assert len(events) == MAX_QUEUED_EVENTS + 1
+    assert len(events) == most + 1
     assert events[-1][:2] == (-1, 0x4000)
     assert here.events() == []
     here.open(b"f").release()
@@ -231,9 +230,8 @@ def test_a_buffer_that_is_too_small(here: Observer) -> None:
     assert not here.instance.poll() & POLLIN
 
 
-def test_limits(here: Observer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "MAX_USER_WATCHES", 1)
-    monkeypatch.setattr(accounts, "MAX_USER_INSTANCES", 1)
+def test_limits(here: Observer) -> None:
+    here.notifier.limits.watches = here.notifier.limits.instances = 1
     here.make(b"f")
     watch = here.watch(b"f")
     with pytest.raises(LinuxError, check=lambda error: error.errno == ENOSPC):

@@ -22,7 +22,6 @@ from lbw.abi.poll import (
     POLLRDNORM,
 )
 from lbw.vfs.anonymous import AnonymousFile, SharedInode
-from lbw.vfs.epoll import account
 from lbw.vfs.epoll.account import WatchAccount
 from lbw.vfs.epoll.epoll import Epoll
 from lbw.vfs.epoll.nesting import check_nesting
@@ -206,15 +205,17 @@ def raises(number: int) -> object:
     return pytest.raises(LinuxError, check=lambda error: error.errno == number)
 
 
-def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    epoll, (thing,) = filled(1, EPOLLIN | EPOLLEXCLUSIVE)
+def test_errors() -> None:
+    account = WatchAccount()
+    epoll, thing = Epoll(account, 0), Thing()
+    epoll.add(0, thing.acquire(), EPOLLIN | EPOLLEXCLUSIVE, 0)
     with raises(EEXIST):
         epoll.add(0, thing, EPOLLIN, 0)
     with raises(EINVAL):
         epoll.modify(0, thing, EPOLLIN, 0)
     with raises(ENOENT):
         epoll.modify(1, thing, EPOLLIN, 0)
-    monkeypatch.setattr(account, "MAX_USER_WATCHES", 1)
+    account.limit = 1
     with raises(ENOSPC):
         epoll.add(1, thing, EPOLLIN, 0)
     epoll.find(0, thing).remove()

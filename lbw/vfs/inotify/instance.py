@@ -16,7 +16,6 @@ from lbw.abi.ioctl import FIONREAD
 from lbw.abi.poll import POLLIN, POLLRDNORM
 from lbw.vfs.anonymous import AnonymousFile, SharedInode
 from lbw.vfs.file import scatter
-from lbw.vfs.inotify.limits import MAX_QUEUED_EVENTS
 from lbw.waiting import WaitQueue
 
 TYPE_CHECKING = False
@@ -53,7 +52,7 @@ class Watch:
 class Inotify(AnonymousFile):
     """An open inotify description of user `uid`."""
 
-    __slots__ = ("_events", "_last_wd", "_notifier", "queue", "uid", "watches")
+    __slots__ = ("_events", "_last_wd", "_most", "_notifier", "queue", "uid", "watches")
 
     def __init__(self, notifier: Notifier, uid: int, flags: int) -> None:
         super().__init__(_INODE, O_RDONLY | flags & O_NONBLOCK)
@@ -63,6 +62,7 @@ class Inotify(AnonymousFile):
         self.watches: dict[int, Watch] = {}
         self._events: deque[tuple[int, int, int, bytes]] = deque()
         self._last_wd = 0
+        self._most = notifier.limits.queued_events
 
     def close(self) -> None:
         for watch in self.watches.values():
@@ -91,8 +91,8 @@ class Inotify(AnonymousFile):
     def post(self, wd: int, mask: int, cookie: int, name: bytes) -> None:
         """Queue an event."""
         events = self._events
-        if len(events) >= MAX_QUEUED_EVENTS:
-            if len(events) > MAX_QUEUED_EVENTS:
+        if len(events) >= self._most:
+            if len(events) > self._most:
                 return  # the last one says already that some are lost
             wd, mask, cookie, name = -1, IN_Q_OVERFLOW, 0, b""
         elif events:

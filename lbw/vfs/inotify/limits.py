@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-#: Events that wait in one instance.
-MAX_QUEUED_EVENTS = 16384
-MAX_USER_INSTANCES = 128
-MAX_USER_WATCHES = 65536
+
+class InotifyLimits:
+    """The limits of a machine."""
+
+    __slots__ = ("instances", "queued_events", "watches")
+
+    def __init__(self) -> None:
+        self.queued_events = 16384  # that wait in one instance; it keeps the limit it began with
+        self.instances = 128
+        self.watches = 65536

@@ -30,7 +30,6 @@ from lbw.abi.inotify import (
     IN_UNMOUNT,
 )
 from lbw.abi.stat import S_IFDIR
-from lbw.vfs.inotify.limits import MAX_USER_INSTANCES, MAX_USER_WATCHES
 from lbw.vfs.inotify.told import told_class
 
 TYPE_CHECKING = False
@@ -40,15 +39,17 @@ if TYPE_CHECKING:
     from lbw.vfs.file import File
     from lbw.vfs.inode import FileSystem, Inode
     from lbw.vfs.inotify.instance import Inotify, Watch
+    from lbw.vfs.inotify.limits import InotifyLimits
     from lbw.vfs.location import Location
 
 
 class Notifier:
     """The watches of a machine."""
 
-    __slots__ = ("_classes", "_cookie", "_doomed", "_instances", "_open", "_used", "quiet", "watches")
+    __slots__ = ("_classes", "_cookie", "_doomed", "_instances", "_open", "_used", "limits", "quiet", "watches")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: InotifyLimits) -> None:
+        self.limits = limits
         self.watches: dict[Inode, dict[Inotify, Watch]] = {}
         self.quiet = False  # a description is inside of an operation that it will tell of itself
         self._instances: dict[int, int] = {}  # by user
@@ -63,7 +64,7 @@ class Notifier:
     def instance_opened(self, instance: Inotify) -> None:
         """Charge an instance to its user.  EMFILE"""
         used = self._instances.get(instance.uid, 0)
-        if used >= MAX_USER_INSTANCES:
+        if used >= self.limits.instances:
             raise LinuxError(EMFILE)
         self._instances[instance.uid] = used + 1
 
@@ -75,7 +76,7 @@ class Notifier:
         """Begin to tell a watch.  ENOSPC: the user has too many"""
         uid = watch.instance.uid
         used = self._used.get(uid, 0)
-        if used >= MAX_USER_WATCHES:
+        if used >= self.limits.watches:
             raise LinuxError(ENOSPC)
         self._used[uid] = used + 1
         self.watches.setdefault(watch.inode, {})[watch.instance] = watch

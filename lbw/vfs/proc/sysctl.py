@@ -11,8 +11,6 @@ from os import urandom
 from lbw.abi.errno import EACCES, EINVAL, EPERM, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
 from lbw.vfs.dev.memory import ENTROPY_BITS
-from lbw.vfs.epoll.account import MAX_USER_WATCHES as MAX_EPOLL_WATCHES
-from lbw.vfs.inotify.limits import MAX_QUEUED_EVENTS, MAX_USER_INSTANCES, MAX_USER_WATCHES
 from lbw.vfs.pseudo import StaticDirectory, TextInode
 
 TYPE_CHECKING = False
@@ -66,6 +64,17 @@ SETTINGS: Settings = {
         "tainted": 0,
         "version": _uname(3),
     },
+    "net": {
+        "core": {
+            "optmem_max": 131072,
+            "rmem_default": 212992,
+            "rmem_max": 4194304,
+            "somaxconn": 4096,
+            "wmem_default": 212992,
+            "wmem_max": 4194304,
+        },
+        "unix": {"max_dgram_qlen": 10},
+    },
     "vm": {
         "max_map_count": 65530,
         "mmap_min_addr": 65536,
@@ -75,13 +84,7 @@ SETTINGS: Settings = {
         "swappiness": 60,
     },
     "fs": {
-        "epoll": {"max_user_watches": MAX_EPOLL_WATCHES},
         "file-max": 9223372036854775807,
-        "inotify": {
-            "max_queued_events": MAX_QUEUED_EVENTS,
-            "max_user_instances": MAX_USER_INSTANCES,
-            "max_user_watches": MAX_USER_WATCHES,
-        },
         "nr_open": 1048576,
         "pipe-user-pages-hard": 0,
         "pipe-user-pages-soft": lambda source: b"%d" % source.status().pipe_pages_max,
