@@ -232,6 +232,11 @@ class KernelProcSource:
 
         return {name: partial(make, self._kernel.ipc) for name, make in TABLES.items()}
 
+    def network_tables(self) -> dict[bytes, Callable[[], bytes]]:
+        from lbw.net.tables import TABLES
+
+        return {name: partial(make, self._kernel.network) for name, make in TABLES.items()}
+
     def status(self) -> MachineStatus:
         kernel, now = self._kernel, MachineStatus()
         clock, counters = kernel.clock, kernel.counters

@@ -123,6 +123,9 @@ class FakeSource:
     def change(self, numbers) -> None:
         self.numbers[:] = numbers
 
+    def network_tables(self):
+        return {b"unix": lambda: b"Num\n"}
+
     def ipc_tables(self):
         return {b"shm": lambda: b"none\n"}
 

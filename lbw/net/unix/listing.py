@@ -17,7 +17,7 @@ UNCONNECTED, CONNECTING, CONNECTED, DISCONNECTING = 1, 2, 3, 4
 
 
 def listing(network: Network) -> bytes:
-    """Return the text; addresses of the kernel are zeros, as for everybody but root."""
+    """Return the text. In place of the address in the kernel, which Linux makes unrecognizable, is a number."""
     lines = [HEADER]
     for socket in network.unix:
         connected = socket.state == ESTABLISHED
@@ -27,9 +27,12 @@ def listing(network: Network) -> bytes:
             state = CONNECTING if connected else DISCONNECTING
         references = 2 + (socket.peer is not None)
         name = b" " + shown(socket.name) if socket.name is not None else b""
-        inode = socket.inode.stat().ino if socket.references else 0
+        number = socket.inode.stat().ino
         lines.append(
             b"%016x: %08X %08X %08X %04X %02X %5d%s\n"
-            % (0, references, 0, ACCEPTS if socket.is_listening else 0, socket.type, state, inode, name)
+            % (
+                number, references, 0, ACCEPTS if socket.is_listening else 0, socket.type, state,
+                number if socket.references else 0, name,
+            )  # fmt: skip
         )
     return b"".join(lines)

@@ -33,6 +33,16 @@ class ProcFileSystem(PseudoFileSystem):
         self.source = source
         self._last_ino = 0xF0000000
         self.root = ProcRoot(self)
+        self._network: StaticDirectory | None = None
+
+    @property
+    def network(self) -> StaticDirectory:
+        """The net directory: all processes have the same."""
+        if self._network is None:
+            self._network = StaticDirectory(self, self.next_ino())
+            for name, table in self.source.network_tables().items():
+                self._network.children[name] = TextInode(self, self.next_ino(), table)
+        return self._network
 
 
 class ProcRoot(PseudoDirectory):
@@ -58,6 +68,7 @@ class ProcRoot(PseudoDirectory):
             for name, text in TEXTS.items():
                 children[name] = TextInode(fs, fs.next_ino(), self._producer(text))
             children[b"mounts"] = LinkInode(fs, fs.next_ino(), lambda: b"self/mounts")
+            children[b"net"] = LinkInode(fs, fs.next_ino(), lambda: b"self/net")
             children[b"self"] = LinkInode(fs, fs.next_ino(), self._self)
             children[b"thread-self"] = LinkInode(fs, fs.next_ino(), self._thread_self)
             children[b"sys"] = build(fs)

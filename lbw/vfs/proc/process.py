@@ -78,10 +78,12 @@ class TaskEntry(Governed, PseudoDirectory):
             return TaskText(self, ino, permissions, guarded, produce, name)
         if name == b"task":
             return ThreadDirectory(self, ino, permissions)
+        if name == b"net":
+            return self.fs.network
         return (FdDirectory if name == b"fd" else FdInfoDirectory)(self, ino, permissions)
 
     def link_count(self) -> int:
-        return 2 + (2 if self.thread else 3)
+        return 2 + (3 if self.thread else 4)
 
     def revalidate(self, name: bytes, known: Inode) -> Inode:
         if not self.view.alive:
@@ -255,6 +257,7 @@ ENTRIES: dict[bytes, tuple[int, int, bool, Callable[[TaskEntry], bytes] | None]]
     b"task": (S_IFDIR, 0o555, False, None),
     b"fd": (S_IFDIR, 0o500, True, None),
     b"fdinfo": (S_IFDIR, 0o555, True, None),
+    b"net": (S_IFDIR, 0o555, False, None),
     b"environ": (S_IFREG, 0o400, True, maps.environ),
     b"auxv": (S_IFREG, 0o400, True, maps.auxv),
     b"status": (S_IFREG, 0o444, False, status.status),

@@ -154,6 +154,9 @@ if TYPE_CHECKING:
         def ipc_tables(self) -> Mapping[bytes, Callable[[], bytes]]:
             """Return what makes the files of /proc/sysvipc, by name."""
 
+        def network_tables(self) -> Mapping[bytes, Callable[[], bytes]]:
+            """Return what makes the files of /proc/net, by name."""
+
         @property
         def core(self) -> CoreSettings:
             """Where core files go."""
