@@ -33,16 +33,15 @@ class ProcFileSystem(PseudoFileSystem):
         self.source = source
         self._last_ino = 0xF0000000
         self.root = ProcRoot(self)
-        self._network: StaticDirectory | None = None
+        self._network_files: dict[bytes, PseudoInode] = {}
 
     @property
-    def network(self) -> StaticDirectory:
-        """The net directory: all processes have the same."""
-        if self._network is None:
-            self._network = StaticDirectory(self, self.next_ino())
+    def network_files(self) -> dict[bytes, PseudoInode]:
+        """What the net directories of all processes have in them."""
+        if not self._network_files:
             for name, table in self.source.network_tables().items():
-                self._network.children[name] = TextInode(self, self.next_ino(), table)
-        return self._network
+                self._network_files[name] = TextInode(self, self.next_ino(), table)
+        return self._network_files
 
 
 class ProcRoot(PseudoDirectory):

@@ -12,7 +12,7 @@ from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFREG
 from lbw.vfs.proc import coredump, maps, mounts, status
 from lbw.vfs.proc.fds import FdDirectory, FdInfoDirectory
 from lbw.vfs.proc.inspect import owner_of, require_inspection
-from lbw.vfs.pseudo import Governed, PseudoDirectory, PseudoInode, TextInode
+from lbw.vfs.pseudo import Governed, PseudoDirectory, PseudoInode, StaticDirectory, TextInode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ class TaskEntry(Governed, PseudoDirectory):
         if name == b"task":
             return ThreadDirectory(self, ino, permissions)
         if name == b"net":
-            return self.fs.network
+            network = StaticDirectory(self.fs, ino, permissions)
+            network.children = self.fs.network_files
+            return network
         return (FdDirectory if name == b"fd" else FdInfoDirectory)(self, ino, permissions)
 
     def link_count(self) -> int:
