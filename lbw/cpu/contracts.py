@@ -222,6 +222,12 @@ if TYPE_CHECKING:
         def write_fpu(self, image: bytes) -> None:
             """Load a 512-byte FXSAVE64 image."""
 
+        def read_state(self) -> tuple[bytes, int]:
+            """Return the FXSAVE64 image and RFLAGS, at once."""
+
+        def write_state(self, image: bytes, flags: int) -> None:
+            """Load an FXSAVE64 image and RFLAGS, at once."""
+
         def reset(self, entry: int, stack: int, bits: int = 64) -> None:
             """State of a fresh program: registers zero, RIP and RSP as given, default FP control words, bases zero.
 

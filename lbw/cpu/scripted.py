@@ -33,6 +33,7 @@ from lbw.cpu.contracts import (
     UNMODIFIED,
 )
 from lbw.cpu.scripted_memory import ScriptedMmu
+from lbw.cpu.scripted_state import ScriptedState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,11 +119,11 @@ class Activation:
         self.left = 0  # time slices of a Compute
 
 
-class ScriptedContext:
+class ScriptedContext(ScriptedState):
     """The processor state of one task."""
 
     __slots__ = (
-        "_engine", "bits", "child", "flags", "fpu", "fs_base", "gs_base", "mmu", "modified", "registers",
+        "_engine", "bits", "child", "fs_base", "gs_base", "mmu", "modified", "registers",
         "selectors", "stack",
     )  # fmt: skip
 
@@ -131,9 +132,8 @@ class ScriptedContext:
         self.mmu = mmu
         self.registers: list[int] = [0] * 17
         self.modified = UNMODIFIED
-        self.flags = 0x202
+        super().__init__()
         self.fs_base = self.gs_base = 0
-        self.fpu = bytes(512)
         self.bits = 64
         self.selectors: tuple[int, ...] = (0, 0x33, 0x2B, 0, 0, 0)
         self.stack: list[Activation] = []
@@ -152,14 +152,6 @@ class ScriptedContext:
     def run(self, script: Script) -> None:
         """Begin `script` as the main program, wherever RIP is."""
         self.stack = [Activation(script(self))]
-
-    def read_fpu(self) -> bytes:
-        """Return the floating-point state."""
-        return self.fpu
-
-    def write_fpu(self, image: bytes) -> None:
-        """Set the floating-point state."""
-        self.fpu = image
 
     def enter_mode(self, bits: int) -> None:
         """Note the mode."""

@@ -15,38 +15,42 @@ _HEAD = Struct("<HHBxHQQII")  # of FXSAVE64: control, status, tags, opcode, inst
 _WORD = Struct("<H2x")
 _HIGH = 0xFFFF_0000
 _MXCSR_MASK = 0xFFFF
+#: The registers in either image.
+_SPACED, _PACKED = Struct("<" + "10s6x" * 8), Struct("<" + "10s" * 8)
 
 
 def to_fsave(image: bytes, code_segment: int, data_segment: int) -> bytes:
     """Return the 112 bytes for an FXSAVE image; nobody knows better segments of the last instruction than today's."""
     control, status, valid, _, instruction, operand, _, _ = _HEAD.unpack_from(image)
-    top = status >> 11 & 7
-    registers = [image[32 + 16 * number : 42 + 16 * number] for number in range(8)]
-    tags = 0
-    for physical in range(8):
-        tag = _tag(registers[physical - top & 7]) if valid >> physical & 1 else 3
-        tags |= tag << 2 * physical
+    registers = _SPACED.unpack_from(image, 32)
+    tags = _tags(registers, status >> 11 & 7, valid) if valid else 0xFFFF
     head = _ENVIRONMENT.pack(
         control | _HIGH, status | _HIGH, tags | _HIGH, instruction & 0xFFFF_FFFF, code_segment,
         operand & 0xFFFF_FFFF, data_segment | _HIGH,
     )  # fmt: skip
-    return bytes(head + b"".join(registers) + _WORD.pack(status))
+    return bytes(head + _PACKED.pack(*registers) + _WORD.pack(status))
+
+
+def _tags(registers: tuple[bytes, ...], top: int, valid: int) -> int:
+    """Return the tag word for registers in the order of the stack."""
+    tags = 0
+    for physical in range(8):
+        tags |= (_tag(registers[physical - top & 7]) if valid >> physical & 1 else 3) << 2 * physical
+    return tags
 
 
 def from_fsave(old: bytes, image: bytes) -> bytes:
     """Return the FXSAVE image with the x87 state of the FSAVE image `old`."""
-    merged = bytearray(image)
     control, status, tags, instruction, _, operand, _ = _ENVIRONMENT.unpack_from(old)
+    merged = bytearray(image)
     valid = 0
-    for physical in range(8):
-        valid |= (tags >> 2 * physical & 3 != 3) << physical
+    if tags & 0xFFFF != 0xFFFF:
+        for physical in range(8):
+            valid |= (tags >> 2 * physical & 3 != 3) << physical
     mxcsr, mask = _HEAD.unpack_from(image)[6:]
-    opcode = 0
-    _HEAD.pack_into(
-        merged, 0, control & 0xFFFF, status & 0xFFFF, valid, opcode, instruction, operand, mxcsr & _MXCSR_MASK, mask
-    )  # fmt: skip
-    for number in range(8):
-        merged[32 + 16 * number : 42 + 16 * number] = old[28 + 10 * number : 38 + 10 * number]
+    head = (control & 0xFFFF, status & 0xFFFF, valid, 0, instruction, operand, mxcsr & _MXCSR_MASK, mask)
+    _HEAD.pack_into(merged, 0, *head)
+    merged[32:160] = _SPACED.pack(*_PACKED.unpack_from(old, 28))
     return bytes(merged)
 
 

@@ -23,7 +23,7 @@ from lbw.signals.altstack import SS_AUTODISARM
 from lbw.signals.fpu_i386 import FSAVE, from_fsave, to_fsave
 from lbw.signals.frames_x86_64 import CLEARED_FLAGS, RESTORABLE_FLAGS, UC_FP_XSTATE, BadSegment
 from lbw.signals.siginfo import pack
-from lbw.signals.xstate import ENDING_32, FRAMED, INITIAL, for_frame, from_compat_frame, holds_x87
+from lbw.signals.xstate import ENDING_32, FRAMED, INITIAL, for_frame, from_compat_frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ class FramesI386:
         LinuxError(EFAULT): the stack is not writable, or the alternate stack would overflow. Nothing but the stack
         has changed then.
         """
-        flags = context.flags
-        image = context.read_fpu()
+        image, flags = context.read_state()
         registers = context.registers
         selectors = context.selectors
         altstack = signals.altstack
@@ -109,8 +108,10 @@ class FramesI386:
 
         if altstack.flags & SS_AUTODISARM:
             altstack.reset()
-        context.flags = flags & ~CLEARED_FLAGS
-        context.enter_mode(32)
+        if flags & CLEARED_FLAGS:
+            context.flags = flags & ~CLEARED_FLAGS
+        if context.bits != 32 or selectors[SS] != USER_DS or selectors[CS] != USER32_CS:
+            context.enter_mode(32)
         for register in (DS, ES):
             if selectors[register] != USER_DS:
                 context.load_flat(register, USER_DS)
@@ -150,28 +151,37 @@ class FramesI386:
         LinuxError(EFAULT): its floating-point state is unreadable or makes no sense; the caller owes the task a
         SIGSEGV. BadSegment: the caller owes it a #GP.
         """
-        context.flags = context.flags & ~RESTORABLE_FLAGS | words[16] & RESTORABLE_FLAGS
-        context.enter_mode(64 if words[15] | 3 == USER_CS else 32)
+        flags = context.flags & ~RESTORABLE_FLAGS | words[16] & RESTORABLE_FLAGS
+        fpstate, refused = words[19], None
+        try:
+            image = INITIAL
+            if fpstate:
+                saved = memory.read(fpstate, FSAVE + FRAMED)
+                image = _floating_point(saved[:FSAVE], saved[FSAVE:])
+            context.write_state(image, flags)
+        except LinuxError as error:
+            refused = error
+            context.flags = flags
+        bits = 64 if words[15] | 3 == USER_CS else 32
+        if bits != context.bits:
+            context.enter_mode(bits)
+        current = context.selectors
         for register, selector in ((GS, words[0]), (FS, words[1]), (DS, words[3]), (ES, words[2])):
             selector = selector & 0xFFFF | (3 if selector & 0xFFFC else 0)
-            if selector != context.selectors[register]:
+            if selector != current[register]:
                 selectors(register, selector)
         registers = context.registers
         for number, value in zip((RDI, RSI, RBP, RSP, RBX, RDX, RCX, RAX), words[4:12], strict=True):
             registers[number] = value
         registers[RIP] = words[14]
         context.modified = ALL
-        fpstate = words[19]
-        if fpstate:
-            saved = memory.read(fpstate, FSAVE + FRAMED)
-            context.write_fpu(_floating_point(saved[:FSAVE], saved[FSAVE:]))
-        else:
-            context.write_fpu(INITIAL)
+        if refused is not None:
+            raise refused
         if len(words) > _SIGCONTEXT_WORDS:
             # After ESP was restored, unlike in x86-64: so a handler on that stack may give it another size.
-            base, flags, size = words[_SIGCONTEXT_WORDS:]
+            base, mode, size = words[_SIGCONTEXT_WORDS:]
             try:
-                signals.altstack.replace(base, size, flags & _LOW, context.registers[RSP] & _LOW)
+                signals.altstack.replace(base, size, mode & _LOW, context.registers[RSP] & _LOW)
             except LinuxError:
                 pass
         if words[15] | 3 not in (USER_CS, USER32_CS):
@@ -182,8 +192,8 @@ class FramesI386:
 
 def _floating_point(old: bytes, data: bytes) -> bytes:
     """Return the FXSAVE image for both images of a frame: the x87 part of the FSAVE image counts, if there is one."""
-    image = from_compat_frame(data)
-    return from_fsave(old, image) if holds_x87(data) else image
+    image, holds_x87 = from_compat_frame(data)
+    return from_fsave(old, image) if holds_x87 else image
 
 
 def _stack_for(stack: int, action: Action, signals: TaskSignals, stack_segment: int) -> tuple[int, bool]:

@@ -76,9 +76,7 @@ class FramesX86_64:
         """
         if not action.flags & SA_RESTORER:
             raise LinuxError(EFAULT)
-        # These two may move the registers, so they come first.
-        flags = context.flags
-        fpu = context.read_fpu()
+        fpu, flags = context.read_state()  # may move the registers, so this comes first
         registers, selectors = context.registers, context.selectors
         altstack = signals.altstack
         stack = registers[RSP]
@@ -130,7 +128,8 @@ class FramesX86_64:
 
         if altstack.flags & SS_AUTODISARM:
             altstack.reset()
-        context.flags = flags & ~CLEARED_FLAGS
+        if flags & CLEARED_FLAGS:
+            context.flags = flags & ~CLEARED_FLAGS
         if context.bits != 64:
             context.enter_mode(64)
         registers = context.registers
@@ -162,10 +161,18 @@ class FramesX86_64:
         SIGSEGV. BadSegment: the caller owes it a #GP.
         """
         code_segment, stack_segment, fpstate = words[24] | 3, words[27] | 3, words[32]
+        flags = context.flags & ~RESTORABLE_FLAGS | words[23] & RESTORABLE_FLAGS
+        refused = None
+        try:
+            if fpstate & 63:
+                raise LinuxError(EFAULT)
+            context.write_state(from_frame(memory.read(fpstate, FRAMED)) if fpstate else INITIAL, flags)
+        except LinuxError as error:
+            refused = error
+            context.flags = flags
         bits = 32 if code_segment == USER32_CS else 64
         if bits != context.bits:
             context.enter_mode(bits)
-        context.flags = context.flags & ~RESTORABLE_FLAGS | words[23] & RESTORABLE_FLAGS
         registers = context.registers
         stack = registers[RSP]
         for number in range(8):
@@ -182,12 +189,8 @@ class FramesX86_64:
             registers[RIP],
         ) = words[14:23]
         context.modified = ALL
-        if not fpstate:
-            context.write_fpu(INITIAL)
-        elif fpstate & 63:
-            raise LinuxError(EFAULT)
-        else:
-            context.write_fpu(from_frame(memory.read(fpstate, FRAMED)))
+        if refused is not None:
+            raise refused
         altstack = signals.altstack
         if (words[3], words[5], words[4]) != (altstack.base, altstack.size, altstack.flags):
             try:  # By the stack pointer of before: a handler that runs on its stack keeps it. Nonsense is no error.

@@ -22,6 +22,7 @@ FRAMED = SIZE + 4
 
 MAGIC1, MAGIC2 = 0x46505853, 0x46505845
 X87, SSE = 1, 2
+_ALL = X87 | SSE
 
 _SOFTWARE = 464
 #: magic1, extended_size, xfeatures, xstate_size
@@ -65,43 +66,36 @@ def from_frame(data: bytes) -> bytes:
     if data.endswith(ENDING_64) and not _MXCSR.unpack_from(data)[0] & ~MXCSR_MASK:
         return data[:FXSAVE]
     wanted, held = _components(data)
-    if wanted & SSE:
-        _check_mxcsr(data)
+    if wanted & SSE and _MXCSR.unpack_from(data)[0] & ~MXCSR_MASK:
+        raise LinuxError(EFAULT)
     return _merge(data, held, bool(wanted & SSE))
 
 
-def from_compat_frame(data: bytes) -> bytes:
-    """Return the same for a frame of i386, which Linux looks at more closely than the processor does."""
-    _, held = _components(data)
-    if held & SSE:
-        _check_mxcsr(data)
-    return _merge(data, held, bool(held & SSE))
+def from_compat_frame(data: bytes) -> tuple[bytes, bool]:
+    """Return the same for a frame of i386, which Linux looks at more closely than the processor does.
 
-
-def holds_x87(data: bytes) -> bool:
-    """Tell whether a valid image holds the x87 state."""
-    return bool(_components(data)[1] & X87)
+    The second result: the image holds the x87 state.
+    """
+    held = _ALL if data.endswith(ENDING_32) else _components(data)[1]
+    if held & SSE and _MXCSR.unpack_from(data)[0] & ~MXCSR_MASK:
+        raise LinuxError(EFAULT)
+    return _merge(data, held, bool(held & SSE)), bool(held & X87)
 
 
 def _components(data: bytes) -> tuple[int, int]:
     """Return which components are to be loaded, and which of them the image holds.  LinuxError(EFAULT)"""
     magic, extended, wanted, size = _DESCRIPTION.unpack_from(data, _SOFTWARE)
     if magic != MAGIC1 or size != SIZE or size > extended or _MAGIC.unpack_from(data, SIZE)[0] != MAGIC2:
-        return X87 | SSE, X87 | SSE  # nothing but FXSAVE
+        return _ALL, _ALL  # nothing but FXSAVE
     held, compacted, reserved = _HEADER.unpack_from(data, FXSAVE)
     if held & ~XSTATE_FEATURES or compacted or reserved:
         raise LinuxError(EFAULT)
-    return wanted, wanted & held
-
-
-def _check_mxcsr(data: bytes) -> None:
-    if _MXCSR.unpack_from(data)[0] & ~MXCSR_MASK:
-        raise LinuxError(EFAULT)
+    return wanted, wanted & held & _ALL
 
 
 def _merge(data: bytes, held: int, mxcsr: bool) -> bytes:
     """Return the FXSAVE image of `data` with initial state for what is not `held`."""
-    if held & X87 and held & SSE and mxcsr:
+    if held == _ALL and mxcsr:
         return data[:FXSAVE]
     merged = bytearray(data[:FXSAVE])
     if not held & X87:

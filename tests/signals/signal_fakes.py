@@ -41,6 +41,12 @@ class FakeContext:
     def write_fpu(self, image: bytes) -> None:
         self.fpu = image
 
+    def read_state(self) -> tuple[bytes, int]:
+        return self.fpu, self.flags
+
+    def write_state(self, image: bytes, flags: int) -> None:
+        self.fpu, self.flags = image, flags
+
     def state(self) -> tuple[list[int], int, bytes]:
         return list(self.registers), self.flags, self.fpu[:464]  # the rest is the software's
 

@@ -9,8 +9,8 @@ SSE state) goes through Unicorn's register functions, for which the context is l
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_uint16, c_uint32, c_void_p
-from struct import Struct, pack_into, unpack_from
+from ctypes import c_uint16, c_uint32, c_uint64, c_void_p
+from struct import Struct, unpack_from
 
 from lbw.cpu.contracts import ALL, RIP, RSP
 from lbw.cpu.unicorn import library as uc
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from lbw.cpu.unicorn.engine import UnicornEngine
 
 _QWORD = Struct("<Q")
+#: Of an FXSAVE64 image: control, status, valid registers, opcode, address of instruction and operand, MXCSR, its mask.
+_HEAD = Struct("<HHBxHQQII")
+#: What follows its registers.
+_REST = bytes(96)
+#: Its x87 registers.
+_X87 = Struct("<" + "10s6x" * 8)
+#: The tag word when no x87 register is in use.
+_EMPTY = 0xFFFF
 
 
 class UnicornContext(SegmentRegisters):
@@ -156,18 +164,31 @@ class UnicornContext(SegmentRegisters):
 
     def read_fpu(self) -> bytes:
         """Return the x87 and SSE state as a 512-byte FXSAVE64 image (Intel SDM vol. 1, 10.5.1)."""
+        return self.read_state()[0]
+
+    def read_state(self) -> tuple[bytes, int]:
+        """Return the FXSAVE64 image and RFLAGS, at once."""
         self._engine.synchronise(self)
         state = _FPU
         library, handle = self._engine.processor.library, self._engine.processor.handle
         library.reg_read_batch(handle, state.ids, state.pointers, state.count)
+        return self._image(state), state.flags.value & 0xFFFF_FFFF
+
+    @staticmethod
+    def _image(state: _FpuTransfer) -> bytes:
         image = bytearray(512)
-        status = state.status.value
+        status, tags = state.status.value, state.tags.value
         top = status >> 11 & 7
-        tags = state.tags.value
+        if top == 0 and tags == _EMPTY:  # nearly always: programs of today have nothing in x87 registers
+            return (
+                _HEAD.pack(state.control.value, status, 0, 0, 0, 0, state.mxcsr.value, 0xFFFF)
+                + state.x87.raw + state.xmm.raw + _REST
+            )  # fmt: skip
+        image = bytearray(512)
         valid = 0
         for physical in range(8):
             valid |= (tags >> 2 * physical & 3 != 3) << physical
-        pack_into("<HHBxHQQII", image, 0, state.control.value, status, valid, 0, 0, 0, state.mxcsr.value, 0xFFFF)
+        _HEAD.pack_into(image, 0, state.control.value, status, valid, 0, 0, 0, state.mxcsr.value, 0xFFFF)
         for number in range(8):  # FXSAVE stores in stack order, Unicorn in physical order
             at = (top + number & 7) * 16
             image[32 + 16 * number : 42 + 16 * number] = state.x87.raw[at : at + 10]
@@ -176,24 +197,38 @@ class UnicornContext(SegmentRegisters):
 
     def write_fpu(self, image: bytes) -> None:
         """Load a 512-byte FXSAVE64 image."""
+        self.write_state(image, self.flags)
+
+    def write_state(self, image: bytes, flags: int) -> None:
+        """Load an FXSAVE64 image and RFLAGS, at once."""
         self._engine.synchronise(self)
         state = _FPU
-        control, status, valid = unpack_from("<HHB", image)
+        state.flags.value = flags | 2
+        control, status, valid, _, _, _, mxcsr, _ = _HEAD.unpack_from(image)
         top = status >> 11 & 7
-        x87 = bytearray(128)
-        tags = 0
-        for number in range(8):
-            physical = top + number & 7
-            register = image[32 + 16 * number : 42 + 16 * number]
-            x87[physical * 16 : physical * 16 + 10] = register
-            tags |= (_tag(register) if valid >> physical & 1 else 3) << 2 * physical
+        if top == 0 and not valid:
+            x87 = _X87.pack(*_X87.unpack_from(image, 32))
+            tags = _EMPTY
+        else:
+            x87, tags = _in_physical_order(image, top, valid)
         state.control.value, state.status.value, state.tags.value = control, status, tags
-        state.mxcsr.value = unpack_from("<I", image, 24)[0] & 0xFFFF
-        state.x87.raw = bytes(x87)
+        state.mxcsr.value = mxcsr & 0xFFFF
+        state.x87.raw = x87
         state.xmm.raw = image[160:416]
         library, handle = self._engine.processor.library, self._engine.processor.handle
         library.reg_write_batch(handle, state.ids, state.pointers, state.count)
         self._engine.refresh()
+
+
+def _in_physical_order(image: bytes, top: int, valid: int) -> tuple[bytes, int]:
+    """Return the x87 registers of an FXSAVE image as Unicorn has them, 16 bytes each, and their tags."""
+    x87, tags = bytearray(128), 0
+    for number in range(8):
+        physical = top + number & 7
+        register = image[32 + 16 * number : 42 + 16 * number]
+        x87[physical * 16 : physical * 16 + 10] = register
+        tags |= (_tag(register) if valid >> physical & 1 else 3) << 2 * physical
+    return bytes(x87), tags
 
 
 def _tag(register: bytes) -> int:
@@ -212,6 +247,7 @@ class _FpuTransfer:
     def __init__(self) -> None:
         self.control, self.status, self.tags = c_uint16(), c_uint16(), c_uint16()
         self.mxcsr = c_uint32()
+        self.flags = c_uint64()
         self.x87 = ctypes.create_string_buffer(128)  # 8 x 16 bytes, 10 used
         self.xmm = ctypes.create_string_buffer(256)
         targets = [
@@ -219,6 +255,7 @@ class _FpuTransfer:
             (uc.REG_FPSW, ctypes.addressof(self.status)),
             (uc.REG_FPTAG, ctypes.addressof(self.tags)),
             (uc.REG_MXCSR, ctypes.addressof(self.mxcsr)),
+            (uc.REG_EFLAGS, ctypes.addressof(self.flags)),
             *((uc.REG_FP0 + i, ctypes.addressof(self.x87) + 16 * i) for i in range(8)),
             *((uc.REG_XMM0 + i, ctypes.addressof(self.xmm) + 16 * i) for i in range(16)),
         ]

@@ -28,6 +28,8 @@ USER_CS, USER_DS, USER32_CS = 0x33, 0x2B, 0x23
 
 _SEGMENT = Struct("<I4xQII")
 _SIZE = _SEGMENT.size
+#: The selectors of all six.
+_SELECTORS = Struct("<" + "H22x" * 6)
 _DWORD = Struct("<I")
 
 # hflags (HF_* of QEMU)
@@ -93,8 +95,7 @@ class SegmentRegisters:
     @property
     def selectors(self) -> tuple[int, ...]:
         """What the registers ES CS SS DS FS GS show."""
-        at, state = self._engine.processor.modes.segments, self._state
-        return tuple(_DWORD.unpack_from(state, at + _SIZE * number)[0] & 0xFFFF for number in range(6))
+        return _SELECTORS.unpack_from(self._state, self._engine.processor.modes.segments)
 
     def enter_mode(self, bits: int) -> None:
         """Load CS and SS with the flat segments of 64-bit or compatibility mode."""
