@@ -1,0 +1,7 @@
+import pytest
+from ipc_world import Around
+
+
+@pytest.fixture
+def around() -> Around:
+    return Around()
