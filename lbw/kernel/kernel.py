@@ -8,6 +8,7 @@ from __future__ import annotations
 from os import urandom
 
 from lbw.abi.signal import SIGINT
+from lbw.host.ticker import NEVER
 from lbw.kernel.clock import Clock
 from lbw.kernel.clock_changes import ClockChanges
 from lbw.kernel.core_settings import CoreSettings
@@ -101,7 +102,8 @@ class Kernel:
         self.timers = Timers()
         self.clock_changes = ClockChanges(self)
         self.scheduler = Scheduler(self.clock, ticker)
-        self.timers.on_add = self.scheduler.start_ticking
+        self.timers.on_add = self.scheduler.aim
+        self.scheduler.aims = repeatable is None
         self._frames = frames
         self._page_cache = page_cache
         self._vfs = vfs
@@ -174,6 +176,11 @@ class Kernel:
             self._ipc = make_namespace(self)
         return self._ipc
 
+    def ipc_left_by(self, process: Process) -> None:
+        """Note the end of a process, whose segments may end with it (shm_rmid_forced)."""
+        if self._ipc is not None:
+            self._ipc.segments.left_by(process.pid)
+
     @property
     def queues(self) -> QueueFileSystem:
         """POSIX message queues: what is mounted on /dev/mqueue."""
@@ -238,8 +245,12 @@ class Kernel:
             events.poll()
         if len(timers):
             timers.run_due(self.clock.monotonic())
-        if not (self.scheduler.queue or len(timers) or events.pending):
+        if len(timers):
+            self.scheduler.aim(timers.next_deadline() or 0)
+        elif not (self.scheduler.queue or events.pending):
             self.scheduler.stop_ticking()
+        else:
+            self.scheduler.aim(NEVER)
 
     def shutdown(self, signo: int) -> None:
         """End all guests as if by `signo`: the host told lbw to go. `run` returns soon. Kernel's thread only."""

@@ -85,7 +85,9 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                 return
         if task.process.dormant_alarms:
             rouse(task.process)
-        if kernel.scheduler.queue or len(kernel.timers) or kernel.events.pending:
+        if len(kernel.timers):
+            kernel.scheduler.aim(kernel.timers.next_deadline() or 0)
+        elif kernel.scheduler.queue or kernel.events.pending:
             kernel.scheduler.start_ticking()
         while True:
             while task.attention:

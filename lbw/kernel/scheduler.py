@@ -32,6 +32,9 @@ if TYPE_CHECKING:
         def arm(self) -> None:
             """Start ticking; harmless when it does."""
 
+        def aim(self, deadline: int) -> None:
+            """Call it at `deadline` (monotonic ns) as well."""
+
         def disarm(self) -> None:
             """Stop ticking; harmless when it did."""
 
@@ -43,13 +46,14 @@ CREDIT = 3_000_000
 class Scheduler:
     """The run queue."""
 
-    __slots__ = ("_clock", "_serial", "_yielded", "least", "queue", "running", "ticker", "ticking")
+    __slots__ = ("_clock", "_serial", "_yielded", "aims", "least", "queue", "running", "ticker", "ticking")
 
     def __init__(self, clock: Clock, ticker: Ticker | None = None) -> None:
         self.queue: list[tuple[float, int, Task]] = []  # a heap
         self.running: Task | None = None  # who has the processor; the run loop keeps this
         self.ticker = ticker
         self.ticking = False
+        self.aims = True  # deadlines are the host's time
         self._clock = clock
         self.least = 0.0  # the virtual time of who was taken last: where new tasks begin
         self._serial = 0
@@ -115,6 +119,13 @@ class Scheduler:
         if not self.ticking and self.ticker is not None:
             self.ticking = True
             self.ticker.arm()
+
+    def aim(self, deadline: int) -> None:
+        """Have the running guest interrupted soon after `deadline` (monotonic ns) too; the last one counts."""
+        if not self.ticking:
+            self.start_ticking()
+        if self.ticker is not None and self.aims:
+            self.ticker.aim(deadline)
 
     def stop_ticking(self) -> None:
         """Leave the running guest alone."""

@@ -178,7 +178,7 @@ class Task:
             return False
         for queue in queues:
             queue.add(self)
-        timer = None if deadline is None else kernel.timers.add(deadline, self.time_out)
+        timer = None if deadline is None else kernel.timers.add(deadline, self.time_out, waits=True)
         self.outcome = PENDING
         self.fatal_only = not interruptible
         self.state = WAITING

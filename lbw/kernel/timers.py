@@ -24,7 +24,7 @@ class Timer:
 
 
 class Timers:
-    """All pending timers. `on_add` is called whenever one is added (the ticker may have to run)."""
+    """All pending timers. `on_add` is called with the deadline of one that a running task adds, when that is the earliest."""
 
     __slots__ = ("_cancelled", "_heap", "_serial", "on_add")
 
@@ -32,18 +32,18 @@ class Timers:
         self._heap: list[tuple[int, int, Timer]] = []
         self._serial = 0
         self._cancelled = 0
-        self.on_add: Callable[[], None] | None = None
+        self.on_add: Callable[[int], None] | None = None
 
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled
 
-    def add(self, deadline: int, callback: Callable[[], None]) -> Timer:
-        """Run `callback` soon after `deadline` (monotonic ns)."""
+    def add(self, deadline: int, callback: Callable[[], None], *, waits: bool = False) -> Timer:
+        """Run `callback` soon after `deadline` (monotonic ns). `waits`: whoever adds it does not run on now."""
         timer = Timer(deadline, callback)
         self._serial += 1
         heappush(self._heap, (deadline, self._serial, timer))
-        if self.on_add is not None:
-            self.on_add()
+        if self.on_add is not None and not waits and self.next_deadline() == deadline:
+            self.on_add(deadline)
         return timer
 
     def cancel(self, timer: Timer) -> None:

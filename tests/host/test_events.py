@@ -6,10 +6,12 @@ import os
 import signal
 import threading
 from pathlib import Path
+from time import monotonic_ns
 
 import pytest
 
 from lbw.host.events import READABLE, WRITABLE, HostEvents, Ticker
+from lbw.host.ticker import NEVER
 
 LONG = 30_000_000_000  # ns; never reached
 
@@ -185,3 +187,26 @@ def test_the_ticker_ticks_only_while_armed() -> None:
     ticker.close()
     ticker.arm()
     assert not ticks
+
+
+def test_the_ticker_calls_at_a_deadline_and_again_until_somebody_aims_anew() -> None:
+    calls: list[int] = []
+    called = threading.Event()
+
+    def call() -> None:
+        calls.append(monotonic_ns())
+        called.set()
+
+    ticker = Ticker(call, 3600.0)  # no tick comes
+    try:
+        ticker.arm()
+        ticker.aim(monotonic_ns() + 3600 * 10**9)
+        deadline = monotonic_ns() + 3_000_000
+        ticker.aim(deadline)
+        for _ in range(2):
+            assert called.wait(30)
+            called.clear()
+        ticker.aim(NEVER)
+        assert calls[0] >= deadline
+    finally:
+        ticker.close()
