@@ -129,6 +129,7 @@ def end_process(process: Process, status: int) -> None:
     process.actions.sharers -= 1
     for timer in process.timers.values():
         timer.cancel()
+    kernel.ipc_left_by(process)
     leave_terminal(process)
     disown_children(process)
     was_orphaned = process.group.orphaned
