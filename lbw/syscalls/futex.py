@@ -40,7 +40,17 @@ from lbw.kernel.futexes.keys import futex_key
 from lbw.kernel.futexes.table import check_word
 from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import Timespec
-from lbw.syscalls.futex_displays import OPERATIONS, FutexTime, FutexVector
+from lbw.syscalls.futex_displays import (
+    BY_REALTIME,
+    OPERATIONS,
+    TIMED,
+    FutexVector,
+    LastValue,
+    Operation,
+    SecondWord,
+    TimeOrCount,
+    Value,
+)
 from lbw.syscalls.parameters import Choice, Flags, Out, Pid, Pointer, Size, UInt
 from lbw.syscalls.table import PARTIAL, syscall
 from lbw.syscalls.timespecs import duration_at
@@ -52,10 +62,6 @@ if TYPE_CHECKING:
     from lbw.kernel.futexes.keys import Key
     from lbw.kernel.task import Task
 
-#: Operations that look at the time, and those of them that may use the real-time clock.
-TIMED = frozenset((FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI, FUTEX_LOCK_PI, FUTEX_LOCK_PI2))
-BY_REALTIME = frozenset((FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI, FUTEX_LOCK_PI2))
-
 #: struct futex_waitv: expected value, address, flags, reserved
 WAITV = Struct("<QQII")
 
@@ -66,8 +72,8 @@ def c_int(value: int) -> int:
 
 
 @syscall(
-    "futex", Pointer("uaddr"), Choice("futex_op", OPERATIONS), UInt("val"), FutexTime("timeout"), Pointer("uaddr2"),
-    UInt("val3"), support=PARTIAL, note="waiters lend the owner of a lock no priority",
+    "futex", Pointer("uaddr"), Operation("futex_op", OPERATIONS), Value("val"), TimeOrCount("timeout"),
+    SecondWord("uaddr2"), LastValue("val3"), support=PARTIAL, note="waiters lend the owner of a lock no priority",
 )  # fmt: skip
 def futex(
     task: Task, uaddr: int, futex_op: int, val: int, timeout: int, uaddr2: int, val3: int,

@@ -63,7 +63,7 @@ class Parameter:
         return words[0]
 
     def show(self, task: Task, raw: int, result: int) -> str:
-        """Return the argument as strace prints it. Never raises, never changes the guest."""
+        """Return the argument as strace prints it, nothing if the call has none. Never changes the guest."""
         return str(raw)
 
 

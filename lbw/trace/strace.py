@@ -94,7 +94,7 @@ class Strace:
     def block(self, task: Task, row: Row, token: object) -> None:
         """Show the beginning of a call that waits."""
         assert isinstance(token, Call)
-        self.write(f"{task.tid} {row.name}({', '.join(self.known(token))}")
+        self.write(f"{task.tid} {row.name}({', '.join(filter(None, self.known(token)))}")
         self.stream.flush()
         token.open = True
         self.line = token
@@ -110,7 +110,7 @@ class Strace:
         for index, (parameter, raw) in enumerate(zip(parameters, token.arguments, strict=False)):
             text = token.shown[index]
             after.append(self.argument(task, parameter, raw, result or 0) if text is None else text)
-        rest = ", ".join(after[known:])
+        rest = ", ".join(filter(None, after[known:]))
         if not token.open:
             start = f"{task.tid} {row.name}("
         elif token.suspended:
