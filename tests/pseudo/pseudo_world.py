@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lbw.abi.cpuid import Identity
 from lbw.abi.resource import RLIM_INFINITY
+from lbw.kernel.core_settings import CoreSettings
 from lbw.kernel.fds import FileTable
 from lbw.vfs.context import FsContext
 from lbw.vfs.credentials import Credentials
@@ -88,6 +89,7 @@ class FakeSource:
         self.views: dict[int, FakeView] = {}
         self.current: FakeView | None = None
         self.devices = DeviceTable()
+        self.core = CoreSettings()
         self.identity = Identity(fsgsbase=True)
         self.figures = MachineStatus()
         self.budget = PipeBudget()
