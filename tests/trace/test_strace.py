@@ -60,6 +60,39 @@ def test_structures_and_vectors():
     assert lines[3] == '2 getcwd("/", 100) = 2'
 
 
+def test_futex_has_the_arguments_of_its_operation():
+    def main(guest):
+        guest.timespec(DATA, 1_500_000_000)
+        word, other = 0x2000000, 0x2000040
+        yield Call("futex", word, 0x80, 1, DATA, 77, 77)
+        yield Call("futex", word, 1, 2, DATA, 77, 77)
+        yield Call("futex", word, 0x109, 1, 0, 77, 0xFFFFFFFF)
+        yield Call("futex", word, 4, 1, 2, other, 3)
+        yield Call("futex", word, 5, 1, 2, other, 0x80000001 | 3 << 12 | 4 << 24)
+        yield Call("futex", word, 7, 1, 2, other, 3)
+        yield Call("futex", word, 13, 1, 8, other, 3)
+        yield Call("futex", word, 0x101, 1, 2, other, 3)
+        guest.memory.write(DATA + 64, b"".join(n.to_bytes(8, "little") for n in (1, word, 0x82, 1, 0, 2)))
+        yield Call("futex_waitv", DATA + 64, 2, 0, DATA, 1)
+
+    assert traced(main)[:9] == [
+        "2 futex(0x2000000, FUTEX_WAIT_PRIVATE, 1, {tv_sec=1, tv_nsec=500000000})"
+        " = -1 EAGAIN (Resource temporarily unavailable)",
+        "2 futex(0x2000000, FUTEX_WAKE, 2) = 0",
+        "2 futex(0x2000000, FUTEX_WAIT_BITSET|FUTEX_CLOCK_REALTIME, 1, NULL, FUTEX_BITSET_MATCH_ANY)"
+        " = -1 EAGAIN (Resource temporarily unavailable)",
+        "2 futex(0x2000000, FUTEX_CMP_REQUEUE, 1, 2, 0x2000040, 3) = -1 EAGAIN (Resource temporarily unavailable)",
+        "2 futex(0x2000000, FUTEX_WAKE_OP, 1, 2, 0x2000040,"
+        " FUTEX_OP_OPARG_SHIFT<<28|FUTEX_OP_SET<<28|0x3<<12|FUTEX_OP_CMP_GT<<24|0x1) = 0",
+        "2 futex(0x2000000, FUTEX_UNLOCK_PI) = -1 EPERM (Operation not permitted)",
+        "2 futex(0x2000000, FUTEX_LOCK_PI2, 0x8) = -1 EFAULT (Bad address)",
+        "2 futex(0x2000000, 0x101 /* FUTEX_??? */, 1) = -1 ENOSYS (Function not implemented)",
+        "2 futex_waitv([{val=0x1, uaddr=0x2000000, flags=FUTEX_32|FUTEX_PRIVATE_FLAG},"
+        " {val=0x1, uaddr=NULL, flags=FUTEX_32}], 2, 0, {tv_sec=1, tv_nsec=500000000}, CLOCK_MONOTONIC)"
+        " = -1 EFAULT (Bad address)",
+    ]
+
+
 def test_a_call_that_waits_is_one_line_when_nobody_interrupts():
     def main(guest):
         yield Call("poll", 0, 0, 10)
