@@ -22,6 +22,8 @@ from lbw.abi.fcntl import (
     O_NONBLOCK,
     O_PATH,
 )
+from lbw.abi.signal import NSIG
+from lbw.kernel.async_io import O_ASYNC, Notifier, notifier_of, set_async
 from lbw.syscalls.flag_names import DUP3_FLAGS, FCNTL_COMMANDS
 from lbw.syscalls.locks import lock_command, test_command
 from lbw.syscalls.parameters import Choice, Fd, Flags, Hex, signed
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     Command = Callable[[Task, int, File, int], "int | Awaitable[int]"]
 
 #: What F_SETFL may change.
-SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | 0o20000  # the last is O_ASYNC
+SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME
 
 NO_OTHERS: dict[int, Command] = {}
 
@@ -70,7 +72,7 @@ def dup3(task: Task, fd: int, new: int, flags: int) -> int:
 
 @syscall(
     "fcntl", Fd("fd"), Choice("cmd", FCNTL_COMMANDS), Hex("arg"),
-    support=PARTIAL, note="no leases, no directory notification, no seals; F_SETSIG and O_ASYNC send nothing",
+    support=PARTIAL, note="no leases, no directory notification, no seals",
 )  # fmt: skip
 def fcntl(
     task: Task, fd: int, command: int, argument: int, others: Mapping[int, Command] = NO_OTHERS
@@ -120,13 +122,18 @@ def set_status_flags(task: Task, fd: int, file: File, flags: int) -> int:
         credentials = task.credentials
         if credentials.euid and credentials.fsuid != file.inode.stat().uid:
             raise LinuxError(EPERM)
+    if (flags ^ file.flags) & O_ASYNC:
+        set_async(task, file, fd, bool(flags & O_ASYNC))
     file.flags = file.flags & ~SETTABLE | flags & SETTABLE
     return 0
 
 
 def get_owner(task: Task, fd: int, file: File, argument: int) -> int:
-    """F_GETOWN."""
-    return file.owner
+    """F_GETOWN: a group is negative."""
+    known = file.async_owner
+    if not isinstance(known, Notifier):
+        return 0
+    return -known.number if known.kind == F_OWNER_PGRP else known.number
 
 
 def set_owner(task: Task, fd: int, file: File, owner: int) -> int:
@@ -134,32 +141,50 @@ def set_owner(task: Task, fd: int, file: File, owner: int) -> int:
     owner = signed(owner, 32)
     if owner == -(1 << 31):
         raise LinuxError(EINVAL)
-    processes = task.kernel.processes
-    if owner > 0 and owner not in processes and owner not in task.kernel.tasks:
-        raise LinuxError(ESRCH)
-    if owner < 0 and not any(process.group.pgid == -owner for process in processes.values()):
-        raise LinuxError(ESRCH)
-    file.owner = owner
+    own(task, file, F_OWNER_PGRP if owner < 0 else F_OWNER_PID, abs(owner))
     return 0
+
+
+def own(task: Task, file: File, kind: int, number: int) -> None:
+    """Make `number` (F_OWNER_*; 0: nobody) the owner of a file.  ESRCH"""
+    processes, tasks = task.kernel.processes, task.kernel.tasks
+    if kind == F_OWNER_PGRP:
+        known = any(process.group.pgid == number for process in processes.values())
+    else:
+        known = number in processes or number in tasks
+    if number and not known:
+        raise LinuxError(ESRCH)
+    notifier_of(task, file).set_owner(task, kind, number)
 
 
 def get_owner_ex(task: Task, fd: int, file: File, address: int) -> int:
     """F_GETOWN_EX."""
-    kind = F_OWNER_PGRP if file.owner < 0 else F_OWNER_PID
-    task.memory.store(address, OWNER_EX, kind, abs(file.owner))
+    known = file.async_owner
+    kind, number = (known.kind, known.number) if isinstance(known, Notifier) else (F_OWNER_PID, 0)
+    task.memory.store(address, OWNER_EX, kind, number)
     return 0
 
 
 def set_owner_ex(task: Task, fd: int, file: File, address: int) -> int:
-    """F_SETOWN_EX; a thread counts as its process.  EINVAL: no such type; ESRCH"""
+    """F_SETOWN_EX.  EINVAL: no such type; ESRCH"""
     kind, number = task.memory.load(address, OWNER_EX)
     if kind not in (F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP):
         raise LinuxError(EINVAL)
-    return set_owner(task, fd, file, -number if kind == F_OWNER_PGRP else number)
+    own(task, file, kind, number)
+    return 0
 
 
 def get_signal(task: Task, fd: int, file: File, argument: int) -> int:
-    """F_GETSIG: 0 is SIGIO, for F_SETSIG is refused."""
+    """F_GETSIG: 0 is SIGIO."""
+    known = file.async_owner
+    return known.signo if isinstance(known, Notifier) else 0
+
+
+def set_signal(task: Task, fd: int, file: File, signo: int) -> int:
+    """F_SETSIG: 0 is SIGIO, without a payload.  EINVAL: no such signal"""
+    if signo > NSIG:
+        raise LinuxError(EINVAL)
+    notifier_of(task, file).signo = signo
     return 0
 
 
@@ -204,6 +229,7 @@ COMMANDS: dict[int, Command] = {
     abi.F_GETOWN_EX: get_owner_ex,
     abi.F_SETOWN_EX: set_owner_ex,
     abi.F_GETSIG: get_signal,
+    abi.F_SETSIG: set_signal,
     abi.F_GETLEASE: get_lease,
     abi.F_GETPIPE_SZ: get_pipe_size,
     abi.F_SETPIPE_SZ: set_pipe_size,

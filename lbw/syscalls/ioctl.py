@@ -5,8 +5,11 @@ from __future__ import annotations
 from lbw.abi.errno import EAGAIN, EIO, ENOTTY, LinuxError
 from lbw.abi.fcntl import O_NONBLOCK
 from lbw.abi.ioctl import FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE, TIOCGPTPEER
-from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+from lbw.abi.socket import FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCSPGRP
+from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
+from lbw.kernel.async_io import set_async
 from lbw.kernel.task import Interrupted
+from lbw.syscalls.descriptors import get_owner, set_owner
 from lbw.syscalls.displays import Command
 from lbw.syscalls.open import install
 from lbw.syscalls.parameters import Fd, Pointer
@@ -20,7 +23,16 @@ if TYPE_CHECKING:
     from lbw.kernel.task import Task
     from lbw.vfs.file import File
 
-O_ASYNC = 0o20000
+#: Requests for the owner of a socket, who gets its signals.
+SOCKET_OWNER = (FIOSETOWN, SIOCSPGRP, FIOGETOWN, SIOCGPGRP)
+
+
+def socket_owner(task: Task, fd: int, file: File, request: int, address: int) -> int:
+    """Do as F_SETOWN and F_GETOWN.  man 7 socket"""
+    if request in (FIOSETOWN, SIOCSPGRP):
+        return set_owner(task, fd, file, task.memory.read_u32(address))
+    task.memory.write_u32(address, get_owner(task, fd, file, 0) & 0xFFFFFFFF)
+    return 0
 
 
 @syscall("ioctl", Fd("fd"), Command("request"), Pointer("argp"), support=PARTIAL, note="what each device offers")
@@ -30,14 +42,18 @@ def ioctl(task: Task, fd: int, request: int, argument: int) -> int | Awaitable[i
     if request in (FIOCLEX, FIONCLEX):
         task.files.set_close_on_exec(fd, request == FIOCLEX)
         return 0
-    if request in (FIONBIO, FIOASYNC):
-        flag = O_NONBLOCK if request == FIONBIO else O_ASYNC
+    if request == FIONBIO:
         if any(task.memory.read(argument, 4)):
-            file.flags |= flag
+            file.flags |= O_NONBLOCK
         else:
-            file.flags &= ~flag
+            file.flags &= ~O_NONBLOCK
+        return 0
+    if request == FIOASYNC:
+        set_async(task, file, fd, any(task.memory.read(argument, 4)))
         return 0
     kind = file.inode.mode & S_IFMT
+    if kind == S_IFSOCK and request in SOCKET_OWNER:
+        return socket_owner(task, fd, file, request, argument)
     if kind == S_IFREG:
         stat = file.inode.stat()
         if request == FIONREAD:

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from lbw.vfs.locks import LockManager
     from lbw.waiting import WaitQueue
 
+    class AsyncOwner(Protocol):
+        """Somebody who sends signals for a file."""
+
+        def stop(self) -> None:
+            """The file is closed."""
+
     class GuestMemory(Protocol):
         """What `ioctl` needs of a task's memory; all raise EFAULT."""
 
@@ -36,7 +42,7 @@ class File:
     """An open file description.  man 2 open, "Open file descriptions"."""
 
     __slots__ = (
-        "epolls", "flags", "inode", "location", "locks", "offset", "owner", "references", "strips_privileges",
+        "async_owner", "epolls", "flags", "inode", "location", "locks", "offset", "references", "strips_privileges",
     )  # fmt: skip
 
     #: A terminal: reading waits by rules of its own (VMIN and VTIME, `lbw.syscalls.terminal_read`).
@@ -60,7 +66,7 @@ class File:
         self.offset = 0
         self.location: Location | None = None  # where it was opened; None: pipes, sockets, anonymous inodes
         self.references = 0
-        self.owner = 0  # F_SETOWN
+        self.async_owner: AsyncOwner | None = None  # who gets signals (`lbw.kernel.async_io`)
         self.strips_privileges = False  # writing clears set-user-id: the opener lacks CAP_FSETID
         self.locks: LockManager | None = None  # who keeps flock(2) and OFD locks of this description, if it has any
         self.epolls: set[EpollItem] | None = None  # who watches this description with epoll
@@ -81,6 +87,8 @@ class File:
             if self.epolls is not None:
                 for item in list(self.epolls):
                     item.remove()
+            if self.async_owner is not None:
+                self.async_owner.stop()
             self.close()
 
     def close(self) -> None:

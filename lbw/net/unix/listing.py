@@ -28,11 +28,10 @@ def listing(network: Network) -> bytes:
         references = 2 + (socket.peer is not None)
         name = b" " + shown(socket.name) if socket.name is not None else b""
         number = socket.inode.stat().ino
+        flags = ACCEPTS if socket.is_listening else 0
+        inode = number if socket.references else 0
         lines.append(
             b"%016x: %08X %08X %08X %04X %02X %5d%s\n"
-            % (
-                number, references, 0, ACCEPTS if socket.is_listening else 0, socket.type, state,
-                number if socket.references else 0, name,
-            )  # fmt: skip
+            % (number, references, 0, flags, socket.type, state, inode, name)
         )
     return b"".join(lines)
