@@ -40,6 +40,12 @@ PROGRAMS = {
 
 #: Guests of the other areas that say much about 32-bit programs too.
 SHARED: tuple[str, ...] = (
+    "unix/datagram.c",
+    "unix/names.c",
+    "unix/options.c",
+    "unix/rights.c",
+    "unix/signals.c",
+    "unix/stream.c",
     "ipc/mqueue.c",
     "ipc/shared.c",
     "ipc/sysv.c",
