@@ -131,28 +131,34 @@ class Content:
     def allocate(self, offset: int, length: int) -> None:
         """Reserve space for a range.  ENOSPC: nothing is reserved"""
         end = offset + length
-        wanted = [
-            (number, min(end - number * CHUNK, CHUNK)) for number in range(offset // CHUNK, (end + CHUNK - 1) // CHUNK)
-        ]
-        more = sum(max(0, _pages(stop) - _pages(len(self._chunks.get(number, b"")))) for number, stop in wanted)
+        first, last = offset // CHUNK, (end - 1) // CHUNK
+        # Chunks are held from their start on, so what the first one has before the range is needed, too.
+        more = (last - first) * (CHUNK // PAGE) + _pages(end - last * CHUNK)
+        for number in [number for number in self._chunks if first <= number <= last]:
+            more -= min(_pages(len(self._chunks[number])), _pages(min(end - number * CHUNK, CHUNK)))
         if more > self._fs.free_pages():
             raise LinuxError(ENOSPC)
-        for number, stop in wanted:
-            self._reserve(number, stop)
+        for number in range(first, last + 1):
+            self._reserve(number, min(end - number * CHUNK, CHUNK))
 
     def seek(self, offset: int, hole: bool) -> int:
         """Return the next offset with data, or of a hole (the end is one), by chunks.  ENXIO: behind the end"""
         if offset < 0 or offset >= self.size:
             raise LinuxError(ENXIO)
-        while offset < self.size:
-            number, start = divmod(offset, CHUNK)
-            chunk = self._chunks.get(number)
-            data_end = 0 if chunk is None else _pages(len(chunk)) * PAGE
-            if hole and start >= data_end:
-                return offset
-            if not hole and start < data_end:
-                return offset
-            offset = number * CHUNK + data_end if hole and data_end < CHUNK else (number + 1) * CHUNK
+        number, start = divmod(offset, CHUNK)
         if hole:
-            return self.size
-        raise LinuxError(ENXIO)
+            while start < (end := self._data_end(number)):
+                if end < CHUNK:
+                    return min(number * CHUNK + end, self.size)
+                number, start = number + 1, 0
+            return min(max(offset, number * CHUNK), self.size)
+        if start < self._data_end(number):
+            return offset
+        found = min([later for later in self._chunks if later > number], default=LARGEST) * CHUNK
+        if found >= self.size:
+            raise LinuxError(ENXIO)
+        return found
+
+    def _data_end(self, number: int) -> int:
+        """Return up to where a chunk holds data, in whole pages."""
+        return _pages(len(self._chunks.get(number, b""))) * PAGE
