@@ -36,6 +36,7 @@ from lbw.abi.futex import (
     FUTEX_WAKE_BITSET,
     FUTEX_WAKE_OP,
 )
+from lbw.kernel.futexes.deadline import Deadline
 from lbw.kernel.futexes.keys import futex_key
 from lbw.kernel.futexes.table import check_word
 from lbw.kernel.task import Interrupted
@@ -115,7 +116,7 @@ def futex(
 
 def lock_operation(
     task: Task, operation: int, private: int, address: int, other: int, val: int, val2: int, val3: int,
-    deadline: int | None,
+    deadline: Deadline | None,
 ) -> int | Awaitable[int]:  # fmt: skip
     """Do an operation of locks with priority inheritance.  ENOSYS: there is no such operation"""
     from lbw.kernel.futexes import priority, priority_requeue
@@ -133,18 +134,18 @@ def lock_operation(
     raise LinuxError(ENOSYS)
 
 
-def futex_deadline(task: Task, address: int, futex_op: int, layout: Struct | None) -> int:
-    """Return the deadline, in monotonic ns, that the timespec at `address` means for an operation.  EFAULT, EINVAL"""
+def futex_deadline(task: Task, address: int, futex_op: int, layout: Struct | None) -> Deadline:
+    """Return the deadline that the timespec at `address` means for an operation.  EFAULT, EINVAL"""
     time = duration_at(task, address, layout)
-    clock, operation = task.kernel.clock, futex_op & FUTEX_CMD_MASK
+    operation = futex_op & FUTEX_CMD_MASK
     if operation == FUTEX_WAIT:
-        return clock.monotonic() + time
+        return Deadline(CLOCK_MONOTONIC, task.kernel.clock.monotonic() + time)
     realtime = futex_op & FUTEX_CLOCK_REALTIME or operation == FUTEX_LOCK_PI
-    return clock.deadline(CLOCK_REALTIME if realtime else CLOCK_MONOTONIC, time)
+    return Deadline(CLOCK_REALTIME if realtime else CLOCK_MONOTONIC, time)
 
 
 def wait(
-    task: Task, address: int, private: int, expected: int, bitset: int, deadline: int | None
+    task: Task, address: int, private: int, expected: int, bitset: int, deadline: Deadline | None
 ) -> Awaitable[int]:  # fmt: skip
     """Wait for a wake-up if the word is `expected`.  EAGAIN, EFAULT, EINVAL, ETIMEDOUT"""
     if not bitset:
@@ -158,7 +159,7 @@ def wait(
 
 
 async def wait_until(
-    task: Task, address: int, private: int, expected: int, bitset: int, deadline: int, key: Key
+    task: Task, address: int, private: int, expected: int, bitset: int, deadline: Deadline, key: Key
 ) -> int:
     """Wait at most until `deadline`; a signal without handler lets the wait go on where it was."""
     try:
@@ -186,7 +187,7 @@ def futex_waitv(task: Task, waiters: int, count: int, flags: int, timeout: int, 
     if timeout:
         if clockid not in (CLOCK_MONOTONIC, CLOCK_REALTIME):
             raise LinuxError(EINVAL)
-        deadline = task.kernel.clock.deadline(clockid, duration_at(task, timeout, task.abi.timespec64))
+        deadline = Deadline(clockid, duration_at(task, timeout, task.abi.timespec64))
     words = []
     for index in range(count):
         expected, address, kind, reserved = task.memory.load(waiters + index * WAITV.size, WAITV)

@@ -11,6 +11,7 @@ from kernel_harness import DATA, SHARED, Guest, exit_code
 from lbw.abi.errno import EAGAIN, EINTR, EINVAL, ENOSYS, ESRCH, ETIMEDOUT
 from lbw.abi.futex import (
     FUTEX_BITSET_MATCH_ANY,
+    FUTEX_CLOCK_REALTIME,
     FUTEX_CMP_REQUEUE,
     FUTEX_FD,
     FUTEX_LOCK_PI,
@@ -59,6 +60,30 @@ def test_comparison_and_timeouts(guest):
 
     assert exit_code(guest.run(main)) == 0
     assert len(guest.kernel.futexes) == 0
+
+
+def test_a_deadline_of_the_real_time_clock_comes_sooner_when_that_is_set(guest):
+    ahead = 0
+
+    def realtime():
+        return guest.clock.now + ahead
+
+    def child(cpu):
+        nonlocal ahead
+        yield Call("nanosleep", guest.timespec(TIME, SECOND), 0)
+        ahead = 1000 * SECOND
+
+    def main(cpu):
+        guest.clock.realtime = realtime
+        yield Call("fork", child=child)
+        start = guest.clock.now
+        until = guest.timespec(TIME + 64, realtime() + 100 * SECOND)
+        for operation in (FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, FUTEX_WAIT_BITSET):
+            result = yield Call("futex", WORD, operation, 0, until, 0, 1)
+            guest.log.append((result, (guest.clock.now - start) // SECOND))
+
+    assert exit_code(guest.run(main)) == 0
+    assert guest.log == [(-ETIMEDOUT, 2), (-ETIMEDOUT, 100)]
 
 
 def waiter(guest, name, bitset=FUTEX_BITSET_MATCH_ANY, word=WORD):

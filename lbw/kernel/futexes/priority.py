@@ -29,6 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from lbw.kernel.futexes.deadline import Deadline
     from lbw.kernel.futexes.keys import Key
     from lbw.kernel.futexes.table import Futexes
     from lbw.kernel.task import Task
@@ -80,8 +81,10 @@ class LockWaiter(Waiter):
                 del futexes.locks[self.lock.key]
 
 
-def lock(task: Task, address: int, private: int, deadline: int | None, only_try: bool = False) -> int | Awaitable[int]:
-    """Take the lock at `address`, waiting until `deadline` (monotonic ns).
+def lock(
+    task: Task, address: int, private: int, deadline: Deadline | None, only_try: bool = False
+) -> int | Awaitable[int]:
+    """Take the lock at `address`, waiting until `deadline`.
 
     EDEADLK; ESRCH: no such owner; EINVAL: the word is not what the kernel knows; EAGAIN: taken, and `only_try`;
     ETIMEDOUT; EFAULT; EPERM: the owner is no thread of a program. A signal never ends it: the call is made again.
@@ -135,7 +138,7 @@ def check_circle(task: Task, wanted: PriorityLock) -> None:
     raise LinuxError(EDEADLK)
 
 
-async def wait_for_lock(task: Task, waiter: LockWaiter, wanted: PriorityLock, deadline: int | None) -> int:
+async def wait_for_lock(task: Task, waiter: LockWaiter, wanted: PriorityLock, deadline: Deadline | None) -> int:
     """Wait until `wanted` is handed over; a signal restarts the call."""
     futexes = task.kernel.futexes
     waiter.queue(futexes, wanted)

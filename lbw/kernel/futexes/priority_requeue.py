@@ -21,11 +21,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from lbw.kernel.futexes.deadline import Deadline
     from lbw.kernel.task import Task
 
 
 def wait_requeue(
-    task: Task, address: int, other: int, private: int, expected: int, deadline: int | None
+    task: Task, address: int, other: int, private: int, expected: int, deadline: Deadline | None
 ) -> Awaitable[int]:
     """Wait for the word at `address` to be requeued to the lock at `other`, and for that lock.
 
@@ -42,7 +43,7 @@ def wait_requeue(
     return _wait(task, LockWaiter(task, key, other, target), deadline)
 
 
-async def _wait(task: Task, waiter: LockWaiter, deadline: int | None) -> int:
+async def _wait(task: Task, waiter: LockWaiter, deadline: Deadline | None) -> int:
     futexes = task.kernel.futexes
     futexes.add(waiter)
     try:

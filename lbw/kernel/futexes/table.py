@@ -8,7 +8,7 @@ Why no wake-up is lost. A program changes the word and then wakes; a waiter comp
 things happens. (1) The waker's change comes before the comparison: the comparison fails, EAGAIN. (2) The waker's
 FUTEX_WAKE comes after the entry in the table: the waker finds the waiter. (3) The wake-up would have to come between
 the comparison and the entry, or between the entry and the sleep. It cannot: there is one processor, tasks switch only
-at an `await`, and on the way from the comparison (`check_word`) through `add` to the first `await` (`Task.sleep`) there
+at an `await`, and on the way from the comparison (`check_word`) through `add` to the first `await` (`Task.wait`) there
 is none. Linux needs its hash-bucket lock and a memory barrier for the same three lines.
 
 Why none is wasted. `woken` is decided in the table, not by what ended the sleep. A task whose deadline has passed, or
@@ -25,11 +25,13 @@ from __future__ import annotations
 
 from lbw.abi.errno import EAGAIN, EINVAL, ETIMEDOUT, LinuxError
 from lbw.abi.futex import FUTEX_BITSET_MATCH_ANY
+from lbw.kernel.futexes.deadline import wait_until
 from lbw.kernel.policies import ORDINARY
 from lbw.kernel.task import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.kernel.futexes.deadline import Deadline
     from lbw.kernel.futexes.keys import Key
     from lbw.kernel.futexes.priority import PriorityLock
     from lbw.kernel.task import Task
@@ -127,10 +129,10 @@ class Futexes:
 
     # Waiting
 
-    async def wait(self, task: Task, key: Key, bitset: int, deadline: int | None) -> int:
+    async def wait(self, task: Task, key: Key, bitset: int, deadline: Deadline | None) -> int:
         """Wait until woken; the word was just found to have the expected value (`check_word`).
 
-        `deadline` is monotonic ns.  ETIMEDOUT; Interrupted
+        ETIMEDOUT; Interrupted
         """
         waiter = Waiter(task, key, bitset)
         self.add(waiter)
@@ -142,12 +144,14 @@ class Futexes:
         return 0
 
 
-async def sleep(waiter: Waiter, deadline: int | None) -> None:
+async def sleep(waiter: Waiter, deadline: Deadline | None) -> None:
     """Sleep until `waiter`, which is in the table and stays there otherwise, is woken.  ETIMEDOUT; Interrupted"""
     task = waiter.task
     try:
         while not waiter.woken:
-            if not await task.wait(deadline=deadline) and not waiter.woken:
+            if deadline is None:
+                await task.wait()
+            elif not await wait_until(task, deadline) and not waiter.woken:
                 raise LinuxError(ETIMEDOUT)
     except Interrupted:
         if not waiter.woken:  # else the wake-up came after the signal, and nobody else got it

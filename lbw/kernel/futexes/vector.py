@@ -8,6 +8,7 @@ of a word whose waiter was woken, the last one if there are several, as in Linux
 from __future__ import annotations
 
 from lbw.abi.errno import ETIMEDOUT, LinuxError
+from lbw.kernel.futexes.deadline import wait_until
 from lbw.kernel.futexes.keys import futex_key
 from lbw.kernel.futexes.table import Waiter, check_word
 from lbw.kernel.task import Interrupted
@@ -16,13 +17,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from lbw.kernel.futexes.deadline import Deadline
     from lbw.kernel.task import Task
 
 
-def wait_any(task: Task, words: list[tuple[int, int, int]], deadline: int | None) -> Awaitable[int]:
+def wait_any(task: Task, words: list[tuple[int, int, int]], deadline: Deadline | None) -> Awaitable[int]:
     """Wait until a waiter of one of `words`, (address, expected, private) each, is woken; return its index.
 
-    `deadline` is monotonic ns.  EAGAIN, EFAULT, EINVAL, ETIMEDOUT
+    EAGAIN, EFAULT, EINVAL, ETIMEDOUT
     """
     memory = task.memory
     waiters = [Waiter(task, futex_key(memory, address, private)) for address, _, private in words]
@@ -31,13 +33,15 @@ def wait_any(task: Task, words: list[tuple[int, int, int]], deadline: int | None
     return _wait(task, waiters, deadline)
 
 
-async def _wait(task: Task, waiters: list[Waiter], deadline: int | None) -> int:
+async def _wait(task: Task, waiters: list[Waiter], deadline: Deadline | None) -> int:
     futexes = task.kernel.futexes
     for waiter in waiters:
         futexes.add(waiter)
     try:
         while (index := _woken(waiters)) < 0:
-            if not await task.wait(deadline=deadline) and _woken(waiters) < 0:
+            if deadline is None:
+                await task.wait()
+            elif not await wait_until(task, deadline) and _woken(waiters) < 0:
                 raise LinuxError(ETIMEDOUT)
     except Interrupted:
         index = _woken(waiters)
