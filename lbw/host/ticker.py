@@ -4,9 +4,9 @@ The scheduler arms and disarms it on its hot path, so a repeated `arm` is one at
 flag: the thread notices at its next tick and parks itself. While parked it costs nothing, not even a wake-up. The lock
 exists for one race: the thread deciding to park while the scheduler arms.
 
-`aim` names the next point in time at which the function is to be called before the tick. The thread is woken for it only
-when it would sleep too long; that costs some 20 us, so whoever will not run anyhow (a task that begins to wait) does not
-aim. What the function does may get lost (`engine.nudge`), so it is called again soon, until somebody aims anew.
+`aim` names the next point in time at which the function is to be called before the tick. The thread is woken for it
+only when it would sleep too long; that costs some 20 us, so whoever will not run anyhow (a task that begins to wait)
+does not aim. What the function does may get lost (`engine.nudge`), so it is called again soon, until somebody aims anew.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Each task is charged when its turn ends (`lbw.kernel.run`); what runs now has us
 Time in the kernel on a task's behalf counts as the task's, time in which nobody could run counts as nobody's.
 
 A clock of another process or thread has a negative number: the complement of the pid or tid in the upper bits, then
-one bit that tells which of the two, and two bits that say what counts: 0 user and system time, 1 user time, 2 both, finely.
+one bit that tells which of the two, and two bits that say what counts: 0 user and system time, 1 user time, 2 both,
+finely.
 man 3 clock_getcpuclockid, pthread_getcpuclockid
 """
 

@@ -6,8 +6,8 @@ the next one is armed. So the handler reads the right number however late it run
 no more than its handler. A signal that the process ignores is not pending; then the timer goes on, but not at every
 nanosecond.
 
-A timer for a time of day moves with the clock when that is set (`lbw.kernel.clock_changes`). Timers are not inherited by
-fork and deleted by execve.
+A timer for a time of day moves with the clock when that is set (`lbw.kernel.clock_changes`). Timers are not inherited
+by fork and deleted by execve.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The way back for handlers of i386 that name no restorer: it leads through the vDSO, as in Linux.
 
-A program that has unmapped the vDSO returns to the code in the signal frame, which is executable only where the stack is.
+A program that has unmapped the vDSO returns to the code in the signal frame, which is executable only where the stack
+is.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Timer:
 
 
 class Timers:
-    """All pending timers. `on_add` is called with the deadline of one that a running task adds, when that is the earliest."""
+    """All pending timers. `on_add` is told the deadline of one that a running task adds, when that is the earliest."""
 
     __slots__ = ("_cancelled", "_heap", "_serial", "on_add")
 

@@ -49,7 +49,7 @@ def timerfd_create(task: Task, clockid: int, flags: int) -> int:
 def timerfd_settime(
     task: Task, fd: int, flags: int, new_value: int, old_value: int, layout: Struct | None = None
 ) -> int:  # fmt: skip
-    """Arm a timer, or disarm it with a value of zero.  EFAULT; EINVAL: flags, nanoseconds, not a timerfd; EBADF; EPERM"""
+    """Arm a timer, or disarm it with a value of zero.  EFAULT; EINVAL: flags, times, not a timerfd; EBADF; EPERM"""
     interval, value = load_itimerspec(task, new_value, layout)
     only(flags, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)
     file = _timer(task, fd)
