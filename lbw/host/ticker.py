@@ -6,7 +6,8 @@ exists for one race: the thread deciding to park while the scheduler arms.
 
 `aim` names the next point in time at which the function is to be called before the tick. The thread is woken for it
 only when it would sleep too long; that costs some 20 us, so whoever will not run anyhow (a task that begins to wait)
-does not aim. What the function does may get lost (`engine.nudge`), so it is called again soon, until somebody aims anew.
+does not aim. What the function does may get lost (`engine.nudge`), so it is called again soon, until somebody aims
+anew.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Alarms by processor time: for timers, limits and sleeps that go by what a task or a process has used.
 
 One processor: nobody's time passes faster than real time. So an alarm sets a timer of the kernel for what is left,
-looks again when that is due, and sets another one if the process has slept meanwhile. When it has not run at all since the
-last look, the alarm goes dormant and sets none; the run loop rouses it when a task of the process has its turn. An
-idle machine stays idle, and whoever has no alarms pays one test per turn.
+looks again when that is due, and sets another one if the process has slept meanwhile. When it has not run at all since
+the last look, the alarm goes dormant and sets none; the run loop rouses it when a task of the process has its turn.
+An idle machine stays idle, and whoever has no alarms pays one test per turn.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ def wheel(tmp_path_factory) -> Path:
 
 
 def test_every_file_is_in_it(wheel):
-    files = {path.relative_to(REPOSITORY).as_posix() for path in PACKAGE.rglob("*.py")} | {"lbw/py.typed"}
+    paths = {*PACKAGE.rglob("*.py"), PACKAGE / "py.typed"}
+    paths |= {path for path in (PACKAGE / "loader" / "vdso").iterdir() if path.is_file()}  # images and their sources
+    files = {path.relative_to(REPOSITORY).as_posix() for path in paths}
     assert {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("lbw/")} == files
 
 

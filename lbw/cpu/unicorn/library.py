@@ -97,10 +97,9 @@ class Library:
     def counter(self) -> Callable[[], int] | None:
         """Return the function behind `rdtsc`, 50 ns a call; None: the library hides it."""
         try:
-            address = ctypes.cast(self._short.cpu_get_ticks_x86_64, c_void_p).value
+            return ctypes.PYFUNCTYPE(c_uint64)(("cpu_get_ticks_x86_64", self._short))
         except AttributeError:
             return None
-        return ctypes.PYFUNCTYPE(c_uint64)(address) if address else None
 
     def version(self) -> str:
         """Return the version of the library, like "2.1.4"."""
