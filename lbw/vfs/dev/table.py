@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lbw.vfs.context import FsContext
+    from lbw.vfs.devpts.filesystem import DevptsFileSystem
     from lbw.vfs.file import File
     from lbw.vfs.inode import Inode
 
@@ -43,6 +44,7 @@ class DeviceTable:
 
         self._drivers: dict[tuple[int, int], Driver] = {}
         self._whole: dict[tuple[int, int], Driver] = {}
+        self.terminals: DevptsFileSystem | None = None  # where terminals are numbered
         self.majors: dict[int, dict[int, list[str]]] = {S_IFCHR: {}, S_IFBLK: {}}
         for minor, driver in MEMORY_DEVICES.items():
             self.register(1, minor, driver, "mem")

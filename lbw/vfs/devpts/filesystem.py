@@ -177,6 +177,7 @@ class DevptsFileSystem(PseudoFileSystem):
 
     def register_drivers(self, devices: DeviceTable) -> None:
         """Put the drivers of ptmx and of both sides into the device table."""
+        devices.terminals = self
         devices.register(5, 2, self.open_master, "/dev/ptmx")
         devices.register_major(PTM_MAJOR, self.open_by_number, "ptm")
         devices.register_major(PTS_MAJOR, self.open_slave, "pts")

@@ -60,6 +60,7 @@ class ProcRoot(PseudoDirectory):
         """The entries that are no processes."""
         children = self._known
         if not children:
+            from lbw.vfs.proc import terminals
             from lbw.vfs.proc.sysctl import build
             from lbw.vfs.proc.system import TEXTS
 
@@ -71,6 +72,7 @@ class ProcRoot(PseudoDirectory):
             children[b"self"] = LinkInode(fs, fs.next_ino(), self._self)
             children[b"thread-self"] = LinkInode(fs, fs.next_ino(), self._thread_self)
             children[b"sys"] = build(fs)
+            children[b"tty"] = terminals.build(fs)
             children[b"sysvipc"] = ipc = StaticDirectory(fs, fs.next_ino())
             for name, table in fs.source.ipc_tables().items():
                 ipc.children[name] = TextInode(fs, fs.next_ino(), table)

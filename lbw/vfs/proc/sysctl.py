@@ -11,6 +11,7 @@ from os import urandom
 from lbw.abi.errno import EACCES, EINVAL, EPERM, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
 from lbw.vfs.dev.memory import ENTROPY_BITS
+from lbw.vfs.devpts.filesystem import MAX_PAIRS, RESERVED
 from lbw.vfs.pseudo import StaticDirectory, TextInode
 
 TYPE_CHECKING = False
@@ -54,6 +55,11 @@ SETTINGS: Settings = {
         "overflowgid": 65534,
         "overflowuid": 65534,
         "printk": b"4\t4\t1\t7",
+        "pty": {
+            "max": MAX_PAIRS,
+            "nr": lambda source: b"%d" % (source.devices.terminals.count if source.devices.terminals is not None else 0),
+            "reserve": RESERVED,
+        },
         "random": {
             "boot_id": b"",  # made with the file system
             "entropy_avail": ENTROPY_BITS,
