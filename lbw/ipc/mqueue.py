@@ -13,11 +13,14 @@ from __future__ import annotations
 from heapq import heappop, heappush
 
 from lbw.abi.errno import EBUSY, LinuxError
+from lbw.ipc.budget import MESSAGE
 from lbw.waiting import WaitQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lbw.ipc.budget import MemoryBudget
 
     Message = tuple[int, bytes]  # priority, text
 
@@ -57,9 +60,12 @@ class Notification:
 class Queue:
     """Messages, and who waits."""
 
-    __slots__ = ("_count", "_messages", "bytes", "largest", "limit", "notification", "queue", "receivers", "senders")
+    __slots__ = (
+        "_budget", "_count", "_messages", "bytes", "largest", "limit", "notification", "queue", "receivers", "senders",
+    )  # fmt: skip
 
-    def __init__(self, limit: int, largest: int) -> None:
+    def __init__(self, limit: int, largest: int, budget: MemoryBudget) -> None:
+        self._budget = budget
         self.limit = limit  # messages (mq_maxmsg)
         self.largest = largest  # bytes of one (mq_msgsize)
         self.bytes = 0
@@ -79,10 +85,11 @@ class Queue:
         return len(self._messages) >= self.limit
 
     def send(self, priority: int, text: bytes) -> None:
-        """Send into a queue that is not full."""
+        """Send into a queue that is not full.  ENOMEM"""
         if self.receivers:
             self.receivers.pop(0).finish((priority, text))
             return
+        self._budget.charge(len(text) + MESSAGE)
         self._insert(priority, text)
         if len(self._messages) == 1 and self.notification is not None:
             notification, self.notification = self.notification, None
@@ -93,9 +100,11 @@ class Queue:
         """Take the message that is due out of a queue that is not empty."""
         priority, _, text = heappop(self._messages)
         self.bytes -= len(text)
+        self._budget.release(len(text) + MESSAGE)
         if self.senders:
             sender = self.senders.pop(0)
             assert sender.message is not None
+            self._budget.used += len(sender.message[1]) + MESSAGE  # it is there already
             self._insert(*sender.message)
             sender.finish(None)
         self.queue.wake_all()
@@ -105,6 +114,12 @@ class Queue:
         self._count += 1
         heappush(self._messages, (-priority, self._count, text))
         self.bytes += len(text)
+
+    def clear(self) -> None:
+        """Drop all messages; nobody can receive them any more."""
+        self._budget.release(self.bytes + MESSAGE * len(self._messages))
+        self._messages.clear()
+        self.bytes = 0
 
     def notify(self, notification: Notification) -> None:
         """Register a notification.  EBUSY: there is one"""

@@ -10,6 +10,7 @@ from lbw.abi.capability import CAP_SYS_RESOURCE
 from lbw.abi.errno import EEXIST, EINVAL, EMFILE, ENOENT, ENOSPC, EOVERFLOW, EPERM, LinuxError
 from lbw.abi.poll import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from lbw.abi.stat import S_IFMT, S_IFREG
+from lbw.ipc.budget import MemoryBudget
 from lbw.ipc.mqueue import Queue
 from lbw.vfs.file import File, scatter
 from lbw.vfs.pseudo import PseudoDirectory, PseudoFileSystem, PseudoInode
@@ -40,6 +41,7 @@ class QueueFileSystem(PseudoFileSystem):
     def __init__(self, around: Surroundings, dev: int = 0x14) -> None:
         super().__init__(dev)
         self.around = around
+        self.budget = MemoryBudget(around.frames)
         self.count = 0
         self.accounts: dict[int, int] = {}  # bytes that queues may take, by user
         self.count_limit = 256  # queues_max
@@ -104,7 +106,7 @@ class QueueDirectory(PseudoDirectory):
             raise LinuxError(EEXIST)
         fs = self.fs
         account = fs.charge(limit, largest)
-        made = self._names[name] = QueueInode(fs, name, mode, uid, gid, Queue(limit, largest), account)
+        made = self._names[name] = QueueInode(fs, name, mode, uid, gid, Queue(limit, largest, fs.budget), account)
         return made
 
     def create(self, name: bytes, mode: int, uid: int, gid: int, rdev: int = 0) -> Inode:
@@ -190,6 +192,7 @@ class QueueInode(PseudoInode):
         """End a queue that nobody can use any more."""
         if not self._opened and not self.linked:
             self.fs.release(self._account)
+            self.contents.clear()
 
 
 class QueueFile(File):

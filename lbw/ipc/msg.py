@@ -10,11 +10,13 @@ from __future__ import annotations
 from lbw.abi.capability import CAP_SYS_RESOURCE
 from lbw.abi.errno import E2BIG, EAGAIN, EIDRM, EINVAL, EPERM, LinuxError
 from lbw.abi.ipc import MSG_COPY, MSG_EXCEPT, MSG_NOERROR
+from lbw.ipc.budget import MESSAGE
 from lbw.ipc.ids import IdTable, IpcObject
 from lbw.waiting import WaitQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.ipc.budget import MemoryBudget
     from lbw.ipc.namespace import Surroundings
     from lbw.vfs.credentials import Credentials
 
@@ -68,13 +70,16 @@ class MessageQueue(IpcObject):
     """A queue of messages."""
 
     __slots__ = (
-        "_around", "bytes", "last_receiver", "last_sender", "limit", "messages", "receive_time", "receivers", "room",
-        "send_time",
+        "_around", "_budget", "bytes", "last_receiver", "last_sender", "limit", "messages", "receive_time", "receivers",
+        "room", "send_time",
     )  # fmt: skip
 
-    def __init__(self, around: Surroundings, key: int, limit: int, flags: int, owner: Credentials) -> None:
+    def __init__(
+        self, around: Surroundings, budget: MemoryBudget, key: int, limit: int, flags: int, owner: Credentials
+    ) -> None:  # fmt: skip
         super().__init__(key, flags, owner)
         self._around = around
+        self._budget = budget
         self.messages: list[Message] = []
         self.bytes = 0
         self.limit = limit  # of bytes, and of messages (msg_qbytes)
@@ -85,7 +90,7 @@ class MessageQueue(IpcObject):
         self.changed = around.now()
 
     def send(self, kind: int, text: bytes, pid: int) -> None:
-        """Send a message.  EAGAIN: no room; the caller waits on `room`"""
+        """Send a message.  EAGAIN: no room, the caller waits on `room`; ENOMEM"""
         if self.bytes + len(text) > self.limit or len(self.messages) >= self.limit:
             raise LinuxError(EAGAIN)
         self.last_sender = pid
@@ -103,6 +108,7 @@ class MessageQueue(IpcObject):
             self.receive_time = self._around.now()
             wish.queue.wake_all()
             return
+        self._budget.charge(len(text) + MESSAGE)
         self.messages.append((kind, text))
         self.bytes += len(text)
 
@@ -120,10 +126,17 @@ class MessageQueue(IpcObject):
             return message
         del self.messages[position]
         self.bytes -= len(text)
+        self._budget.release(len(text) + MESSAGE)
         self.last_receiver = wish.pid
         self.receive_time = self._around.now()
         self.room.wake_all()
         return kind, text
+
+    def clear(self) -> None:
+        """Drop all messages."""
+        self._budget.release(self.bytes + MESSAGE * len(self.messages))
+        self.messages.clear()
+        self.bytes = 0
 
     def set(self, uid: int, gid: int, mode: int, limit: int, ceiling: int, who: Credentials) -> None:
         """Change owner, permissions and limit (IPC_SET).  EPERM: a limit above `ceiling`"""
@@ -140,22 +153,25 @@ class MessageQueue(IpcObject):
 class MessageQueues(IdTable[MessageQueue]):
     """All queues, and their limits: /proc/sys/kernel/msg*."""
 
-    __slots__ = ("around", "count_limit", "message_limit", "queue_limit")
+    __slots__ = ("_budget", "around", "count_limit", "message_limit", "queue_limit")
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, budget: MemoryBudget) -> None:
         super().__init__()
         self.around = around
+        self._budget = budget
         self.message_limit = 8192  # msgmax, bytes of one
         self.queue_limit = 16384  # msgmnb, bytes in a queue
         self.count_limit = 32000  # msgmni
 
     def make(self, key: int, flags: int, owner: Credentials) -> MessageQueue:
         """Make a queue.  ENOSPC"""
-        return self.enter(MessageQueue(self.around, key, self.queue_limit, flags, owner), self.count_limit)
+        made = MessageQueue(self.around, self._budget, key, self.queue_limit, flags, owner)
+        return self.enter(made, self.count_limit)
 
     def remove(self, queue: MessageQueue) -> None:
         """Remove a queue: whoever waits gets EIDRM."""
         self.leave(queue)
+        queue.clear()
         for wish in queue.receivers:
             wish.error = EIDRM
             wish.queue.wake_all()

@@ -5,6 +5,7 @@ The kernel above says what time it is and who is asking (`Surroundings`).
 
 from __future__ import annotations
 
+from lbw.ipc.budget import MemoryBudget
 from lbw.ipc.msg import MessageQueues
 from lbw.ipc.sem import SemaphoreSets
 from lbw.ipc.shm import Segments
@@ -39,9 +40,10 @@ class IpcNamespace:
     __slots__ = ("messages", "segments", "semaphores")
 
     def __init__(self, around: Surroundings) -> None:
+        budget = MemoryBudget(around.frames)
         self.segments = Segments(around)
-        self.semaphores = SemaphoreSets(around)
-        self.messages = MessageQueues(around)
+        self.semaphores = SemaphoreSets(around, budget)
+        self.messages = MessageQueues(around, budget)
 
     def close(self) -> None:
         """Give the memory of segments back; no guest runs any more."""

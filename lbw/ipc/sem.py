@@ -11,13 +11,17 @@ signal that comes at the same time, and the order is that of the queue, not of t
 
 from __future__ import annotations
 
+from array import array
+
 from lbw.abi.errno import EAGAIN, EIDRM, EINVAL, ENOSPC, ERANGE, LinuxError
 from lbw.abi.ipc import IPC_NOWAIT, SEM_UNDO, SEMAEM, SEMVMX
+from lbw.ipc.budget import SEMAPHORE
 from lbw.ipc.ids import IdTable, IpcObject
 from lbw.waiting import WaitQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.ipc.budget import MemoryBudget
     from lbw.ipc.namespace import Surroundings
     from lbw.ipc.undo import Adjustments
     from lbw.vfs.credentials import Credentials
@@ -53,8 +57,8 @@ class SemaphoreSet(IpcObject):
     def __init__(self, around: Surroundings, key: int, count: int, flags: int, owner: Credentials) -> None:
         super().__init__(key, flags, owner)
         self._around = around
-        self.values = [0] * count
-        self.pids = [0] * count  # who changed each last
+        self.values = array("H", bytes(2 * count))
+        self.pids = array("i", bytes(4 * count))  # who changed each last
         self.pending: list[Pending] = []
         self.undos: list[Adjustments] = []  # what processes will take back when they end
         self.operated = 0  # time of the last operation
@@ -79,7 +83,7 @@ class SemaphoreSet(IpcObject):
         """Do all changes, or none; return 0, an errno, or None: it has to wait."""
         values, undo = self.values, pending.undo
         old_values = values[:]
-        old_undo = undo.changes[:] if undo is not None else []
+        old_undo = undo.changes[:] if undo is not None else None
         result: int | None = 0
         for operation in pending.operations:
             number, change, flags = operation
@@ -103,7 +107,7 @@ class SemaphoreSet(IpcObject):
                 self.pids[number] = pending.pid
         else:
             values[:] = old_values
-            if undo is not None:
+            if undo is not None and old_undo is not None:
                 undo.changes[:] = old_undo
         return result
 
@@ -179,11 +183,14 @@ class SemaphoreSet(IpcObject):
 class SemaphoreSets(IdTable[SemaphoreSet]):
     """All sets, and their limits: /proc/sys/kernel/sem."""
 
-    __slots__ = ("all_semaphores", "around", "count_limit", "operations_limit", "semaphores_limit", "size_limit")
+    __slots__ = (
+        "all_semaphores", "around", "budget", "count_limit", "operations_limit", "semaphores_limit", "size_limit",
+    )  # fmt: skip
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, budget: MemoryBudget) -> None:
         super().__init__()
         self.around = around
+        self.budget = budget
         self.all_semaphores = 0
         self.size_limit = 32000  # semmsl: of one set
         self.semaphores_limit = 1024000000  # semmns
@@ -191,12 +198,17 @@ class SemaphoreSets(IdTable[SemaphoreSet]):
         self.count_limit = 32000  # semmni
 
     def make(self, key: int, count: int, flags: int, owner: Credentials) -> SemaphoreSet:
-        """Make a set.  EINVAL: of no semaphores; ENOSPC"""
+        """Make a set.  EINVAL: of no semaphores; ENOSPC, ENOMEM"""
         if not count:
             raise LinuxError(EINVAL)
         if self.all_semaphores + count > self.semaphores_limit:
             raise LinuxError(ENOSPC)
-        made = self.enter(SemaphoreSet(self.around, key, count, flags, owner), self.count_limit)
+        self.budget.charge(count * SEMAPHORE)
+        try:
+            made = self.enter(SemaphoreSet(self.around, key, count, flags, owner), self.count_limit)
+        except LinuxError:
+            self.budget.release(count * SEMAPHORE)
+            raise
         self.all_semaphores += count
         return made
 
@@ -204,6 +216,7 @@ class SemaphoreSets(IdTable[SemaphoreSet]):
         """Remove a set: whoever waits gets EIDRM."""
         self.leave(gone)
         self.all_semaphores -= len(gone.values)
+        self.budget.release(len(gone.values) * SEMAPHORE)
         for undo in gone.undos:
             undo.drop()
         gone.undos.clear()

@@ -6,6 +6,8 @@ when its last user ends. A child of fork begins with none, execve keeps it.
 
 from __future__ import annotations
 
+from array import array
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.ipc.sem import SemaphoreSet
@@ -19,7 +21,7 @@ class Adjustments:
     def __init__(self, owner: UndoList, target: SemaphoreSet) -> None:
         self._list = owner
         self.target = target
-        self.changes = [0] * len(target.values)
+        self.changes = array("h", bytes(2 * len(target.values)))
         target.undos.append(self)
 
     def drop(self) -> None:

@@ -181,11 +181,6 @@ class Kernel:
         if self._ipc is not None:
             self._ipc.segments.left_by(process.pid)
 
-    def ipc_left_by(self, process: Process) -> None:
-        """Note the end of a process, whose segments may end with it (shm_rmid_forced)."""
-        if self._ipc is not None:
-            self._ipc.segments.left_by(process.pid)
-
     @property
     def queues(self) -> QueueFileSystem:
         """POSIX message queues: what is mounted on /dev/mqueue."""

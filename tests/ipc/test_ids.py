@@ -9,6 +9,7 @@ from ipc_world import ROOT, STRANGER, USER, failure
 
 from lbw.abi.errno import EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM
 from lbw.abi.ipc import IPC_CREAT, IPC_EXCL, IPC_PRIVATE
+from lbw.ipc.budget import MemoryBudget
 from lbw.ipc.ids import PLACES, IpcObject
 from lbw.ipc.msg import MessageQueues
 from lbw.vfs.credentials import Credentials
@@ -16,7 +17,7 @@ from lbw.vfs.credentials import Credentials
 
 @pytest.fixture
 def table(around) -> MessageQueues:
-    return MessageQueues(around)
+    return MessageQueues(around, MemoryBudget(around.frames))
 
 
 def test_a_place_is_not_used_again_before_the_others(table):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipc_world import ROOT, USER, failure
+from ipc_world import ROOT, USER, Around, failure
 
-from lbw.abi.errno import EBUSY, EEXIST, EINVAL, EMFILE, ENOENT, ENOSPC, EPERM
+from lbw.abi.errno import EBUSY, EEXIST, EINVAL, EMFILE, ENOENT, ENOMEM, ENOSPC, EPERM
 from lbw.abi.fcntl import O_RDWR
 from lbw.abi.poll import POLLIN, POLLOUT
 from lbw.abi.stat import S_IFDIR, S_IFIFO, S_IFREG
+from lbw.ipc.budget import MESSAGE, MemoryBudget
 from lbw.ipc.mqueue import Notification, Queue, Transfer
 from lbw.ipc.mqueue_fs import HARD_MESSAGES, HARD_SIZE, QueueFileSystem
 
@@ -20,10 +21,14 @@ def fs(around) -> QueueFileSystem:
     return QueueFileSystem(around)
 
 
+def make(limit: int) -> Queue:
+    return Queue(limit, 10, MemoryBudget(Around().frames))
+
+
 @given(st.lists(st.one_of(st.integers(0, 4), st.none()), max_size=60), st.integers(1, 5))
 def test_messages_leave_by_priority_and_age(steps, limit):
     """A priority is a message, None a wish; both wait when they must. No order is lost by waiting."""
-    queue, held, senders, receivers, got, expected = Queue(limit, 10), [], [], [], {}, {}
+    queue, held, senders, receivers, got, expected = make(limit), [], [], [], {}, {}
     for number, priority in enumerate(steps):
         if priority is not None:
             message = (priority, b"%d" % number)
@@ -52,7 +57,7 @@ def test_messages_leave_by_priority_and_age(steps, limit):
 
 
 def test_notification_comes_once_and_only_into_an_empty_queue():
-    queue, told = Queue(5, 10), []
+    queue, told = make(5), []
 
     def register(pid: int) -> None:
         queue.notify(Notification(pid, 0, 0, lambda: told.append(pid), lambda: told.append(-pid)))
@@ -148,3 +153,18 @@ def test_as_a_file(fs, around):
     file.descriptor_closed()
     assert file.contents.notification is None
     assert failure(lambda: file.write([memoryview(b"x")])) == EINVAL
+
+
+def test_the_memory_of_all_messages_has_a_limit(around):
+    around.frames.limit = 1
+    fs = QueueFileSystem(around)
+    inode = fs.root.make(b"q", 0o600, 0, 0, 9, 100)
+    file = inode.open(O_RDWR).acquire()
+    file.contents.send(1, b"")
+    file.contents.send(1, b"")
+    assert failure(lambda: file.contents.send(1, b"")) == ENOMEM
+    file.contents.receive()
+    assert fs.budget.used == MESSAGE
+    fs.root.unlink(b"q")
+    file.release()
+    assert fs.budget.used == 0

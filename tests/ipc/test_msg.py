@@ -7,15 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ipc_world import ROOT, USER, Around, failure
 
-from lbw.abi.errno import E2BIG, EAGAIN, EIDRM, EINVAL, EPERM
+from lbw.abi.errno import E2BIG, EAGAIN, EIDRM, EINVAL, ENOMEM, EPERM
 from lbw.abi.ipc import IPC_PRIVATE, MSG_COPY, MSG_EXCEPT, MSG_NOERROR
+from lbw.ipc.budget import MESSAGE, MemoryBudget
 from lbw.ipc.msg import MessageQueues, Wish
 
 KINDS = st.integers(1, 5)
 
 
 def make() -> tuple[MessageQueues, object]:
-    table = MessageQueues(Around())
+    around = Around()
+    table = MessageQueues(around, MemoryBudget(around.frames))
     return table, table.make(IPC_PRIVATE, 0o600, ROOT)
 
 
@@ -96,3 +98,17 @@ def test_removal(kind):
     queue.receivers.append(wish)
     table.remove(queue)
     assert wish.error == EIDRM and queue.removed and not table
+
+
+def test_the_memory_of_all_queues_has_a_limit(around):
+    around.frames.limit = 1  # a page: 256 bytes for all messages
+    budget = MemoryBudget(around.frames)
+    table = MessageQueues(around, budget)
+    one, other = (table.make(IPC_PRIVATE, 0o600, ROOT) for _ in range(2))
+    one.send(1, b"", 7)
+    assert failure(lambda: other.send(1, b"x", 7)) == ENOMEM
+    other.send(1, b"", 7)
+    one.receive(Wish(0, 9, 0, 1))
+    assert budget.used == MESSAGE
+    table.remove(other)
+    assert budget.used == 0
