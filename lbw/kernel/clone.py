@@ -141,6 +141,7 @@ def make_process(task: Task, pid: int, arguments: CloneArguments) -> Process:
     process.comm = task.comm
     process.dumpable, process.core_filter = old.dumpable, old.core_filter
     process.personality = old.personality
+    process.oom_adjustment, process.oom_least = old.oom_adjustment, old.oom_least
     process.timer_slack, process.thp_disabled = old.timer_slack, old.thp_disabled
     parent.children[process] = None
     kernel.processes[pid] = process

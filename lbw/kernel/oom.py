@@ -1,7 +1,7 @@
 """Out of memory: a guest dies so that the others, and lbw, live.
 
-As Linux does, the process with the largest resident set and page tables is chosen, and the task that could not get a
-page tries again after it is gone.
+As Linux does, the process with the largest resident set and page tables is chosen, with what its oom_score_adj adds,
+and the task that could not get a page tries again after it is gone.
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ def out_of_memory(task: Task) -> None:
     from lbw.kernel.exit import exit_process
 
     kernel = task.kernel
-    victim, pages = task.process, resident(task.process)
+    victim, worst = task.process, badness(task.process)
     for process in kernel.processes.values():
-        if process.threads and resident(process) > pages:
-            victim, pages = process, resident(process)
+        if process.threads and badness(process) > worst:
+            victim, worst = process, badness(process)
     name = victim.comm.decode(errors="replace")
-    kernel.report(f"out of memory: killed {name}[{victim.pid}], which held {pages * 4} kB")
+    kernel.report(f"out of memory: killed {name}[{victim.pid}], which held {resident(victim) * 4} kB")
     exit_process(victim, SIGKILL)
+
+
+def badness(process: Process) -> int:
+    """Return what speaks for killing a living process: its pages, and oom_score_adj thousandths of all; -1: spare it."""
+    if process.oom_adjustment == -1000:
+        return -1
+    return max(resident(process) + process.oom_adjustment * (process.kernel.frames.limit // 1000), 0)
 
 
 def resident(process: Process) -> int:

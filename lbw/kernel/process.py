@@ -70,11 +70,10 @@ class Process:
 
     __slots__ = (
         "actions", "argv", "child_queue", "child_usage", "children", "comm", "continued", "core_filter",
-        "dormant_alarms", "dumpable",
-        "ended", "ended_leader", "executable", "executed", "exit_signal", "exit_status", "exiting", "group", "kernel",
-        "limits", "next_timer", "parent", "parent_task", "pending", "personality", "pid", "signal_target", "start_time",
-        "stop_reported",
-        "stop_signal", "subreaper", "terminal", "thp_disabled", "threads", "timer_slack", "timers", "uid", "usage",
+        "dormant_alarms", "dumpable", "ended", "ended_leader", "executable", "executed", "exit_signal", "exit_status",
+        "exiting", "group", "kernel", "limits", "next_timer", "oom_adjustment", "oom_least", "parent", "parent_task",
+        "pending", "personality", "pid", "signal_target", "start_time", "stop_reported", "stop_signal", "subreaper",
+        "terminal", "thp_disabled", "threads", "timer_slack", "timers", "uid", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -103,13 +102,15 @@ class Process:
         self.exiting: int | None = None  # the status with which the last thread will end the process
         self.ended: WaitQueue | None = None  # woken when the process has ended; made by the first pidfd
         self.child_queue = WaitQueue()  # woken when a child changes state
-        self.signal_target: Task | None = None  # the thread that took the last signal of the process in the leader's place
+        self.signal_target: Task | None = None  # the thread that took the last signal in the leader's place
         self.stop_signal = 0  # the signal that stopped the process; 0: not stopped
         self.stop_reported = False  # to a wait
         self.continued = False  # and not yet reported to a wait
         self.executed = False  # execve since fork: setpgid by the parent is EACCES
         self.subreaper = False
         self.dumpable = 1
+        self.oom_adjustment = 0  # oom_score_adj, and the least that is allowed without privileges
+        self.oom_least = 0
         self.core_filter = DEFAULT_FILTER  # what of it a core file has
         # Kept and inherited, because programs ask for them again; nothing depends on them
         self.personality = 0  # man 2 personality

@@ -9,7 +9,7 @@ from __future__ import annotations
 from lbw.abi.errno import EACCES, EINVAL, ENOENT, ESRCH, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFREG
-from lbw.vfs.proc import coredump, maps, mounts, status
+from lbw.vfs.proc import coredump, maps, mounts, small, status
 from lbw.vfs.proc.fds import FdDirectory, FdInfoDirectory
 from lbw.vfs.proc.inspect import owner_of, require_inspection
 from lbw.vfs.pseudo import Governed, PseudoDirectory, PseudoInode, StaticDirectory, TextInode
@@ -66,7 +66,7 @@ class TaskEntry(Governed, PseudoDirectory):
 
     def lookup(self, name: bytes) -> Inode:
         row = ENTRIES.get(name)
-        if row is None or (self.thread and name == b"task") or not self.view.alive:
+        if row is None or name in self._elsewhere or not self.view.alive:
             raise LinuxError(ENOENT)
         kind, permissions, guarded, produce = row
         ino = self.ino + 1 + _NAMES.index(name)
@@ -84,6 +84,11 @@ class TaskEntry(Governed, PseudoDirectory):
             return network
         return (FdDirectory if name == b"fd" else FdInfoDirectory)(self, ino, permissions)
 
+    @property
+    def _elsewhere(self) -> tuple[bytes, ...]:
+        """Entries that only processes, or only threads, have."""
+        return (b"task", b"timerslack_ns") if self.thread else (b"children",)
+
     def link_count(self) -> int:
         return 2 + (3 if self.thread else 4)
 
@@ -97,14 +102,14 @@ class TaskEntry(Governed, PseudoDirectory):
         return [
             (name, self.ino + 1 + number, row[0])
             for number, (name, row) in enumerate(ENTRIES.items())
-            if not (self.thread and name == b"task")
+            if name not in self._elsewhere
         ]
 
 
 class TaskText(Governed, TextInode):
     """A text about a task."""
 
-    __slots__ = ("_entry", "_guarded")
+    __slots__ = ("_entry", "_guarded", "_name")
 
     def __init__(
         self, entry: TaskEntry, ino: int, permissions: int, guarded: bool,
@@ -117,10 +122,10 @@ class TaskText(Governed, TextInode):
         super().__init__(entry.fs, ino, make, permissions)
         self._entry = entry
         self._guarded = guarded
-        if name == b"comm":
-            self.accept = self._rename
-        elif name == b"coredump_filter":
-            self.accept = lambda data: coredump.accept(entry, data)
+        self._name = name
+        writer = small.WRITERS.get(name)
+        if writer is not None:
+            self.accept = self._write
 
     def owner(self) -> tuple[int, int]:
         return owner_of(self._entry.view)
@@ -128,16 +133,16 @@ class TaskText(Governed, TextInode):
     def open(self, flags: int) -> File:
         if self._guarded:
             require_inspection(self._entry.source, self._entry.view)
-        elif flags & O_ACCMODE != O_RDONLY and self.accept == self._rename:
+        elif flags & O_ACCMODE != O_RDONLY and self._name == b"comm":
             # comm: only the process itself may name its threads, whoever owns it.
             caller = self._entry.source.current
             if caller is not None and caller.pid != self._entry.view.pid:
                 raise LinuxError(EINVAL)
         return super().open(flags)
 
-    def _rename(self, name: bytes) -> None:
+    def _write(self, data: bytes) -> None:
         self._entry.require_alive()
-        self._entry.view.set_comm(name.split(b"\0", 1)[0][:15])
+        small.WRITERS[self._name](self._entry, data)
 
 
 class TaskLink(Governed, PseudoInode):
@@ -219,41 +224,6 @@ class ThreadDirectory(Governed, PseudoDirectory):
         return [(b"%d" % tid, task_ino(tid, True), S_IFDIR) for tid in self._entry.view.threads()]
 
 
-def comm(entry: TaskEntry) -> bytes:
-    """Return the name."""
-    return entry.view.comm + b"\n"
-
-
-def wchan(entry: TaskEntry) -> bytes:
-    """Return what the task waits in, without a newline; 0: it runs."""
-    return entry.view.wait_channel or b"0"
-
-
-def cgroup(entry: TaskEntry) -> bytes:
-    """Return the control group: there is only the root of the one hierarchy."""
-    return b"0::/\n"
-
-
-def id_map(entry: TaskEntry) -> bytes:
-    """Return the map of the initial user namespace: everything to itself."""
-    return b"%10d %10d %10d\n" % (0, 0, 0xFFFFFFFF)
-
-
-def loginuid(entry: TaskEntry) -> bytes:
-    """Return the audit user id: unset, nobody logs in."""
-    return b"%d" % 0xFFFFFFFF
-
-
-def setgroups(entry: TaskEntry) -> bytes:
-    """Return whether setgroups(2) is allowed in the user namespace."""
-    return b"allow\n"
-
-
-def personality(entry: TaskEntry) -> bytes:
-    """Return the execution domain: Linux."""
-    return b"%08x\n" % 0
-
-
 #: Name: (type, permissions, only for those who may look into the task, text; None: special).
 ENTRIES: dict[bytes, tuple[int, int, bool, Callable[[TaskEntry], bytes] | None]] = {
     b"task": (S_IFDIR, 0o555, False, None),
@@ -263,9 +233,9 @@ ENTRIES: dict[bytes, tuple[int, int, bool, Callable[[TaskEntry], bytes] | None]]
     b"environ": (S_IFREG, 0o400, True, maps.environ),
     b"auxv": (S_IFREG, 0o400, True, maps.auxv),
     b"status": (S_IFREG, 0o444, False, status.status),
-    b"personality": (S_IFREG, 0o400, True, personality),
+    b"personality": (S_IFREG, 0o400, True, small.personality),
     b"limits": (S_IFREG, 0o444, False, status.limits),
-    b"comm": (S_IFREG, 0o644, False, comm),
+    b"comm": (S_IFREG, 0o644, False, small.comm),
     b"cmdline": (S_IFREG, 0o444, False, maps.cmdline),
     b"stat": (S_IFREG, 0o444, False, status.stat),
     b"statm": (S_IFREG, 0o444, False, maps.statm),
@@ -276,12 +246,21 @@ ENTRIES: dict[bytes, tuple[int, int, bool, Callable[[TaskEntry], bytes] | None]]
     b"exe": (S_IFLNK, 0o777, True, None),
     b"mounts": (S_IFREG, 0o444, False, mounts.mounts),
     b"mountinfo": (S_IFREG, 0o444, False, mounts.mountinfo),
-    b"wchan": (S_IFREG, 0o444, False, wchan),
-    b"cgroup": (S_IFREG, 0o444, False, cgroup),
-    b"loginuid": (S_IFREG, 0o444, False, loginuid),
-    b"uid_map": (S_IFREG, 0o444, False, id_map),
-    b"gid_map": (S_IFREG, 0o444, False, id_map),
-    b"setgroups": (S_IFREG, 0o444, False, setgroups),
+    b"wchan": (S_IFREG, 0o444, False, small.wchan),
+    b"cgroup": (S_IFREG, 0o444, False, small.cgroup),
+    b"loginuid": (S_IFREG, 0o444, False, small.unset),
+    b"uid_map": (S_IFREG, 0o444, False, small.id_map),
+    b"gid_map": (S_IFREG, 0o444, False, small.id_map),
+    b"projid_map": (S_IFREG, 0o444, False, small.id_map),
+    b"sessionid": (S_IFREG, 0o444, False, small.unset),
+    b"syscall": (S_IFREG, 0o400, True, small.system_call),
+    b"schedstat": (S_IFREG, 0o444, False, small.schedstat),
+    b"cpuset": (S_IFREG, 0o444, False, small.cpuset),
+    b"oom_score": (S_IFREG, 0o444, False, small.oom_score),
+    b"oom_score_adj": (S_IFREG, 0o644, False, small.oom_adjustment),
+    b"timerslack_ns": (S_IFREG, 0o444, False, small.timer_slack),
+    b"children": (S_IFREG, 0o444, False, small.children),
+    b"setgroups": (S_IFREG, 0o444, False, small.setgroups),
     b"coredump_filter": (S_IFREG, 0o644, False, coredump.show),
 }
 _NAMES = list(ENTRIES)

@@ -103,6 +103,31 @@ if TYPE_CHECKING:
         def wait_channel(self) -> bytes:
             """What it waits in; empty: it does not."""
 
+        @property
+        def personality(self) -> int:
+            """The execution domain."""
+
+        @property
+        def timer_slack(self) -> int:
+            """How late timers may be, ns."""
+
+        @property
+        def oom_adjustment(self) -> int:
+            """oom_score_adj."""
+
+        @property
+        def oom_least(self) -> int:
+            """The least that somebody without privileges may set it to."""
+
+        def adjust_oom(self, value: int, privileged: bool) -> None:
+            """Set it, and with it what others may set it to."""
+
+        def children(self) -> list[int]:
+            """Return the processes that the thread has made."""
+
+        def system_call(self) -> tuple[int, list[int], int, int] | None:
+            """Return number (-1: none), arguments, stack pointer and program counter; None: it runs."""
+
         def limits(self) -> list[tuple[str, int, int, str]]:
             """Return the rows of /proc/PID/limits: (name, soft, hard, unit)."""
 
