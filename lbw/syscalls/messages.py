@@ -48,9 +48,11 @@ class Header:
         self.place = place
         values = task.memory.load(place, task.abi.msghdr)
         self.name, self.name_length, vectors, count, self.control, self.control_length, _ = values
+        if not self.name:
+            self.name_length = 0
         if self.name_length >= NEGATIVE:
             raise LinuxError(EINVAL)
-        self.name_length = min(self.name_length, MAX_ADDRESS) if self.name else 0
+        self.name_length = min(self.name_length, MAX_ADDRESS)
         if count > MAX_VECTORS:
             raise LinuxError(EMSGSIZE)
         self.iov: Iov = load_iovec(task, vectors, count)

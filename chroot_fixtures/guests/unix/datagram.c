@@ -154,7 +154,7 @@ static void waiting(void) {
     pair(SOCK_SEQPACKET, s);
     int n = 0;
     while (send(s[0], big, 30000, MSG_DONTWAIT) > 0) n++;
-    if (!fork()) { usleep(20000); for (int i = 0; i < 5; i++) recv(s[1], big, 30000, 0); _exit(0); }
+    if (!fork()) { usleep(20000); for (int i = 0; i < 7; i++) recv(s[1], big, 30000, 0); _exit(0); }
     R(send(s[0], big, 30000, 0)); printf("after %d\n", n);
     wait(NULL);
     struct mmsghdr m[3]; struct iovec v[3]; char c[3][8]; struct timespec limit = {0, 0};
