@@ -26,6 +26,7 @@ class FakeMemory:
 
     class mmu:
         resident = 7
+        tables = 1
 
     def __init__(self) -> None:
         self.vmas: list = []
@@ -60,6 +61,9 @@ class FakeView:
         self.executable = None
         self.dumpable = True
         self.wait_channel = b""
+        self.personality = self.oom_adjustment = self.oom_least = 0
+        self.timer_slack = 50_000
+        self.core_filter = 0x33
         self.figures = TaskStatus()
 
     @property
@@ -71,6 +75,12 @@ class FakeView:
 
     def limits(self):
         return [("Max open files", 1024, RLIM_INFINITY, "files"), ("Max pending signals", 99, 99, "signals")]
+
+    def children(self):
+        return []
+
+    def system_call(self):
+        return None
 
     def threads(self):
         return [self.tid]
