@@ -183,7 +183,7 @@ static void waiting(void) {
 
 int main(void) {
     signal(SIGPIPE, SIG_DFL);
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    begin();
     snprintf(cli + 1, 16, "lbw-cli-%06d", getpid());
     printf("-- datagrams\n"); messages(SOCK_DGRAM);
     printf("-- packets\n"); messages(SOCK_SEQPACKET);

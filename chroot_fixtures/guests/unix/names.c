@@ -221,7 +221,7 @@ static void waiting(void) {
 }
 
 int main(void) {
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    begin();
     snprintf(one + 1, 16, "lbw-test%06d", getpid());
     snprintf(none + 1, 16, "lbw-none%06d", getpid());
     snprintf(client + 1, 16, "client--%06d", getpid());

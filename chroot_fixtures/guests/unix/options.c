@@ -107,7 +107,7 @@ static void copies(void) {
 }
 
 int main(void) {
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    begin();
     urgent(); options(); peeking(SOCK_STREAM); peeking(SOCK_DGRAM); copies();
     return 0;
 }

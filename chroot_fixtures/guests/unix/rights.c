@@ -221,7 +221,7 @@ static void malformed(void) {
 }
 
 int main(void) {
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    begin();
     printf("-- streams\n"); files(SOCK_STREAM);
     printf("-- datagrams\n"); files(SOCK_DGRAM);
     boundaries(); inside();

@@ -17,7 +17,7 @@ int main(void) {
     int s[2], p[2], one = 1, owner = 0; char b[8];
     struct sigaction a = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESTART};
     struct f_owner_ex e = {F_OWNER_TID, gettid()};
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    begin();
     sigaction(SIGIO, &a, NULL); sigaction(SIGURG, &a, NULL); sigaction(SIGRTMIN + 3, &a, NULL);
     pair(SOCK_STREAM, s);
     R(fcntl(s[0], F_GETOWN)); R(fcntl(s[0], F_GETSIG));

@@ -206,7 +206,7 @@ static void kinds(void) {
 
 int main(void) {
     signal(SIGPIPE, count);
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    begin();
     bytes(); boundaries(); room(); halves(); ends(); interruptions(); kinds();
     return 0;
 }
