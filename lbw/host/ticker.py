@@ -33,8 +33,8 @@ class Ticker:
     """
 
     __slots__ = (
-        "_aim", "_bell", "_closed", "_function", "_gate", "_lock", "_parked", "_period", "_prepare", "_started",
-        "_wakes", "armed",
+        "_aim", "_bell", "_closed", "_function", "_gate", "_lock", "_parked", "_prepare", "_started", "_wakes", "armed",
+        "period",
     )  # fmt: skip
 
     def __init__(
@@ -42,7 +42,7 @@ class Ticker:
     ) -> None:
         self.armed = False
         self._function = function
-        self._period = int(period * 1e9)
+        self.period = int(period * 1e9)  # ns; may be changed, which counts from the next tick on
         self._prepare = prepare
         self._lock = allocate_lock()
         self._gate = allocate_lock()  # held while the thread may not run
@@ -98,7 +98,7 @@ class Ticker:
             pass  # it rings already
 
     def _run(self) -> None:
-        tick = monotonic_ns() + self._period
+        tick = monotonic_ns() + self.period
         while not self._closed:
             now = monotonic_ns()
             wakes = self._wakes = min(tick, self._aim)  # an `aim` from here on rings
@@ -110,7 +110,7 @@ class Ticker:
             elif now < tick:
                 continue  # it has moved
             if now >= tick:
-                tick = now + self._period
+                tick = now + self.period
             if self.armed:
                 self._function()
                 continue
@@ -120,4 +120,4 @@ class Ticker:
                 self._parked = True
                 self._aim = self._wakes = NEVER
             self._gate.acquire()
-            tick = monotonic_ns() + self._period
+            tick = monotonic_ns() + self.period

@@ -11,7 +11,7 @@ times, inode numbers and the order of names in directories of the host are the h
 
 A task that computes without a trap for a second of the host's time while others wait cannot be counted. It is
 interrupted, or a program that spins until another thread does something would hang; that run may not repeat, and lbw
-says so. Rejected: counting blocks or instructions, which Unicorn does by a hook on each: 10 to 30 times slower.
+says so and interrupts every 10 ms from then on. Rejected: counting blocks or instructions, which Unicorn does by a hook on each: 10 to 30 times slower.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ START = 10**9
 LONGEST = 200
 #: How long a task may compute without a trap, ns of the host's time.
 PATIENCE = 10**9
+#: How long once the run is lost.
+SLICE = 10**7
 
 _RDTSC, _RDTSCP = b"\x0f\x31", b"\x0f\x01\xf9"
 _WORD = 0xFFFF_FFFF
@@ -64,7 +66,7 @@ class VirtualClock(Clock):
 class Turn:
     """An iterator over the traps of a turn, counting on from where the last one was."""
 
-    __slots__ = ("_clock", "_count", "_left", "_mark", "_random", "_since", "_total")
+    __slots__ = ("_clock", "_count", "_left", "_mark", "_random", "_since", "_total", "patience")
 
     def __init__(self, clock: VirtualClock, random: Random) -> None:
         self._clock = clock
@@ -72,6 +74,7 @@ class Turn:
         self._left = self._count = self._total = 0
         self._mark = -1  # the number of traps when the task was seen computing
         self._since = 0  # when that was, by the host's clock
+        self.patience = PATIENCE
 
     def begin(self, count: int) -> Turn:
         """Draw a new turn; `count` traps are behind the task."""
@@ -101,7 +104,7 @@ class Turn:
         if self._mark != self._total:
             self._mark, self._since = self._total, now
             return False
-        return now - self._since >= PATIENCE
+        return now - self._since >= self.patience
 
 
 class Repeatable:
@@ -131,8 +134,12 @@ class Repeatable:
         """A task was interrupted from outside: return whether it must let others run after all."""
         if not self.turn.take_back():
             return False
+        self.clock.now += SLICE  # or whoever waits for time to pass, by spinning, would wait for ever
         if not self._reported:
             self._reported = True
+            self.turn.patience = SLICE // 2
+            if task.kernel.scheduler.ticker is not None:
+                task.kernel.scheduler.ticker.period = SLICE
             task.kernel.report(
                 f"--deterministic: {task.comm.decode(errors='replace')}[{task.process.pid}] computed for a second while "
                 "others waited, and was interrupted: this run may not repeat"

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     class Ticker(Protocol):
         """Calls `engine.interrupt` once per time slice while it is armed."""
 
+        period: int  # ns
+
         def arm(self) -> None:
             """Start ticking; harmless when it does."""
 
