@@ -75,7 +75,7 @@ def make_task(task: Task, arguments: CloneArguments) -> Task:
     context.mmu = memory.mmu
     child = Task(
         kernel, tid, process, task.program_abi, context, memory, files,
-        task.fs if flags & CLONE_FS else task.fs.fork(),
+        task.fs.share() if flags & CLONE_FS else task.fs.fork(),
         task.signals.fork(keep_altstack=flags & (CLONE_VM | CLONE_VFORK) != CLONE_VM),
         task.comm,
     )  # fmt: skip

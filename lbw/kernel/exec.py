@@ -77,7 +77,7 @@ def execute(
         shared.release()
     task.files.close_on_exec()
     if secure:
-        task.fs = task.fs.fork()  # who shares directories with us does not get our new identity
+        task.fs.leave()  # who shares directories with us is not to lead our new identity elsewhere
         task.parent_death_signal = 0
     task.fs.credentials = credentials
     process.actions = process.actions.clear_handlers()

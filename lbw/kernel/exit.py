@@ -63,6 +63,7 @@ def exit_task(task: Task, status: int) -> None:
     task.state = DEAD
     task.attention = EXIT
     task.files.release()
+    task.fs.leave()
     process.threads.remove(task)
     del kernel.tasks[task.tid]
     process.usage.add_task(task)

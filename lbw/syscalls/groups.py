@@ -117,5 +117,6 @@ def replace_groups(task: Task, groups: list[int]) -> int:
 @syscall("umask", Mode("mask"))
 def umask(task: Task, mask: int) -> int:
     """Set the file mode creation mask; return the old one.  man 2 umask"""
-    old, task.fs.umask = task.fs.umask, mask & 0o777
+    old = task.fs.umask
+    task.fs.set_umask(mask & 0o777)
     return old

@@ -63,7 +63,7 @@ def unshare(task: Task, flags: int) -> int:
         shared, task.files = task.files, task.files.fork()
         shared.release()
     if flags & CLONE_FS:
-        task.fs = task.fs.fork()
+        task.fs.leave()
     if flags & CLONE_SYSVSEM and task.undo_list is not None:
         undo, task.undo_list = task.undo_list, None
         undo.leave(task.process.pid)
@@ -98,7 +98,7 @@ def kcmp(task: Task, first: int, second: int, kind: int, index1: int, index2: in
     if kind == KCMP_FILES:
         return compare(one.files, two.files)
     if kind == KCMP_FS:
-        return compare(one.fs, two.fs)
+        return compare(one.fs.sharers or one.fs, two.fs.sharers or two.fs)
     if kind == KCMP_SIGHAND:
         return compare(one.process.actions, two.process.actions)
     if kind == KCMP_SYSVSEM:

@@ -220,7 +220,7 @@ def chdir(ctx: FsContext, location: Location) -> None:
     if location.kind != S_IFDIR:
         raise LinuxError(ENOTDIR)
     require(ctx.credentials, location.inode, SEARCH)
-    ctx.cwd = location
+    ctx.set_cwd(location)
 
 
 def chroot(ctx: FsContext, location: Location) -> None:
@@ -230,7 +230,7 @@ def chroot(ctx: FsContext, location: Location) -> None:
     require(ctx.credentials, location.inode, SEARCH)
     if not ctx.credentials.capable(CAP_SYS_CHROOT):
         raise LinuxError(EPERM)
-    ctx.root = location
+    ctx.set_root(location)
 
 
 def path_of(ctx: FsContext, location: Location) -> bytes:
