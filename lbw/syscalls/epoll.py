@@ -118,11 +118,11 @@ def fetch(task: Task, epoll: Epoll, address: int, limit: int) -> int:
 
 def begin_wait(task: Task, epfd: int, address: int, limit: int) -> Epoll:
     """Return the epoll to wait on.  EINVAL: not an epoll, or no room for an event; EFAULT; EBADF"""
+    epoll = task.files.get(epfd)
     if not 0 < limit <= MAX_EVENTS:
         raise LinuxError(EINVAL)
     if address + limit * EPOLL_EVENT.size > task.abi.task_size:
         raise LinuxError(EFAULT)
-    epoll = task.files.get(epfd)
     if not isinstance(epoll, Epoll):
         raise LinuxError(EINVAL)
     return epoll

@@ -7,6 +7,7 @@ import replay_files
 import replay_memory
 import replay_pipes
 import replay_processes
+import replay_waiting
 from hypothesis.strategies import SearchStrategy
 
 
@@ -24,4 +25,5 @@ FAMILIES = {
     "pipes": Family(replay_pipes.programs, jail=False),
     "processes": Family(replay_processes.programs, jail=False),
     "credentials": Family(replay_credentials.programs),
+    "waiting": Family(replay_waiting.programs, jail=False),
 }
