@@ -1,6 +1,7 @@
 /* Waiting and waking: order, bitsets, requeue, wake-op, private and shared, vectors, timeouts, signals. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -269,6 +271,33 @@ static void processes(void)
     waitpid(pid, &status, 0);
     printf("%x\n", status);
 
+    /* System V shared memory, at two addresses. */
+    int id = shmget(IPC_PRIVATE, 8192, 0600);
+    shared = (int *)shmat(id, 0, 0) + 1100;
+    int *again = (int *)shmat(id, 0, 0) + 1100;
+    shmctl(id, IPC_RMID, 0);
+    if (!(pid = fork())) _exit(FUTEX(shared, FUTEX_WAIT, 0, 0, 0, 0) == 0 ? 7 : 8);
+    while (!waiting(shared, 0)) usleep(1000);
+    SHOW(FUTEX(again, FUTEX_WAKE, 1, 0, 0, 0));
+    waitpid(pid, &status, 0);
+    printf("%x\n", status);
+
+    /* A page of a file that nobody may write to, mapped privately; and one that may be written to. */
+    for (int writable = 0; writable < 2; writable++) {
+        int fd = open("file", O_RDWR | O_CREAT, 0600), protection = PROT_READ | (writable ? PROT_WRITE : 0);
+        ftruncate(fd, 8192);
+        shared = mmap(0, 8192, protection, MAP_PRIVATE, fd, 0);
+        again = mmap(0, 4096, protection, MAP_PRIVATE, fd, 4096);
+        if (!(pid = fork())) _exit(FUTEX(shared + 1030, FUTEX_WAIT, 0, 0, 0, 0) == 0 ? 7 : 8);
+        if (writable) usleep(20000);
+        else while (!waiting(again + 6, 0)) usleep(1000);
+        SHOW(FUTEX(again + 6, FUTEX_WAKE, 1, 0, 0, 0));
+        if (writable) kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        printf("%x\n", status);
+        close(fd);
+    }
+
     /* Private memory is not shared by fork. */
     if (!(pid = fork())) {
         struct timeout brief = {0, 100000000};
@@ -280,6 +309,7 @@ static void processes(void)
     printf("%x\n", status);
 
     /* A waiter that is killed leaves nothing behind. */
+    shared = (int *)one;
     if (!(pid = fork())) _exit(FUTEX(shared, FUTEX_WAIT, 0, 0, 0, 0));
     while (!waiting(shared, 0)) usleep(1000);
     kill(pid, SIGKILL);
