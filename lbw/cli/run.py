@@ -57,8 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--segments", metavar="MODE", default="patch",
         help="thread-local memory: patch (default), fault (trap each time), base (no fault path)")  # fmt: skip
     add("--deterministic", action="store_const", const="0",
-        help="virtual time, turns counted in traps, no randomness: a run repeats exactly; --deterministic=SEED: another "
-        "interleaving of threads",
+        help="a run repeats exactly: virtual time, turns counted in traps; --deterministic=SEED: another interleaving",
     )  # fmt: skip
     add("--deterministic-to", dest="deterministic", help=argparse.SUPPRESS)
     add("--hostname", metavar="NAME", help="host name of the guest (default: lbw)")

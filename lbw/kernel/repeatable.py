@@ -1,7 +1,8 @@
 """A run that repeats exactly (`--deterministic`): time, turns and randomness come from a seed.
 
-- **Time** is virtual. Each trap takes `TRAP`; when everybody waits, time jumps to the next timer, so that sleeping takes
-  no time at all. The calendar starts at `EPOCH`. The time-stamp counter is withheld, and counts virtual nanoseconds.
+- **Time** is virtual. Each trap takes `TRAP`; when everybody waits, time jumps to the next timer, so that sleeping
+  takes no time at all. The calendar starts at `EPOCH`. The time-stamp counter is withheld, and counts virtual
+  nanoseconds.
 - **Turns** are counted in traps. How many a task gets is drawn from the seed, so that another seed is another
   interleaving of the threads: a race that shows with one seed shows with it every time.
 - **Randomness** (getrandom, AT_RANDOM, /dev/urandom) is drawn from the seed; RDRAND and RDSEED do not exist.
@@ -11,7 +12,8 @@ times, inode numbers and the order of names in directories of the host are the h
 
 A task that computes without a trap for a second of the host's time while others wait cannot be counted. It is
 interrupted, or a program that spins until another thread does something would hang; that run may not repeat, and lbw
-says so and interrupts every 10 ms from then on. Rejected: counting blocks or instructions, which Unicorn does by a hook on each: 10 to 30 times slower.
+says so and interrupts every 10 ms from then on. Rejected: counting blocks or instructions, which Unicorn does by a hook
+on each: 10 to 30 times slower.
 """
 
 from __future__ import annotations
@@ -141,8 +143,8 @@ class Repeatable:
             if task.kernel.scheduler.ticker is not None:
                 task.kernel.scheduler.ticker.period = SLICE
             task.kernel.report(
-                f"--deterministic: {task.comm.decode(errors='replace')}[{task.process.pid}] computed for a second while "
-                "others waited, and was interrupted: this run may not repeat"
+                f"--deterministic: {task.comm.decode(errors='replace')}[{task.process.pid}] computed for a second "
+                "while others waited, and was interrupted: this run may not repeat"
             )
         return True
 
