@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from os import urandom
 from types import SimpleNamespace
 from typing import Any
 
 from lbw.abi.errno import EFAULT, LinuxError
 from lbw.abi.x86_64 import X86_64
 from lbw.kernel.clock import Clock
+from lbw.kernel.core_settings import CoreSettings
 from lbw.kernel.groups import ProcessGroup, Session
 from lbw.kernel.limits import Limits
 from lbw.kernel.process import Process
 from lbw.kernel.task import Task
 from lbw.syscalls.table import ROWS
+from lbw.vfs.context import FsContext
 from lbw.vfs.credentials import Credentials
 
 #: Where the memory of a desk begins; nothing else is mapped.
@@ -25,7 +28,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.paper = bytearray(SIZE)
-        self.stack_limit = self.data_limit = self.size_limit = self.faults = 0
+        self.stack_limit = self.data_limit = self.size_limit = self.faults = self.barriers = 0
 
     def views(self, address: int, length: int, write: bool) -> list[memoryview]:
         start = address - PAPER
@@ -95,6 +98,7 @@ class Desk:
         self.kernel = SimpleNamespace(
             clock=StillClock(), processes={}, tasks={}, current=None, hostname=b"desk", domainname=b"(none)",
             frames=SimpleNamespace(limit=1000, available=600), scheduler=SimpleNamespace(least=0.0),
+            core=CoreSettings(), random=urandom,
         )  # fmt: skip
         self.session = Session(100)
         self.task = self.add(100)
@@ -107,7 +111,8 @@ class Desk:
         context = SimpleNamespace(
             fs_base=0, gs_base=0, selectors=[0] * 6, registers=[0] * 17, modified=0, mmu=SimpleNamespace(resident=3)
         )
-        fs = SimpleNamespace(credentials=Credentials(uid, uid), umask=0o22)
+        nowhere: Any = None
+        fs = FsContext(nowhere, nowhere, nowhere, Credentials(uid, uid))
         files = SimpleNamespace(limit=1024)
         task = Task(
             self.kernel, pid, process, X86_64, context, Memory(), files, fs, None, b"task"  # type: ignore[arg-type]
