@@ -391,7 +391,7 @@ static void herd(const char *what, int sets[4], int writer, int times) {
     pthread_mutex_lock(&lock);
     while (started < 4) pthread_cond_wait(&changed, &lock);
     pthread_mutex_unlock(&lock);
-    usleep(20000);
+    usleep(60000);
     for (int i = 0; i < times; i++) {
         put(writer);
         usleep(20000);
