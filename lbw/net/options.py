@@ -120,6 +120,7 @@ def set_option(socket: Socket, caller: Caller, name: int, data: bytes, timeval: 
             raise LinuxError(EOPNOTSUPP)  # for families with ports
     elif name not in IGNORED:
         raise LinuxError(ENOPROTOOPT)
+    socket.options_changed()
 
 
 def get_option(socket: Socket, name: int, room: int, timeval: Struct) -> bytes:

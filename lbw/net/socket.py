@@ -8,8 +8,9 @@ Timeouts and MSG_DONTWAIT are the caller's business (`lbw.syscalls.socket_transf
 wake-ups say which one they are about.
 
 Messages are sent and received through `send` and `receive`, also for read and write: only there is it known who calls
-(for credentials) and how long the message is (so `step` is negative, see `lbw.vfs.file`). `read` and `write` of the
-file are for copies inside of the kernel.
+(for credentials), how long the message is, and what a timeout means. So `step` is negative (see `lbw.vfs.file`); but a
+stream without any option set is read and written as a pipe is, because much depends on the speed of that. Else `read`
+and `write` of the file are for copies inside of the kernel.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class Socket(File):
     )  # fmt: skip
 
     step = -1
+    is_socket = True
 
     #: Whether a write that nobody will read sends SIGPIPE.
     raises_signal = False
@@ -115,6 +117,9 @@ class Socket(File):
     def is_listening(self) -> bool:
         """Whether connections may be accepted (SO_ACCEPTCONN)."""
         return False
+
+    def options_changed(self) -> None:
+        """An option, a timeout or the like was set."""
 
     def take_error(self) -> int:
         """Return the pending error (errno, 0: none), and forget it."""

@@ -8,7 +8,6 @@ from lbw.net.message import Arrival
 from lbw.syscalls.control_messages import read_control, write_control
 from lbw.syscalls.displays import InBuffer, Timespec
 from lbw.syscalls.parameters import Fd, Flags, Int, OutBuffer, Size, UInt
-from lbw.syscalls.timespecs import duration_at
 from lbw.syscalls.socket_displays import (
     MESSAGE_FLAGS,
     Address,
@@ -22,6 +21,7 @@ from lbw.syscalls.socket_displays import (
 from lbw.syscalls.socket_transfer import message_flags, receive, send
 from lbw.syscalls.sockets import NEGATIVE, read_address, socket_of, write_address
 from lbw.syscalls.table import syscall
+from lbw.syscalls.timespecs import duration_at
 from lbw.syscalls.transfer import MAX_COUNT, MAX_VECTORS, load_iovec
 
 TYPE_CHECKING = False

@@ -118,7 +118,7 @@ def read_nowhere(task: Task, file: File, iov: Iov, offset: int) -> int:
 
 def read_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool) -> int | Awaitable[int]:
     """Read into `iov` at the file offset."""
-    if file.step < 0:
+    if file.is_socket:
         return read_socket(task, as_socket(file), iov, MSG_DONTWAIT if nowait else 0)
     if not any(length for _, length in iov):
         return 0
@@ -140,7 +140,7 @@ def read_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool
 
 def write_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool) -> int | Awaitable[int]:
     """Write `iov` at the file offset."""
-    if file.step < 0:
+    if file.is_socket:
         return write_socket(task, as_socket(file), iov, MSG_DONTWAIT if nowait else 0)
     if not any(length for _, length in iov):
         return 0

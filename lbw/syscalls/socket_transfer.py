@@ -89,7 +89,7 @@ def receive_some(task: Task, socket: Socket, iov: Iov, total: int, target: int, 
         views: list[memoryview] = []
         if room:
             try:
-                views = task.memory.vector_views(section(iov, arrival.copied, room), True)
+                views = views_of(task, iov, arrival.copied, room, True)
             except LinuxError:
                 pass  # the socket misses them if it gets so far
         try:
@@ -184,7 +184,7 @@ def send_some(
         left = total - done
         size = min(left, PIECE) if socket.is_stream else left
         try:
-            views = views_of(task, socket, iov, done, size)
+            views = bytes_to_send(task, socket, iov, done, size)
             count = socket.send(task, views, flags if size == left else flags & ~MSG_OOB, address, control)
         except LinuxError as error:
             if error.errno == EAGAIN:
@@ -201,15 +201,22 @@ def send_some(
             return done, True
 
 
-def views_of(task: Task, socket: Socket, iov: Iov, done: int, size: int) -> list[memoryview]:
+def views_of(task: Task, iov: Iov, done: int, size: int, write: bool) -> list[memoryview]:
+    """Return views of `size` bytes of `iov`, from `done` on.  EFAULT"""
+    if len(iov) == 1:
+        return task.memory.views(iov[0][0] + done, size, write)
+    return task.memory.vector_views(section(iov, done, size), write)
+
+
+def bytes_to_send(task: Task, socket: Socket, iov: Iov, done: int, size: int) -> list[memoryview]:
     """Return `size` bytes of `iov`, from `done` on.  EFAULT: not all can be read; or that nothing can be sent at all"""
     if not size:
         return []
     try:
-        views = task.memory.vector_views(section(iov, done, size), False)
+        views = views_of(task, iov, done, size, False)
     except LinuxError:
         views = []
-    if sum(map(len, views)) < size:
+    if (len(views) != 1 or len(views[0]) < size) and sum(map(len, views)) < size:
         if socket.is_stream:
             socket.send(task, [], 0, None, None)  # that it is not connected is noticed before
         raise LinuxError(EFAULT)

@@ -57,8 +57,11 @@ class File:
     #: `descriptor_closed` is to be called whenever a process closes a descriptor of it (mqueues).
     minds_closing = False
 
-    #: The most bytes that read(2) and write(2) move in one step; negative: it is a socket, with calls of its own.
+    #: The most bytes that read(2) and write(2) move in one step.
     step = 1 << 20
+
+    #: A socket: whatever is more than a step, or vectors, goes its own ways (`lbw.syscalls.socket_transfer`).
+    is_socket = False
 
     def __init__(self, inode: Inode, flags: int) -> None:
         self.inode = inode

@@ -84,6 +84,7 @@ class ConnectionSocket(UnixSocket):
         connection.peer_credentials = peer_credentials(caller)
         if listener.passes_credentials:
             connection.options[SO_PASSCRED] = 1
+            connection.options_changed()
         self.peer_credentials = listener.peer_credentials
         listener.pending.append(connection)
         listener.queue.wake_all(READABLE)

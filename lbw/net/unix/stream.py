@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from lbw.abi.errno import EAGAIN, EFAULT, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE, LinuxError
 from lbw.abi.socket import MSG_OOB, MSG_PEEK
-from lbw.net.memory import SEGMENT, segment_charge
+from lbw.net.memory import SEGMENT, head, segment_charge
 from lbw.net.message import NOBODY
 from lbw.net.socket import SHUT_RECEIVE, SHUT_SEND
 from lbw.net.unix import rights, urgent
 from lbw.net.unix.connection import ConnectionSocket
 from lbw.net.unix.credentials import attached
 from lbw.net.unix.message import Message
-from lbw.net.unix.socket import ESTABLISHED
+from lbw.net.unix.socket import ESTABLISHED, READABLE
 from lbw.vfs.file import gather, scatter
 
 TYPE_CHECKING = False
@@ -26,17 +26,70 @@ if TYPE_CHECKING:
     from lbw.net.socket import Caller
 
 
+#: Longer reads and writes look first how much there is.
+SMALL = 4096
+#: What goes into one message whatever SO_SNDBUF is, bytes.
+LEAST_PART = 2048
+
+
 class StreamSocket(ConnectionSocket):
     """A socket of type SOCK_STREAM."""
 
-    __slots__ = ("urgent",)
+    __slots__ = ("step", "urgent")
 
     is_stream = True
     raises_signal = True
+    step: int
 
     def __init__(self, network: Network, kind: int, uid: int, gid: int) -> None:
         super().__init__(network, kind, uid, gid)
         self.urgent: Message | None = None  # the last byte that came with MSG_OOB and was not received
+        self.step = SMALL
+
+    def options_changed(self) -> None:
+        timeouts = self.receive_timeout is not None or self.send_timeout is not None
+        plain = not (self.options or timeouts or self.receive_low != 1 or self.peek_offset >= 0)
+        self.step = SMALL if plain else -1
+
+    # Small reads and writes, as on a pipe: the fast way
+
+    def read(self, views: list[memoryview]) -> int:
+        messages = self.messages
+        if messages and len(views) == 1 and self.urgent is None:
+            message, view = messages[0], views[0]
+            at = message.position
+            left = len(message.data) - at
+            if message.files is None and left:
+                size = len(view)
+                if size < left:
+                    view[:] = message.data[at : at + size]
+                    message.position = at + size
+                    self.queued -= size
+                    return size
+                if len(messages) == 1:
+                    view[:left] = message.data[at:] if at else message.data
+                    messages.clear()
+                    self.queued -= left
+                    message.sender.uncharge(message.charge)
+                    return left
+        return super().read(views)
+
+    def write(self, views: list[memoryview]) -> int:
+        peer = self.peer
+        if (
+            len(views) == 1 and peer is not None and not (self.shut or peer.shut or self.error)
+            and not (self.options or peer.options) and self.written < self.send_limit
+        ):  # fmt: skip
+            data = views[0].tobytes()
+            length = len(data)
+            if length <= LEAST_PART:
+                charge = head(length)
+                self.written += charge
+                peer.messages.append(Message(data, self, charge, None, None))
+                peer.queued += length
+                peer.queue.wake_all(READABLE)
+                return length
+        return super().write(views)
 
     # Sending
 
