@@ -76,14 +76,14 @@ class Address(Shown):
         return show_address(task.memory.read(address, min(self._length(task, address), abi.MAX_ADDRESS)))
 
     def _length(self, task: Task, address: int) -> int:
-        return following(task, address)
+        return following(task, address) & 0xFFFFFFFF
 
 
 def following(task: Task, address: int) -> int:
     """Return the argument behind the one that is `address`."""
     for index in range(len(task.abi.argument_registers) - 1):
         if argument(task, index) == address:
-            return argument(task, index + 1) & 0xFFFFFFFF
+            return argument(task, index + 1)
     return 0
 
 
@@ -122,7 +122,7 @@ class OptionValue(Shown):
     __slots__ = ()
 
     def target(self, task: Task, address: int, result: int) -> str:
-        return show_value(task.memory.read(address, min(following(task, address), 64)))
+        return show_value(task.memory.read(address, min(following(task, address) & 0xFFFFFFFF, 64)))
 
 
 class OutOptionValue(Shown):
@@ -211,7 +211,7 @@ class MessageHeaders(Shown):
     __slots__ = ()
 
     def target(self, task: Task, address: int, result: int) -> str:
-        count = result if self.out else following(task, address)
+        count = result if self.out else following(task, address) & 0xFFFFFFFF
         shown = []
         for index in range(min(count, LIMIT)):
             place = address + index * task.abi.mmsghdr

@@ -96,5 +96,5 @@ def forget(socket: UnixSocket) -> None:
     if socket.place is not None:
         if network.bound.get(socket.place) is socket:
             del network.bound[socket.place]
-    elif socket.name is not None:
-        network.abstract.pop((socket.type, socket.name), None)
+    elif socket.name is not None and network.abstract.get((socket.type, socket.name)) is socket:
+        del network.abstract[socket.type, socket.name]  # an accepted connection is called as its listener
