@@ -25,6 +25,7 @@ from lbw.abi.signal import (
     FPE_FLTUND,
     FPE_INTDIV,
     ILL_ILLOPN,
+    SEGV_ACCERR,
     SEGV_MAPERR,
     SI_KERNEL,
     SIGBUS,
@@ -124,6 +125,10 @@ def segmentation_fault(task: Task, fault: SegmentationFault, trap: Trap) -> None
             code = SEGV_MAPERR
     elif code == SEGV_MAPERR and fault.signo == SIGSEGV:  # nor do we tell of pages of our own
         error_code &= ~PF_PRESENT
+    elif error_code & PF_FETCH and code == SEGV_ACCERR:
+        vma = task.memory.find(address)
+        if vma is not None and vma.prot:  # Linux brings the page in and finds out at the second fault
+            error_code |= PF_PRESENT
     if not error_code & (PF_WRITE | PF_FETCH) and _updates_memory(task):
         error_code |= PF_WRITE
     task.signals.fault_address = address

@@ -49,6 +49,7 @@ SHARED: tuple[str, ...] = (
     "ipc/mqueue.c",
     "ipc/shared.c",
     "ipc/sysv.c",
+    "signals/faults.c",
     "signals/queues.c",
     "signals/restarts.c",
     "signals/sigreturn.c",
