@@ -21,6 +21,9 @@ from lbw.abi.poll import (
     EPOLLOUT,
     EPOLLWAKEUP,
 )
+from lbw.abi.signal import SIGKILL
+from lbw.kernel.task import Interrupted
+from lbw.signals.sigset import bit
 from lbw.syscalls.displays import SigSet, Timespec
 from lbw.syscalls.epoll_displays import CREATE_FLAGS, OPERATIONS, EpollEvent, EpollEvents
 from lbw.syscalls.parameters import Choice, Fd, Flags, Int, Size
@@ -42,6 +45,7 @@ EPOLL_EVENT = Struct("<IQ")
 #: How many events one call can return (EP_MAX_EVENTS).
 MAX_EVENTS = 0x7FFF_FFFF // EPOLL_EVENT.size
 
+KILLED = bit(SIGKILL)
 _EXCLUSIVE_EVENTS = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE
 
 
@@ -133,6 +137,8 @@ async def wait_for_events(task: Task, epoll: Epoll, address: int, limit: int, de
     epoll.acquire()
     try:
         while await task.wait(epoll.sleepers, deadline=deadline):
+            if (task.signals.pending.mask | task.process.pending.mask) & KILLED:
+                raise Interrupted  # who is about to die takes nothing from the others
             stored = fetch(task, epoll, address, limit)
             if stored:
                 return stored
