@@ -144,7 +144,7 @@ class QueueDirectory(PseudoDirectory):
 class QueueInode(PseudoInode):
     """A queue as a file."""
 
-    __slots__ = ("_account", "_opened", "contents", "linked", "name")
+    __slots__ = ("_account", "_opened", "_size", "contents", "linked", "name")
 
     fs: QueueFileSystem
 
@@ -158,11 +158,12 @@ class QueueInode(PseudoInode):
         self.linked = True
         self._account = account
         self._opened = 0
+        self._size = _FILE_SIZE
 
     def stat(self) -> Stat:
-        """Return the attributes; every queue has a size of 80 bytes, as on Linux."""
+        """Return the attributes; a queue has a size of 80 bytes, as on Linux, until somebody truncates it."""
         status = super().stat()
-        status.size = _FILE_SIZE
+        status.size = self._size
         return status
 
     def link_count(self) -> int:
@@ -179,9 +180,8 @@ class QueueInode(PseudoInode):
         return QueueFile(self, flags)
 
     def truncate(self, size: int) -> None:
-        """Ignore O_TRUNC; EINVAL for what has no meaning."""
-        if size:
-            raise LinuxError(EINVAL)
+        """Change the size that `stat` tells, and nothing else."""
+        self._size = size
 
     def closed(self) -> None:
         """Note that a description is gone."""

@@ -101,7 +101,10 @@ def msgrcv(task: Task, number: int, address: int, size: int, kind: int, flags: i
         raise LinuxError(EINVAL)
     if flags & MSG_COPY and (flags & MSG_EXCEPT or not flags & IPC_NOWAIT):
         raise LinuxError(EINVAL)
-    queue = task.kernel.ipc.messages.find(number)
+    table = task.kernel.ipc.messages
+    if flags & MSG_COPY:
+        task.memory.read(address, min(size, table.message_limit))  # Linux makes the copy of what is there
+    queue = table.find(number)
     queue.require(task.credentials, 0o444)
     wish = Wish(kind, size, flags, task.process.pid)
     message = queue.receive(wish)

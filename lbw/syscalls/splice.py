@@ -22,6 +22,7 @@ from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import MAX_COUNT, load_iovec, room_below_limit, section, send_sigpipe, total_of
 from lbw.vfs.file import scatter
 from lbw.vfs.pipe import PipeEnd
+from lbw.vfs.pipe_queue import PIPE_BUF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -262,7 +263,7 @@ async def memory_to_pipe(task: Task, end: PipeEnd, iov: Iov, nowait: bool) -> in
     try:
         room = await room_in(task, end, nowait)
         views = task.memory.vector_views(section(iov, 0, min(room, total_of(iov))), False)
-        return end.pipe.write(views)
+        return end.pipe.write(views[: room // PIPE_BUF])  # on Linux each page of memory takes one of the pipe's
     finally:
         end.release()
 

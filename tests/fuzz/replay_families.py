@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import replay_credentials
 import replay_files
+import replay_ipc
 import replay_memory
 import replay_pipes
 import replay_processes
@@ -21,6 +22,7 @@ class Family:
 
 FAMILIES = {
     "files": Family(replay_files.programs),
+    "ipc": Family(replay_ipc.programs, jail=False),
     "memory": Family(replay_memory.programs, jail=False),
     "pipes": Family(replay_pipes.programs, jail=False),
     "processes": Family(replay_processes.programs, jail=False),

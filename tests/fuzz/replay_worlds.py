@@ -16,6 +16,9 @@ GUEST = Path(__file__).parents[2] / "chroot_fixtures" / "guests" / "fuzz" / "rep
 
 Program = list[str]
 
+#: How a program is started natively that finds no IPC objects of others.
+ALONE = ["unshare", "--ipc"] if shutil.which("unshare") else []
+
 
 #: What a program of i386 calls instead, where the old call has less room.
 RENAMED = {
@@ -49,6 +52,8 @@ def encode(program: Program, abi: Abi = X86_64) -> bytes:
 
 def narrowed(name: str, arguments: list[str]) -> tuple[str, list[str]]:
     """Return a call as i386 makes it."""
+    if name == "semop":
+        return "semtimedop_time64", [*arguments, "0"]
     if name == "mmap":
         arguments = [*arguments[:5], str(int(arguments[5], 0) >> 12)]
     words = []
@@ -132,7 +137,7 @@ class Worlds:
             else:
                 populate(directory)
             process = subprocess.run(
-                [self.replay, directory] + ["chroot"] * jail, input=encode(program, self.abi), capture_output=True,
+                [*ALONE, self.replay, directory] + ["chroot"] * jail, input=encode(program, self.abi), capture_output=True,
                 env={}, timeout=30, start_new_session=True,
             )  # fmt: skip
             status = process.returncode

@@ -23,7 +23,8 @@ from lbw.abi.x86_64 import X86_64
 REGRESSIONS = Path(__file__).with_name("regressions.txt")
 NATIVE = sys.platform == "linux" and platform.machine() == "x86_64" and os.geteuid() == 0
 CASES = [("files", "host"), ("files", "overlay"), ("files", "tmpfs"), ("memory", "host"), ("pipes", "host"),
-         ("credentials", "host"), ("credentials", "tmpfs"), ("processes", "host"), ("files", "host32"),
+         ("ipc", "host"), ("ipc", "host32"), ("credentials", "host"), ("credentials", "tmpfs"), ("processes", "host"),
+         ("files", "host32"),
          ("memory", "host32"), ("pipes", "host32"), ("credentials", "host32"), ("processes", "host32"),
          ("waiting", "host"), ("waiting", "overlay"), ("waiting", "host32")]  # fmt: skip
 
