@@ -12,8 +12,11 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -327,6 +330,48 @@ static void reading(void) {
     close(count);
 }
 
+static void other_ways(void) {
+    int wd = inotify_add_watch(fd, ".", IN_ALL_EVENTS);
+    make("source", "0123456789");
+    drain("source");
+    int from = open("source", O_RDONLY), to = open("target", O_CREAT | O_RDWR, 0600), p[2];
+    if (pipe(p)) return;
+    drain("both");
+    result("sendfile", sendfile(to, from, 0, 4));
+    drain("sendfile");
+    result("copy_file_range", copy_file_range(from, 0, to, 0, 4, 0));
+    drain("copy_file_range");
+    result("splice", splice(from, 0, p[1], 0, 2, 0));
+    drain("splice from");
+    result("splice", splice(p[0], 0, to, 0, 2, 0));
+    drain("splice to");
+    result("sendfile at the end", sendfile(to, from, 0, 4));
+    drain("nothing");
+    struct iovec parts[2] = {{"ab", 2}, {"cd", 2}};
+    result("writev", writev(to, parts, 2));
+    result("pwritev", pwritev(to, parts, 2, 0));
+    drain("writev");
+    close(from), close(to), close(p[0]), close(p[1]);
+    drain("closed");
+    result("setxattr", setxattr("source", "user.x", "1", 1, 0));
+    result("removexattr", removexattr("source", "user.x"));
+    drain("attributes");
+    struct sockaddr_un name = {AF_UNIX, "socket"};
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    result("bind", bind(listener, (void *)&name, sizeof name));
+    drain("socket");
+    close(listener);
+    unlink("socket");
+    result("access", access("source", R_OK));
+    result("readlink", readlink("source", (char[9]){0}, 9));
+    result("mkdir of what is there", mkdir("source", 0700));
+    result("open of a directory for writing", open(".", O_WRONLY));
+    result("exclusive", open("source", O_CREAT | O_EXCL | O_WRONLY, 0600));
+    drain("failures");
+    inotify_rm_watch(fd, wd);
+    drain("end");
+}
+
 static void instances(void) {
     int first = inotify_init1(IN_NONBLOCK), second = inotify_init1(IN_NONBLOCK);
     inotify_add_watch(first, "f", IN_OPEN);
@@ -357,6 +402,7 @@ int main(void) {
     last_names();
     flags();
     reading();
+    other_ways();
     instances();
     return 0;
 }
