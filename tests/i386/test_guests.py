@@ -54,6 +54,8 @@ SHARED: tuple[str, ...] = (
     "signals/restarts.c",
     "signals/sigreturn.c",
     "signals/stops.c",
+    "signals/targets.c",
+    "signals/unwinding.cc",
     "threads/futex_errors.c",
     "threads/futex_wait.c",
     "threads/futex_locks.c",
