@@ -151,11 +151,16 @@ else:
                     return None
             return _to_linux(saved)
 
+    def _host_flag(name: str) -> int:
+        """Return the host's value of a flag; Python does not know all that Linux has (IUTF8)."""
+        value: int = getattr(termios, name, getattr(abi, name) if sys.platform == "linux" else 0)
+        return value
+
     def _to_linux(attributes: list[int | list[bytes | int]]) -> Attributes:
         """Translate what tcgetattr gave to Linux' values, flag by flag."""
         numbers = [word for word in attributes[:4] if isinstance(word, int)]
         translated = [
-            sum(getattr(abi, name) for name in names if number & getattr(termios, name, 0))
+            sum(getattr(abi, name) for name in names if number & _host_flag(name))
             for number, names in zip(numbers, (INPUT_FLAGS, OUTPUT_FLAGS, CONTROL_FLAGS, LOCAL_FLAGS), strict=True)
         ]
         flags_in, flags_out, control, local = translated
