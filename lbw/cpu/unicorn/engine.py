@@ -109,9 +109,9 @@ class UnicornEngine(CodeMemory, TrueBases):
         self._cr3 = c_uint64.from_buffer(buffer, layout.cr2 + 8)
         base = ctypes.addressof(buffer) + layout.registers
         results = (RAX, RCX, R11)
-        self._result_ids = (c_int * 3)(*(uc.GENERAL[number] for number in results))
-        self._result_pointers = (c_void_p * 3)(*(base + 8 * number for number in results))
-        self._flags = c_uint64()
+        ids = (c_int * 3)(*(uc.GENERAL[number] for number in results))
+        self._results = ids, (c_void_p * 3)(*(base + 8 * number for number in results)), c_int(3)
+        self._flags, self._start = c_uint64(), c_uint64()
         self._flags_pointer = ctypes.byref(self._flags)
         frames.flush_code = self.flush_code
 
@@ -140,10 +140,10 @@ class UnicornEngine(CodeMemory, TrueBases):
             self._load(context)
         modified = context.modified
         if modified == RESULT:
-            processor.library.reg_write_batch(processor.handle, self._result_ids, self._result_pointers, 3)
+            processor.library.bare_reg_write_batch(processor.handle, *self._results)
             context.modified = UNMODIFIED
         elif modified:
-            processor.library.context_restore(processor.handle, processor.live)
+            processor.library.bare_context_restore(processor.handle, processor.live)
             context.modified = UNMODIFIED
         if self.flush_pending:
             self.flush_pending = False
@@ -157,7 +157,8 @@ class UnicornEngine(CodeMemory, TrueBases):
             return context, trap
         started = registers[RIP]
         registers[RIP] = 0
-        error = processor.library.emu_start(processor.handle, started, 0, 0, 0)
+        self._start.value = started
+        error = processor.library.bare_emu_start(processor.handle, self._start, *uc.BARE_NO_LIMITS)
         self._runs += 1
         if processor.port_access is not None:
             return self._refuse_port_access(context)
@@ -166,7 +167,7 @@ class UnicornEngine(CodeMemory, TrueBases):
             rip += 2
             registers[RIP] = rip
             registers[RCX] = rip  # as the instruction leaves them (Intel SDM vol. 2, SYSCALL)
-            processor.library.reg_read(processor.handle, uc.REG_EFLAGS, self._flags_pointer)
+            processor.library.bare_reg_read(processor.handle, uc.BARE_EFLAGS, self._flags_pointer)
             registers[R11] = self._flags.value & 0xFFFF_FFFF
             trap.kind = SYSCALL
             return context, trap

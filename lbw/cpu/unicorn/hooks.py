@@ -53,7 +53,7 @@ class Hooks:
             self._hook(uc.INS_SYSCALL, self._library.context_save_address, self._processor.live),
             self._hook(uc.INS_SYSCALL, self._library.emu_stop_address),
         ]
-        save, stop = self._library.context_save, self._library.emu_stop
+        save, stop = self._library.bare_context_save, self._library.bare_emu_stop
         handle, live = self._processor.handle, self._processor.live
 
         def save_and_stop(_engine: int, _data: int) -> None:

@@ -30,6 +30,9 @@ REG_GDTR, REG_MSR, REG_FS_BASE, REG_GS_BASE = 243, 248, 250, 251
 REG_FPSW, REG_FPCW, REG_FPTAG, REG_MXCSR = 31, 246, 247, 249
 REG_FP0, REG_XMM0 = 82, 122
 
+#: Arguments for functions without prototypes.
+BARE_NO_LIMITS, BARE_EFLAGS = (c_uint64(0), c_uint64(0), c_uint64(0)), c_int(REG_EFLAGS)
+
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +60,14 @@ class Library:
     reg_write: Function
     reg_read_batch: Function
     reg_write_batch: Function
+
+    # The same without prototypes, for the trap's way: arguments are ctypes objects, nothing is converted, half the time
+    bare_emu_start: Function
+    bare_emu_stop: Function
+    bare_context_save: Function
+    bare_context_restore: Function
+    bare_reg_read: Function
+    bare_reg_write_batch: Function
 
     def __init__(self) -> None:
         path = _find()
@@ -92,6 +103,9 @@ class Library:
             function.argtypes = arguments
             setattr(self, name, function)
         self.context_size.restype = c_size_t
+        self.bare_emu_start = long_call["uc_emu_start"]
+        for name in ("emu_stop", "context_save", "context_restore", "reg_read", "reg_write_batch"):
+            setattr(self, "bare_" + name, short_call["uc_" + name])
         self._short = short_call
 
     def counter(self) -> Callable[[], int] | None:
