@@ -45,16 +45,13 @@ class Transfer:
 class Notification:
     """Who wants to be told, and how."""
 
-    __slots__ = ("kind", "pid", "removed", "signo", "tell")
+    __slots__ = ("kind", "pid", "signo", "tell")
 
-    def __init__(
-        self, pid: int, kind: int, signo: int, tell: Callable[[], None], removed: Callable[[], None]
-    ) -> None:  # fmt: skip
+    def __init__(self, pid: int, kind: int, signo: int, tell: Callable[[], None]) -> None:
         self.pid = pid
         self.kind = kind  # SIGEV_*
         self.signo = signo  # for SIGEV_SIGNAL, else 0
-        self.tell = tell  # called when a message has come ...
-        self.removed = removed  # ... or when none will be told any more
+        self.tell = tell  # called when a message has come
 
 
 class Queue:
@@ -129,7 +126,5 @@ class Queue:
 
     def forget(self, pid: int) -> None:
         """Drop the notification of a process: it wants none, or has closed the queue."""
-        notification = self.notification
-        if notification is not None and notification.pid == pid:
+        if self.notification is not None and self.notification.pid == pid:
             self.notification = None
-            notification.removed()

@@ -41,7 +41,7 @@ _UNLIMITED = (1 << 64) - 1 - (1 << 24)
 class SegmentMemory(SharedMemory):
     """The memory of a segment; tells it when mappings come and go."""
 
-    __slots__ = ("segment",)
+    __slots__ = ("number", "segment")
     segment: Segment
 
     def acquire(self) -> None:
@@ -148,6 +148,7 @@ class Segments(IdTable[Segment]):
         if pages > self.around.frames.limit and not flags & SHM_NORESERVE:
             raise LinuxError(ENOMEM)
         segment = self.enter(Segment(self, key, size, flags, owner), self.count_limit)
+        segment.memory.number = segment.id
         self.all_pages += pages
         return segment
 

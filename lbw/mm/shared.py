@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 class SharedMemory:
     """Pages that appear, zeroed, when first touched by anybody; a `Backing`."""
 
+    #: Inode number in /proc/PID/maps.
+    number = 0
+
     __slots__ = ("_frames", "_pages", "executed", "identity", "patched", "size", "users")
 
     def __init__(self, frames: Frames, size: int) -> None:

@@ -254,7 +254,7 @@ def mq_notify(task: Task, fd: int, address: int) -> int:
             send_signal(process, SigInfo(signo, SI_MESGQ, pid=sender.process.pid, uid=uid, value=value))
 
     contents = queue_file(task, fd).contents
-    contents.notify(Notification(process.pid, kind, signo if kind == SIGEV_SIGNAL else 0, tell, lambda: None))
+    contents.notify(Notification(process.pid, kind, signo if kind == SIGEV_SIGNAL else 0, tell))
     return 0
 
 

@@ -137,8 +137,8 @@ class Worlds:
             else:
                 populate(directory)
             process = subprocess.run(
-                [*ALONE, self.replay, directory] + ["chroot"] * jail, input=encode(program, self.abi), capture_output=True,
-                env={}, timeout=30, start_new_session=True,
+                [*ALONE, self.replay, directory] + ["chroot"] * jail, input=encode(program, self.abi),
+                capture_output=True, env={}, timeout=30, start_new_session=True,
             )  # fmt: skip
             status = process.returncode
             return result(128 - status if status < 0 else status, process.stdout, process.stderr)

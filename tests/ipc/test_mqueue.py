@@ -60,7 +60,7 @@ def test_notification_comes_once_and_only_into_an_empty_queue():
     queue, told = make(5), []
 
     def register(pid: int) -> None:
-        queue.notify(Notification(pid, 0, 0, lambda: told.append(pid), lambda: told.append(-pid)))
+        queue.notify(Notification(pid, 0, 0, lambda: told.append(pid)))
 
     register(1)
     assert failure(lambda: register(2)) == EBUSY
@@ -72,15 +72,15 @@ def test_notification_comes_once_and_only_into_an_empty_queue():
     queue.send(0, b"c")
     assert told == [1]
     queue.forget(2)
-    assert told == [1, -2]
+    assert queue.notification is None
     while len(queue):
         queue.receive()
     register(3)
     queue.receivers.append(Transfer())
     queue.send(0, b"to who waits")
-    assert told == [1, -2]
+    assert told == [1]
     queue.send(0, b"d")
-    assert told == [1, -2, 3]
+    assert told == [1, 3]
 
 
 def test_a_queue_ends_with_its_last_use(fs, around):
@@ -142,7 +142,7 @@ def test_as_a_file(fs, around):
     assert text() == b"QSIZE:0          NOTIFY:0     SIGNO:0     NOTIFY_PID:0     \n"
     assert file.poll() & (POLLIN | POLLOUT) == POLLOUT
     file.contents.send(1, b"12345")
-    file.contents.notify(Notification(10, 0, 34, lambda: None, lambda: None))
+    file.contents.notify(Notification(10, 0, 34, lambda: None))
     assert text() == b"QSIZE:5          NOTIFY:0     SIGNO:34    NOTIFY_PID:10    \n"
     assert text(6) == text()[6:] and text(500) == b""
     assert file.poll() & (POLLIN | POLLOUT) == POLLIN

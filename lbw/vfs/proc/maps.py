@@ -43,8 +43,9 @@ def _line(path_of: Callable[[Location], bytes], vma: Vma) -> bytes:
         stat = location.inode.stat()
         device, ino = stat.dev, stat.ino
         name = path_of(location).replace(b"\n", b"\\012")
-    elif vma.shared and not name:
-        name, device = b"/dev/zero (deleted)", 1  # as Linux names shared anonymous memory
+    elif vma.shared:
+        name, device = name or b"/dev/zero (deleted)", 1  # as Linux names shared anonymous memory
+        ino = getattr(vma.backing, "number", 0)
     line = b"%08x-%08x %c%c%c%c %08x %02x:%02x %d " % (
         vma.start,
         vma.end,
