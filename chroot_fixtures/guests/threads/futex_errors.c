@@ -91,7 +91,7 @@ static void pages(void)
         {"shared none", mmap(0, 4096, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)},
         {"unmapped", mmap(0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)},
     };
-    int fd = open("file", O_RDWR | O_CREAT, 0600);
+    int fd = open("/tmp", O_RDWR | O_TMPFILE, 0600);
     if (write(fd, "\1\0\0", 4) != 4) return;
     all[6].name = "file read-only", all[6].at = mmap(0, 8192, PROT_READ, MAP_PRIVATE, fd, 0);
     all[7].name = "behind the file", all[7].at = all[6].at + 4096;

@@ -284,7 +284,7 @@ static void processes(void)
 
     /* A page of a file that nobody may write to, mapped privately; and one that may be written to. */
     for (int writable = 0; writable < 2; writable++) {
-        int fd = open("file", O_RDWR | O_CREAT, 0600), protection = PROT_READ | (writable ? PROT_WRITE : 0);
+        int fd = open("/tmp", O_RDWR | O_TMPFILE, 0600), protection = PROT_READ | (writable ? PROT_WRITE : 0);
         ftruncate(fd, 8192);
         shared = mmap(0, 8192, protection, MAP_PRIVATE, fd, 0);
         again = mmap(0, 4096, protection, MAP_PRIVATE, fd, 4096);
