@@ -1,4 +1,7 @@
-"""select and pselect6: three sets of bits, made into what poll waits for.  man 2 select"""
+"""select and pselect6: three sets of bits, made into what poll waits for.  man 2 select
+
+A set may have a bit for each of a million descriptors, so it is looked at byte by byte, never as one large integer.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,12 @@ WRITE_EVENTS = POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR | POLLNVAL
 EXCEPTIONAL_EVENTS = POLLPRI | POLLNVAL
 
 
+#: Which bits are set in a byte.
+_BITS = [[bit for bit in range(8) if byte >> bit & 1] for byte in range(256)]
+
+
 class Sets:
-    """The three descriptor sets of select, as bits of integers."""
+    """The three descriptor sets of select."""
 
     __slots__ = ("length", "task", "wanted", "watched")
 
@@ -48,16 +55,17 @@ class Sets:
         word = task.abi.word
         self.task = task
         self.length = (count + 8 * word - 1) // (8 * word) * word
-        self.wanted: list[tuple[int, int, int]] = []  # address, events, bits
+        self.wanted: list[tuple[int, int, list[int]]] = []  # address, events, descriptors
         masks: dict[int, int] = {}
         for address, events in ((readfds, READ_EVENTS), (writefds, WRITE_EVENTS), (exceptfds, EXCEPTIONAL_EVENTS)):
             if address:
-                bits = int.from_bytes(task.memory.read(address, self.length), "little") & (1 << count) - 1
-                self.wanted.append((address, events, bits))
-                while bits:
-                    fd = (bits & -bits).bit_length() - 1
+                data = task.memory.read(address, self.length)
+                fds = [8 * index + bit for index, byte in enumerate(data) if byte for bit in _BITS[byte]]
+                while fds and fds[-1] >= count:
+                    fds.pop()
+                self.wanted.append((address, events, fds))
+                for fd in fds:
                     masks[fd] = masks.get(fd, 0) | events
-                    bits &= bits - 1
         for fd in masks:
             task.files.get_any(fd)
         self.watched = list(masks.items())
@@ -65,14 +73,14 @@ class Sets:
     def store(self, found: list[int]) -> int:
         """Write the sets back, given the events of `watched`; return how many bits are set."""
         total = 0
-        for address, events, wanted in self.wanted:
-            bits = 0
-            for (fd, _), happened in zip(self.watched, found, strict=True):
-                if happened & events:
-                    bits |= 1 << fd
-            bits &= wanted
-            total += bits.bit_count()
-            self.task.memory.write(address, bits.to_bytes(self.length, "little"))
+        happened = {fd: events for (fd, _), events in zip(self.watched, found, strict=True) if events}
+        for address, events, fds in self.wanted:
+            data = bytearray(self.length)
+            for fd in fds:
+                if happened.get(fd, 0) & events:
+                    data[fd >> 3] |= 1 << (fd & 7)
+                    total += 1
+            self.task.memory.write(address, bytes(data))
         return total
 
 
