@@ -4,38 +4,19 @@ from __future__ import annotations
 
 from struct import Struct
 
-from lbw.abi.clock import (
-    CLOCK_BOOTTIME,
-    CLOCK_BOOTTIME_ALARM,
-    CLOCK_MONOTONIC,
-    CLOCK_MONOTONIC_COARSE,
-    CLOCK_MONOTONIC_RAW,
-    CLOCK_PROCESS_CPUTIME_ID,
-    CLOCK_REALTIME,
-    CLOCK_REALTIME_ALARM,
-    CLOCK_REALTIME_COARSE,
-    CLOCK_TAI,
-    CLOCK_THREAD_CPUTIME_ID,
-)
+from lbw.abi.clock import CLOCK_MONOTONIC_COARSE, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI
 from lbw.abi.errno import EINVAL, EOPNOTSUPP, EPERM, LinuxError
 from lbw.kernel.cpu_clocks import PROF, VIRTUAL, find_cpu_clock, is_cpu_clock, read_clock
 from lbw.syscalls.displays import OutTimespec, Timespec
-from lbw.syscalls.parameters import Choice, Out, Pointer
+from lbw.syscalls.parameters import Out, Pointer
 from lbw.syscalls.table import PARTIAL, syscall
+from lbw.syscalls.time_displays import CLOCK_NAMES, ClockId, OutTimex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.kernel.task import Task
 
 SECOND = 1_000_000_000
-CLOCKS = {
-    CLOCK_REALTIME: "CLOCK_REALTIME", CLOCK_MONOTONIC: "CLOCK_MONOTONIC",
-    CLOCK_PROCESS_CPUTIME_ID: "CLOCK_PROCESS_CPUTIME_ID", CLOCK_THREAD_CPUTIME_ID: "CLOCK_THREAD_CPUTIME_ID",
-    CLOCK_MONOTONIC_RAW: "CLOCK_MONOTONIC_RAW", CLOCK_REALTIME_COARSE: "CLOCK_REALTIME_COARSE",
-    CLOCK_MONOTONIC_COARSE: "CLOCK_MONOTONIC_COARSE", CLOCK_BOOTTIME: "CLOCK_BOOTTIME",
-    CLOCK_REALTIME_ALARM: "CLOCK_REALTIME_ALARM", CLOCK_BOOTTIME_ALARM: "CLOCK_BOOTTIME_ALARM",
-    CLOCK_TAI: "CLOCK_TAI",
-}  # fmt: skip
 #: Clocks that move at each tick (250 a second) in Linux, and say so; here they are as fine as the others.
 COARSE = (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
 COARSE_RESOLUTION = 4_000_000
@@ -50,7 +31,7 @@ TIME_ERROR, STA_UNSYNC = 5, 0x40
 ADJ_OFFSET_SINGLESHOT, ADJ_OFFSET_READONLY, ADJ_ADJTIME = 0x0001, 0x2000, 0x8000
 
 
-@syscall("clock_gettime", Choice("clockid", CLOCKS), OutTimespec("tp"))
+@syscall("clock_gettime", ClockId("clockid"), OutTimespec("tp"))
 def clock_gettime(task: Task, clockid: int, tp: int, layout: Struct | None = None) -> int:
     """Store the time of a clock.  man 2 clock_gettime: EINVAL"""
     now = read_clock(task, clockid)
@@ -58,7 +39,7 @@ def clock_gettime(task: Task, clockid: int, tp: int, layout: Struct | None = Non
     return 0
 
 
-@syscall("clock_getres", Choice("clockid", CLOCKS), OutTimespec("res"))
+@syscall("clock_getres", ClockId("clockid"), OutTimespec("res"))
 def clock_getres(task: Task, clockid: int, res: int, layout: Struct | None = None) -> int:
     """Store the resolution of a clock.  man 2 clock_getres: EINVAL, EFAULT"""
     read_clock(task, clockid)
@@ -68,7 +49,7 @@ def clock_getres(task: Task, clockid: int, res: int, layout: Struct | None = Non
     return 0
 
 
-@syscall("clock_settime", Choice("clockid", CLOCKS), Timespec("tp"))
+@syscall("clock_settime", ClockId("clockid"), Timespec("tp"))
 def clock_settime(task: Task, clockid: int, tp: int, layout: Struct | None = None) -> int:
     """Refuse to set a clock.  man 2 clock_settime: EINVAL: it cannot be set, or to that; EFAULT; EPERM"""
     if clockid >= 0 and clockid != CLOCK_REALTIME:
@@ -116,18 +97,18 @@ def time(task: Task, tloc: int) -> int:
     return now
 
 
-@syscall("adjtimex", Pointer("buf"), support=PARTIAL, note="tells only; adjusting is EPERM")
+@syscall("adjtimex", OutTimex("buf"), support=PARTIAL, note="tells only; adjusting is EPERM")
 def adjtimex(task: Task, buf: int, layout: Struct = TIMEX) -> int:
     """Tell that the clock is not synchronised by us.  man 2 adjtimex: EPERM"""
     return tell_adjustment(task, buf, layout)
 
 
-@syscall("clock_adjtime", Choice("clockid", CLOCKS), Pointer("buf"), support=PARTIAL, note="tells only; see adjtimex")
+@syscall("clock_adjtime", ClockId("clockid"), OutTimex("buf"), support=PARTIAL, note="tells only; see adjtimex")
 def clock_adjtime(task: Task, clockid: int, buf: int, layout: Struct = TIMEX) -> int:
     """As adjtimex, for CLOCK_REALTIME.  man 2 clock_adjtime: EFAULT, EINVAL, EOPNOTSUPP"""
     task.memory.read(buf, layout.size)
     if clockid != CLOCK_REALTIME:
-        known = clockid in CLOCKS or is_cpu_clock(clockid)
+        known = clockid in CLOCK_NAMES or is_cpu_clock(clockid)
         raise LinuxError(EOPNOTSUPP if known else EINVAL)
     return tell_adjustment(task, buf, layout)
 

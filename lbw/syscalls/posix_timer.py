@@ -11,9 +11,10 @@ from lbw.abi.signal import NSIG, SIGALRM
 from lbw.kernel.clock import ALARM_CLOCKS
 from lbw.kernel.posix_timers import create_timer, delete_timer, find_timer
 from lbw.syscalls.displays import InStruct, OutStruct
-from lbw.syscalls.parameters import Flags, In, Int, Out
+from lbw.syscalls.parameters import Flags, Int
 from lbw.syscalls.signal_displays import show_itimerspec
 from lbw.syscalls.table import syscall
+from lbw.syscalls.time_displays import ClockId, OutTimerId, SigEvent
 from lbw.syscalls.timespecs import load_itimerspec, store_itimerspec
 
 TYPE_CHECKING = False
@@ -27,7 +28,7 @@ _SIGEVENT = {8: Struct("<Qiii"), 4: Struct("<Iiii")}
 _ID = Struct("<i")
 
 
-@syscall("timer_create", Int("clockid"), In("sevp"), Out("timerid"))
+@syscall("timer_create", ClockId("clockid"), SigEvent("sevp"), OutTimerId("timerid"))
 def timer_create(task: Task, clockid: int, sevp: int, timerid: int) -> int:
     """Create a timer, disarmed; without `sevp` it sends SIGALRM with its number as value.
 

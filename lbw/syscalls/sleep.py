@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from lbw.abi.capability import CAP_WAKE_ALARM
-from lbw.abi.clock import (
-    CLOCK_BOOTTIME,
-    CLOCK_MONOTONIC,
-    CLOCK_PROCESS_CPUTIME_ID,
-    CLOCK_REALTIME,
-    CLOCK_TAI,
-    CLOCK_THREAD_CPUTIME_ID,
-    TIMER_ABSTIME,
-)
+from lbw.abi.clock import CLOCK_THREAD_CPUTIME_ID, TIMER_ABSTIME
 from lbw.abi.errno import EINTR, EINVAL, EOPNOTSUPP, EPERM, LinuxError
 from lbw.kernel.clock import ALARM_CLOCKS, MONOTONIC_CLOCKS, REALTIME_CLOCKS, TIMER_CLOCKS
 from lbw.kernel.clock_changes import SETTABLE
@@ -19,9 +11,10 @@ from lbw.kernel.cpu_alarm import CpuAlarm
 from lbw.kernel.cpu_clocks import find_cpu_clock, is_cpu_clock, is_descriptor_clock
 from lbw.kernel.task import Interrupted
 from lbw.syscalls.displays import Timespec
-from lbw.syscalls.parameters import Choice, Flags, Out
+from lbw.syscalls.parameters import Flags, Out
 from lbw.syscalls.start import only
 from lbw.syscalls.table import NO_HANDLER, syscall
+from lbw.syscalls.time_displays import ClockId
 from lbw.syscalls.timespecs import SECOND, duration_at
 from lbw.waiting import WaitQueue
 
@@ -33,11 +26,6 @@ if TYPE_CHECKING:
     from lbw.kernel.cpu_clocks import CpuClock
     from lbw.kernel.task import Task
 
-CLOCKS = {
-    CLOCK_REALTIME: "CLOCK_REALTIME", CLOCK_MONOTONIC: "CLOCK_MONOTONIC",
-    CLOCK_PROCESS_CPUTIME_ID: "CLOCK_PROCESS_CPUTIME_ID",
-    CLOCK_BOOTTIME: "CLOCK_BOOTTIME", CLOCK_TAI: "CLOCK_TAI",
-}  # fmt: skip
 
 
 @syscall("nanosleep", Timespec("req"), Out("rem"), restart=NO_HANDLER)
@@ -47,7 +35,7 @@ def nanosleep(task: Task, req: int, rem: int) -> Awaitable[int]:
     return sleep_until(task, task.kernel.clock.monotonic() + duration, rem)
 
 
-@syscall("clock_nanosleep", Choice("clockid", CLOCKS), Flags("flags", {TIMER_ABSTIME: "TIMER_ABSTIME"}),
+@syscall("clock_nanosleep", ClockId("clockid"), Flags("flags", {TIMER_ABSTIME: "TIMER_ABSTIME"}),
          Timespec("request"),
          Out("remain"), restart=NO_HANDLER)  # fmt: skip
 def clock_nanosleep(

@@ -10,10 +10,11 @@ from lbw.kernel.clock import ALARM_CLOCKS
 from lbw.kernel.timerfd import CLOCKS, TimerFile
 from lbw.syscalls.displays import InStruct, OutStruct
 from lbw.syscalls.flag_names import named
-from lbw.syscalls.parameters import Choice, Fd, Flags
+from lbw.syscalls.parameters import Fd, Flags
 from lbw.syscalls.signal_displays import show_itimerspec
 from lbw.syscalls.start import only
 from lbw.syscalls.table import syscall
+from lbw.syscalls.time_displays import ClockId
 from lbw.syscalls.timespecs import load_itimerspec, store_itimerspec
 
 TYPE_CHECKING = False
@@ -22,14 +23,11 @@ if TYPE_CHECKING:
 
     from lbw.kernel.task import Task
 
-CLOCK_NAMES = named(
-    abi, "CLOCK_REALTIME CLOCK_MONOTONIC CLOCK_BOOTTIME CLOCK_REALTIME_ALARM CLOCK_BOOTTIME_ALARM"
-)
 CREATE_FLAGS = named(abi, "TFD_CLOEXEC TFD_NONBLOCK")
 SET_FLAGS = named(abi, "TFD_TIMER_ABSTIME TFD_TIMER_CANCEL_ON_SET")
 
 
-@syscall("timerfd_create", Choice("clockid", CLOCK_NAMES), Flags("flags", CREATE_FLAGS))
+@syscall("timerfd_create", ClockId("clockid"), Flags("flags", CREATE_FLAGS))
 def timerfd_create(task: Task, clockid: int, flags: int) -> int:
     """Make a timer, disarmed.  EINVAL: clock or flags; EPERM: an alarm clock without CAP_WAKE_ALARM; EMFILE"""
     only(flags, TFD_CLOEXEC | TFD_NONBLOCK)
