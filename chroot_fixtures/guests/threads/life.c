@@ -38,11 +38,13 @@ static const char *line_of(const char *path, const char *field) {
     FILE *file = fopen(path, "r");
     if (!file) return strerrorname_np(errno);
     *line = 0;
-    while (fgets(line, sizeof *lines, file))
+    while (fgets(line, sizeof *lines, file)) {
         if (!field || !strncmp(line, field, strlen(field))) break;
+        *line = 0;
+    }
     fclose(file);
     line[strcspn(line, "\n")] = 0;
-    return field ? line + strcspn(line, "\t") + 1 : line;
+    return field && *line ? line + strcspn(line, "\t") + 1 : line;
 }
 
 static const char *of_task(int tid, const char *name, const char *field) {
@@ -135,7 +137,7 @@ static int status_of(void (*body)(void)) {
 static void *survivor(void *unused) {
     char path[80];
     while (strncmp(line_of("/proc/self/status", "State"), "Z", 1)) usleep(1000);
-    printf("leader %s, tasks %d, Threads %s, VmSize %s\n", line_of("/proc/self/status", "State"), tasks(),
+    printf("leader %s, tasks %d, Threads %s, VmSize '%s'\n", line_of("/proc/self/status", "State"), tasks(),
            line_of("/proc/self/status", "Threads"), line_of("/proc/self/status", "VmSize"));
     printf("exe %zd %s", readlink("/proc/self/exe", path, 80), strerrorname_np(errno));
     printf(" cwd %zd %s", readlink("/proc/self/cwd", path, 80), strerrorname_np(errno));
