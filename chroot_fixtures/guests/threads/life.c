@@ -234,9 +234,12 @@ static void *mother(void *unused) {
     if (!fork()) {
         struct sigaction action = {.sa_sigaction = told, .sa_flags = SA_SIGINFO};
         sigaction(SIGUSR1, &action, NULL);
+        sigset_t usr, none;
+        sigemptyset(&none), sigemptyset(&usr), sigaddset(&usr, SIGUSR1);
+        sigprocmask(SIG_BLOCK, &usr, NULL);
         prctl(PR_SET_PDEATHSIG, SIGUSR1);
         write(up[1], "x", 1);
-        pause();
+        sigsuspend(&none);
         _exit(getppid() == number ? 21 : 22);
     }
     read(up[0], &byte, 1);
