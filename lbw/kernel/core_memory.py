@@ -26,8 +26,8 @@ ANON_PRIVATE, ANON_SHARED, MAPPED_PRIVATE, MAPPED_SHARED, ELF_HEADERS = (1 << bi
 #: Mappings of the kernel's own: code for programs, which is always dumped, and its data, which never is.
 _ALWAYS, _NEVER = (b"[vdso]",), (b"[vvar]",)
 _ELF = b"\x7fELF"
-#: So many pages are written at once.
-_BATCH = 256
+#: So many pages are written at once, and looked for at once.
+_BATCH, _RUN = 256, 4096
 
 
 class Extent:
@@ -75,26 +75,32 @@ def pages(memory: AddressSpace, extent: Extent) -> Iterator[tuple[int, memoryvie
     """Yield (address, bytes) of the pages that are to be written, in ascending order."""
     vma = extent.vma
     start, end = vma.start, vma.start + extent.held
-    if vma.backing is None:
+    backing = vma.backing
+    if backing is None:
         for address, page, _ in memory.mmu.present(start, end):
             yield address, page
-        return
-    here = {address: page for address, page, _ in memory.mmu.present(start, end)}
-    for address in range(start, end, PAGE):
-        found = here.get(address)
-        if found is None:
-            found = _file_page(memory, vma, address)
-        if found is not None:
-            yield address, found
+    elif vma.shared:  # whoever has made the page
+        view = memory.frames.view
+        for first in range(start, end, _RUN * PAGE):
+            count = min(_RUN, (end - first) // PAGE)
+            for index, frame in enumerate(backing.cached_run(vma.offset + first - vma.start >> 12, count)):
+                if frame:
+                    yield first + index * PAGE, view[frame : frame + PAGE]
+    else:
+        here = {address: page for address, page, _ in memory.mmu.present(start, end)}
+        for address in range(start, end, PAGE):
+            found = here.get(address) or _file_page(memory, vma, address)
+            if found is not None:
+                yield address, found
 
 
 def _file_page(memory: AddressSpace, vma: Vma, address: int) -> memoryview | None:
-    """Return the page of the backing at `address`; None: it has none, or shared memory that nobody has touched."""
+    """Return the page of the file at `address`; None: the file ends before."""
     backing = vma.backing
     assert backing is not None
     number = vma.offset + address - vma.start >> 12
     try:
-        frame = next(iter(backing.cached_run(number, 1)), 0) if vma.shared else backing.frame(number)
+        frame = backing.frame(number)
     except LinuxError:
         return None
     return memory.frames.view[frame : frame + PAGE] if frame else None

@@ -88,6 +88,17 @@ static int in_child(void (*what)(void))
     return status;
 }
 
+static int queued_by_user(void)
+{
+    char line[256];
+    int count = -1;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        sscanf(line, "SigQ: %d/", &count);
+    fclose(file);
+    return count;
+}
+
 static void limits(void)
 {
     struct rlimit limit = {5, 5};
@@ -102,6 +113,7 @@ static void limits(void)
     printf("real-time by kill: %s\n", outcome(kill(getpid(), SIGRTMIN + 2)));
     printf("real-time by kill, pending: %s\n", outcome(kill(getpid(), SIGRTMIN + 1)));
     printf("real-time by tgkill: %s\n", outcome(syscall(SYS_tgkill, getpid(), getpid(), SIGRTMIN + 3)));
+    printf("queued by the user: %d\n", queued_by_user());
     printf("standard by tgkill: %s\n", outcome(syscall(SYS_tgkill, getpid(), getpid(), SIGHUP)));
     drain();
     printf("again: %s\n", outcome(sigqueue(getpid(), SIGRTMIN + 1, value)));
