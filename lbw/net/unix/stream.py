@@ -72,6 +72,8 @@ class StreamSocket(ConnectionSocket):
                     self.queued -= left
                     message.sender.uncharge(message.charge)
                     return left
+        elif not messages and not self.shut and not self.error and self.state == ESTABLISHED:
+            raise LinuxError(EAGAIN)
         return super().read(views)
 
     def write(self, views: list[memoryview]) -> int:
