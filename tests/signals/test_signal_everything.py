@@ -18,7 +18,8 @@ def test_kill_of_everything() -> None:
 
 def test_a_process_that_blocks_everything_dies_of_sigkill_alone() -> None:
     script = (
-        "perl -e '$| = 1; use POSIX; sigprocmask(SIG_SETMASK, POSIX::SigSet->new(1..31)); kill 15, $$; print qq(alive\\n);"
+        "perl -e '$| = 1; use POSIX; sigprocmask(SIG_SETMASK, POSIX::SigSet->new(1..31)); kill 15, $$;"
+        "print qq(alive\\n);"
         "$| = 1; print q(); system(q(true)); kill 9, $$; print qq(never\\n)'; echo status $?"
     )
     outcome = lbw("run", "--root", "/", "/bin/sh", "-c", script)
