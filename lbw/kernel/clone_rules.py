@@ -31,7 +31,6 @@ from lbw.abi.sched import (
     CLONE_VM,
     SCHED_DEADLINE,
 )
-from lbw.kernel.pids import PID_MAX
 from lbw.kernel.tls import thread_area
 
 TYPE_CHECKING = False
@@ -124,7 +123,7 @@ def choose_tid(task: Task, wanted: tuple[int, ...]) -> int:
     EINVAL: more numbers than pid namespaces, of which there is one, or no number of a task; EPERM: without
     CAP_CHECKPOINT_RESTORE and CAP_SYS_ADMIN; EEXIST: it is in use
     """
-    if len(wanted) > 1 or not 1 <= wanted[0] < PID_MAX:
+    if len(wanted) > 1 or not 1 <= wanted[0] < task.kernel.pids.limit:
         raise LinuxError(EINVAL)
     who = task.credentials
     if not who.capable(CAP_CHECKPOINT_RESTORE) and not who.capable(CAP_SYS_ADMIN):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lbw.abi.errno import ERANGE, LinuxError
 from lbw.ipc.ids import PLACES
 from lbw.ipc.mqueue_fs import HARD_MESSAGES, HARD_SIZE
-from lbw.kernel.pids import PID_MAX
+from lbw.kernel.pids import PID_MAX, RESERVED
 from lbw.vfs.proc.parameters import INT_MAX, Numbers, attribute
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def parameters(kernel: Kernel) -> dict[str, Numbers]:
         "kernel/shmmax": attribute(ipc.segments, "size_limit", highest=_ULONG_MAX),
         "kernel/shmmni": attribute(ipc.segments, "count_limit", highest=PLACES),
         "kernel/shm_rmid_forced": forced_removal(ipc.segments),
-        "kernel/pid_max": Numbers(lambda: (PID_MAX,)),
+        "kernel/pid_max": attribute(kernel.pids, "limit", RESERVED + 1, PID_MAX),
         "kernel/threads-max": attribute(kernel, "max_tasks", _MIN_TASKS, kernel.max_tasks),
         "fs/epoll/max_user_watches": attribute(kernel.vfs.epoll_watches, "limit", highest=_LONG_MAX),
         "fs/inotify/max_queued_events": attribute(kernel.vfs.inotify_limits, "queued_events"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lbw.abi.errno import EAGAIN, EEXIST, LinuxError
 
-#: One more than the greatest number (kernel.pid_max).
+#: One more than the greatest number there can be; kernel.pid_max is this at first, and can be lowered.
 PID_MAX = 32768
 
 #: Where the cycle begins again; low numbers belong to what starts first.
@@ -14,9 +14,10 @@ RESERVED = 300
 class PidAllocator:
     """Numbers of tasks, groups and sessions: one name space."""
 
-    __slots__ = ("_last", "_used")
+    __slots__ = ("_last", "_used", "limit")
 
     def __init__(self) -> None:
+        self.limit = PID_MAX  # kernel.pid_max
         self._last = 0
         self._used: dict[int, int] = {}  # number -> references
 
@@ -27,10 +28,10 @@ class PidAllocator:
 
     def allocate(self) -> int:
         """Return a free number, with one reference.  EAGAIN: all are in use"""
-        number = self._last
-        for _ in range(PID_MAX):
+        number, limit = self._last, self.limit
+        for _ in range(limit):
             number += 1
-            if number >= PID_MAX:
+            if number >= limit:
                 number = RESERVED
             if number not in self._used:
                 self._last = number

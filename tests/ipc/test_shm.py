@@ -7,13 +7,14 @@ from types import SimpleNamespace
 import pytest
 from ipc_world import ROOT, USER, Around, failure
 
-from lbw.abi.errno import EINVAL, ENOMEM, ENOSPC, EPERM, ERANGE
+from lbw.abi.errno import EAGAIN, EINVAL, ENOMEM, ENOSPC, EPERM, ERANGE
 from lbw.abi.ipc import IPC_PRIVATE, SHM_DEST, SHM_HUGETLB, SHM_LOCKED, SHM_NORESERVE
 from lbw.ipc.mqueue_fs import QueueFileSystem
 from lbw.ipc.namespace import IpcNamespace
 from lbw.ipc.shm import Segments
 from lbw.ipc.tables import messages, semaphores, shared_memory
 from lbw.kernel.parameters import parameters
+from lbw.kernel.pids import PidAllocator
 from lbw.vfs.tmpfs.filesystem import TmpFileSystem
 from lbw.vfs.vfs import Vfs
 
@@ -99,7 +100,7 @@ def test_who_may_lock(segments):
 def machine(around) -> dict:
     kernel = SimpleNamespace(
         ipc=IpcNamespace(around), queues=QueueFileSystem(around), vfs=Vfs(TmpFileSystem(mode=0o755)),
-        max_tasks=4096,
+        max_tasks=4096, pids=PidAllocator(),
     )  # fmt: skip
     return {"kernel": kernel, "parameters": parameters(kernel)}
 
@@ -121,7 +122,11 @@ def test_parameters_are_limits(machine):
     ):  # fmt: skip
         assert failure(lambda name=name, bad=bad: known[name].accept(bad)) == EINVAL
     assert known["kernel/shmmax"].text() == b"18446744073692774399\n"
-    assert not known["kernel/pid_max"].writable
+    known["kernel/pid_max"].accept(b"301\n")
+    numbers = [kernel.pids.allocate() for _ in range(300)]
+    assert max(numbers) == 300
+    assert failure(kernel.pids.allocate) == EAGAIN
+    assert failure(lambda: known["kernel/pid_max"].accept(b"300")) == EINVAL
 
 
 def test_forced_removal_begins_at_once(machine):
