@@ -3,8 +3,8 @@
 man 7 signal, "Signal dispositions" and "Standard signals"; man 2 sigaction (SA_NOCLDSTOP, SA_NOCLDWAIT), wait
 
 A stopped process is one with `stop_signal` set: the scheduler parks its tasks as they become ready. Those that wait in
-a system call are interrupted as by a signal, so that after SIGCONT the call goes on, or ends with EINTR, as man 7 signal
-says ("Interruption of system calls and library functions by stop signals").
+a system call are interrupted as by a signal, so that after SIGCONT the call goes on, or ends with EINTR, as man 7
+signal says ("Interruption of system calls and library functions by stop signals").
 """
 
 from __future__ import annotations

@@ -207,8 +207,8 @@ def _notice_one(process: Process, signo: int) -> None:
     """Wake one thread for a signal of the process, as Linux chooses it.
 
     The leader if it takes the signal and has nothing else to deliver (or is the one that runs), else the first other
-    thread in turn, beginning with the one that was chosen last. If all have something to deliver they will look for this
-    one too.
+    thread in turn, beginning with the one that was chosen last. If all have something to deliver they will look for
+    this one too.
     """
     leader, current = process.leader, process.kernel.current
     flag = bit(signo)

@@ -81,8 +81,8 @@ class SigInfo:
     """One occurrence of a signal."""
 
     __slots__ = (
-        "address", "band", "code", "errno", "fd", "overrun", "pid", "raw", "raw_word", "signo", "source", "status", "stime",
-        "timer", "uid", "utime", "value",
+        "address", "band", "code", "errno", "fd", "overrun", "pid", "raw", "raw_word", "signo", "source", "status",
+        "stime", "timer", "uid", "utime", "value",
     )  # fmt: skip
 
     def __init__(
@@ -185,8 +185,8 @@ def pack(info: SigInfo, word: int) -> bytes:
 def unpack(data: bytes, signo: int, word: int) -> SigInfo:
     """Return the siginfo that a guest gave to rt_sigqueueinfo, as signal `signo`.
 
-    A 64-bit program may have used any layout it likes in the bytes that the kernel knows, so these are kept; a 32-bit one
-    gives what the layout has, as for Linux.  LinuxError(E2BIG): an unknown code, and more than the kernel knows
+    A 64-bit program may have used any layout it likes in the bytes that the kernel knows, so these are kept; a 32-bit
+    one gives what the layout has, as for Linux.  LinuxError(E2BIG): an unknown code, and more than the kernel knows
     """
     common = _COMMON[word]
     _, errno, code = common.unpack_from(data)
