@@ -33,6 +33,7 @@ PROGRAMS = {
     "threads, no-pie": ("threads.c", "-m32", "-no-pie"),
     "stepping": ("stepping.c", "-m32", "-static", "-no-pie", "-O0"),
     "restorer": ("restorer.c", "-m32", "-static"),
+    "socketcall": ("socketcall.c", "-m32", "-static"),
     "ipc": ("ipc.c", "-m32", "-static"),
     "exceptions": ("exceptions.cc", "-m32"),
     "exceptions, static": ("exceptions.cc", "-m32", "-static"),
