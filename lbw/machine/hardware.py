@@ -58,6 +58,7 @@ class Board:
 
     def close(self) -> None:
         """Give the memory back to the host."""
+        self.vdso.close()
         self.templates.close()
         self.faults.close()
         self.engine.close()

@@ -38,19 +38,27 @@ ENTRY_OFFSET = 24
 class Vdso:
     """The frames of a machine's vDSO."""
 
-    __slots__ = ("_clocks", "_frames", "_images", "entries")
+    __slots__ = ("_clocks", "_frames", "_images", "_view", "entries")
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
         self._clocks: KernelPages | None = None
+        self._view: memoryview | None = None
         self._images: dict[str, KernelPages] = {}
         self.entries: dict[str, int] = {}  # by ABI: e_entry, from the start of the image
 
     def clocks(self) -> memoryview:
-        """Return the page of clocks, to write to.  LinuxError(ENOMEM)"""
-        address = self._clock_pages().frame(0)
-        assert address is not None
-        return self._frames.view[address : address + PAGE]
+        """Return the page of clocks, to write to until `close`.  LinuxError(ENOMEM)"""
+        if self._view is None:
+            address = self._clock_pages().frame(0)
+            assert address is not None
+            self._view = self._frames.view[address : address + PAGE]
+        return self._view
+
+    def close(self) -> None:
+        """Let go of guest memory: nothing runs any more."""
+        if self._view is not None:
+            self._view.release()
 
     def map(self, space: AddressSpace, abi: Abi) -> int:
         """Map both pages into an address space where nothing else is; return where the image is.  LinuxError(ENOMEM)"""
