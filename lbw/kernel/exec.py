@@ -83,7 +83,7 @@ def execute(
     process.actions = process.actions.clear_handlers()
     task.signals.execute()
     delete_timers(process)
-    process.exit_signal = process.exit_signal and SIGCHLD
+    process.exit_signal = SIGCHLD
     if process.executable is not None:
         vfs.allow_write(process.executable.inode)
     process.executable = program.location

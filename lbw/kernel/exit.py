@@ -163,8 +163,7 @@ def disown_children(process: Process) -> None:
         child.parent = heir
         child.parent_task = None
         heir.children[child] = None
-        if child.exit_signal:
-            child.exit_signal = SIGCHLD
+        child.exit_signal = SIGCHLD
         if child.exit_status is not None and notify_parent(child, child.exit_status):
             reap(child)
     for group in dict.fromkeys(linked):
