@@ -221,7 +221,39 @@ static void signals_at_the_end(void) {
 
 static void handler(int signo) {}
 
-int main(void) {
+/* A child that would tell nobody of its end, and does after execve, or when it has got another parent. */
+static void told_after_all(void) {
+    sigset_t chld;
+    struct timespec second = {1, 0}, now = {0, 0};
+    int status;
+    sigemptyset(&chld), sigaddset(&chld, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &chld, NULL);
+    while (sigtimedwait(&chld, NULL, &now) > 0) {}
+    fflush(stdout);
+    pid_t pid = syscall(SYS_clone, 0L, 0L, NULL, NULL, 0L);
+    if (!pid) execl("/proc/self/exe", "clone", "executed", NULL);
+    printf("told %d", sigtimedwait(&chld, NULL, &second));
+    int found = waitpid(pid, &status, WNOHANG) == pid;
+    printf(" found %d %x\n", found, status);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    for (int late = 0; late < 2; late++) {
+        fflush(stdout);
+        if (!fork()) {
+            if (!syscall(SYS_clone, 0L, 0L, NULL, NULL, 0L)) usleep(late ? 30000 : 0), _exit(9);
+            usleep(late ? 0 : 20000);
+            _exit(0);
+        }
+        wait(&status);
+        sigtimedwait(&chld, NULL, &second);
+        if (late) printf("told %d", sigtimedwait(&chld, NULL, &second));
+        found = waitpid(-1, &status, WNOHANG) > 0;
+        printf(" inherited %d %x\n", found, status);
+    }
+    sigprocmask(SIG_UNBLOCK, &chld, NULL);
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1) return 5;
     pipe(pipe_ends);
     stack = malloc(65536);
     sizes();
@@ -268,5 +300,6 @@ int main(void) {
     printf("numbers %d %d\n", parent_tid == pid, child_tid);
     waitpid(pid, &status, 0);
     printf("%x\n", status);
+    told_after_all();
     return 0;
 }
