@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -131,8 +132,16 @@ static int in_child(int bad) {
         posix_memalign((void **)&section, 32, 64);
         memset(area, 0, 64), memset(section, 0, 64);
         take_over();
-        if (rseq(area, 32, 0, SIGNATURE)) _exit(1);
         signal(SIGALRM, tick);
+        if (bad == 7) _exit(rseq((void *)0x10000, 32, 0, SIGNATURE) ? 4 : 5);
+        if (bad > 7) area = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (rseq(area, 32, 0, SIGNATURE)) _exit(1);
+        if (bad > 7) {
+            munmap(area, 4096);
+            if (bad == 8) raise(SIGALRM);
+            if (bad == 9) kill(getpid(), SIGCONT);  /* no handler: nobody looks */
+            _exit(rseq(area, 32, 1, SIGNATURE) < 0 && errno == EFAULT ? 6 : 7);
+        }
         registered = &mine;
         section->start = (uintptr_t)in_child, section->length = 100000, section->abort = (uintptr_t)tick;
         switch (bad) {
@@ -158,6 +167,7 @@ int main(void) {
     SHOW(rseq(own, 32, 2, SIGNATURE));
     SHOW(rseq(own, 31, 0, SIGNATURE));
     SHOW(rseq((char *)own + 8, 32, 0, SIGNATURE));
+    SHOW(rseq((void *)(-1UL << 12), 32, 0, SIGNATURE));
     SHOW(rseq(own, 32, 1, SIGNATURE));
     own->cpu_id = -7, own->cpu_id_start = -7, own->section = 99;
     SHOW(rseq(own, 32, 0, SIGNATURE));
@@ -172,7 +182,7 @@ int main(void) {
     SHOW(rseq(own, 32, 1, SIGNATURE));
     printf("%d %d\n", (int)own->cpu_id, own->cpu_id_start);
     SHOW(rseq(own, 32, 1, SIGNATURE));
-    for (int bad = 0; bad < 7; bad++) printf("bad %d: %x\n", bad, in_child(bad));
+    for (int bad = 0; bad < 10; bad++) printf("bad %d: %x\n", bad, in_child(bad));
 
     /* A section that lasts until a signal has come: the handler sees that it is over, and it begins again. */
     SHOW(rseq(own, 32, 0, SIGNATURE));
