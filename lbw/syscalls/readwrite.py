@@ -38,6 +38,7 @@ from lbw.syscalls.transfer import (
     wait_and_pull,
     wait_and_push,
 )
+from lbw.vfs.pipe import PipeEnd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ def read(task: Task, fd: int, buf: int, count: int) -> int | Awaitable[int]:
         raise LinuxError(EBADF)
     if count > file.step:
         return read_vector(task, file, [(buf, count)], False)
+    if type(file) is PipeEnd and file.is_idle and count:  # saves the attempt
+        if file.flags & O_NONBLOCK:
+            raise LinuxError(EAGAIN)
+        return wait_and_pull(task, file, [(buf, count)])
     try:
         return file.read(task.memory.views(buf, count, True) if count else [])
     except LinuxError as error:

@@ -49,6 +49,12 @@ class PipeEnd(File):
             return pipe.writer_opens != self._writer_opens
         return pipe.reader_opens != self._reader_opens
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is empty, with somebody who may write: a read has to wait."""
+        pipe = self.pipe
+        return not pipe.content and pipe.writers > 0
+
     def close(self) -> None:
         self.pipe.detach(self.flags & O_ACCMODE)
 
