@@ -97,16 +97,15 @@ class DatagramSocket(UnixSocket):
         if flags & MSG_OOB:
             raise LinuxError(EOPNOTSUPP)
         name = parse(address) if address is not None else None
-        receiver = self.peer
-        if name is None and receiver is None:
-            raise LinuxError(ENOTCONN)
         if self.passes_credentials:
             name_automatically(self)
         packets.make_room(self)
+        receiver = self.peer
         if name is not None:
             assert caller is not None
             receiver = find(caller, self, name)
-        assert receiver is not None
+        if receiver is None:
+            raise LinuxError(ENOTCONN)
         self._check_may_send(receiver)
         if receiver.closed:  # only a peer can be
             self.state = CLOSED

@@ -112,11 +112,11 @@ class UnixSocket(Socket):
         self.queue.wake_all(READABLE)
 
     def uncharge(self, charge: int) -> None:
-        """A message of this sender is gone; tell it when it may write again: at a quarter of its buffer."""
+        """A message of this sender is gone; tell it when it may write again: below a quarter of its buffer."""
         before = self.written
         self.written = after = before - charge
         limit = self.send_limit
-        if before << 2 > limit >= after << 2:
+        if before << 2 > limit - 4 >= after << 2:
             self.queue.wake_all(WRITABLE)
 
     def discard_messages(self) -> None:
@@ -190,7 +190,7 @@ class UnixSocket(Socket):
                 events |= POLLRDHUP | READABLE
         if self.messages:
             events |= READABLE
-        if self.written << 2 <= self.send_limit and self.state != LISTENING:
+        if self.written << 2 <= self.send_limit - 4 and self.state != LISTENING:
             events |= WRITABLE
         return events
 

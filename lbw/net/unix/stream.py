@@ -188,6 +188,8 @@ class StreamSocket(ConnectionSocket):
                 raise LinuxError(error)
         elif self.shut & SHUT_RECEIVE:
             arrival.done = True
+            if arrival.credentials is None and self.passes_credentials:
+                arrival.credentials = (0, 0, 0)  # Linux tells them with the end of a stream too
         else:
             raise LinuxError(EAGAIN)
 
