@@ -46,8 +46,9 @@ def test_job_control(tmux, shell):
     both.type("kill %1; wait; echo three", "\nthree")
     both.type("sh -c 'echo here we go''; exec sleep 100'", "\nhere we go")
     both.press("<C-c>")
+    both.see("^C\n$")
     both.type("echo status $?", "\nstatus 130")
-    both.press("clear; cat", "<Enter>")
+    both.type("clear; echo ca''t; cat", "\ncat")
     both.type("hello", "hello\nhello")
     both.press("<C-z>")
     both.see("topped")
@@ -56,7 +57,8 @@ def test_job_control(tmux, shell):
     both.press("<C-d>")
     both.see("status 0")
     both.type("stty -echo; stty -a; stty echo; tty", "/dev/pts")
-    both.type("clear; sleep 100 & sleep 100 & jobs; kill %1 %2; wait; echo last", "\nlast")
+    both.type("clear; sleep 100 & sleep 100 & sh -c 'echo bo''th'", "both")
+    both.type("jobs; kill %1 %2; wait; echo last", "\nlast")
     both.type("exit 3", "")
     both.end()
 
@@ -155,7 +157,7 @@ class HostShell:
     def __init__(self, tmux: Tmux) -> None:
         self.pane = pane = tmux.start("host", native("dash"))
         pane.see("$")
-        self.pid = int(tmux.run("display", "-p", "-t", pane.name, "#{pane_pid}"))
+        self.pid = int(pane.about("pane_pid"))
         self.run("before=$(stty -g); clear; echo start''ed", "started")
 
     def run(self, line: str, text: str) -> None:
@@ -194,7 +196,8 @@ def test_the_hosts_terminal_is_restored_when_the_guest_is_killed(shell):
 
 
 def test_lbw_is_a_job_of_the_hosts_shell(shell):
-    shell.run(f"clear; {shlex.join(under_lbw('cat'))}", "")
+    words = shlex.join(under_lbw("sh", "-c", "echo ready; exec cat"))
+    shell.run(f"clear; {words}", "ready")
     shell.run("hello", "hello\nhello")
     shell.signal(signal.SIGTSTP)
     shell.pane.see("Stopped")
