@@ -436,8 +436,21 @@ static void herds(void) {
     close(p[0]), close(p[1]);
 }
 
-static int handled;
-static void count(int number) { handled++; }
+static int handled, rang;
+static void count(int number) { number == SIGALRM ? rang++ : handled++; }
+
+/* A call that an alarm ends; the alarm comes again, should it come before the call. */
+#define INTERRUPTED(what, call)         \
+    do {                                \
+        rang = 0;                       \
+        ualarm(5000, 30000);            \
+        long value_ = call;             \
+        int error_ = errno;             \
+        ualarm(0, 0);                   \
+        errno = error_;                 \
+        result(what, value_);           \
+        printf("rang %d\n", rang > 0);  \
+    } while (0)
 
 static void signals(void) {
     struct sigaction action = {.sa_handler = count, .sa_flags = SA_RESTART};
@@ -468,13 +481,12 @@ static void signals(void) {
     printf("mask is back %d\n", sigismember(&now_blocked, SIGUSR2));
     sigprocmask(SIG_SETMASK, &old, 0);
     printf("handled %d\n", handled);
-    ualarm(5000, 0);
-    result("SA_RESTART does not matter", epoll_wait(set, &event, 1, -1));
-    printf("handled %d\n", handled);
+    INTERRUPTED("SA_RESTART does not matter", epoll_wait(set, &event, 1, -1));
     sigaddset(&blocked, SIGALRM);
+    rang = 0;
     ualarm(2000, 0);
     result("blocked by the mask", epoll_pwait(set, &event, 1, 20, &blocked));
-    printf("handled %d\n", handled);
+    printf("handled %d rang %d\n", handled, rang);
     struct time short_time = {0, 3000000};
     result("pwait2 timeout", syscall(SYS_epoll_pwait2, set, &event, 1, &short_time, &none, 8));
     fflush(stdout);
