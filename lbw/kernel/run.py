@@ -173,6 +173,8 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                     return
                 if kernel.scheduler.queue and task.state == READY:
                     task.involuntary_switches += 1
+                    if task.rseq:
+                        task.attention |= RSEQ
                     kernel.scheduler.ready(task)
                     return
     finally:
