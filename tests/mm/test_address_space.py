@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from lbw.abi.errno import EEXIST, EFAULT, EINVAL, ENAMETOOLONG, ENODEV, ENOMEM, EPERM, LinuxError
 from lbw.abi.mman import (
+    MADV_DODUMP,
+    MADV_DONTDUMP,
     MADV_DONTNEED,
     MAP_ANONYMOUS,
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
     MAP_GROWSDOWN,
+    MAP_NORESERVE,
     MAP_PRIVATE,
     MAP_SHARED,
     MREMAP_FIXED,
@@ -162,6 +165,34 @@ def test_the_page_cache_lets_unmapped_files_go_when_memory_is_short(bench):
     before = bench.frames.used
     assert bench.page_cache.shrink(0)
     assert bench.frames.used <= before - 8 * 256
+
+
+def test_present_pages_are_those_that_were_touched_whatever_their_protection(bench):
+    space = bench.space()
+    address = space.mmap(BASE, 1 << 30, RW, PRIVATE | MAP_FIXED | MAP_NORESERVE)
+    touched = [address, address + 5 * PAGE, address + (3 << 21) - PAGE, address + (1 << 30) - PAGE]
+    for page in touched:
+        space.write(page + 7, b"here")
+    space.read(address + 9 * PAGE, 1)
+    space.mprotect(address + 5 * PAGE, PAGE, PROT_NONE)
+    found = [
+        (page, bytes(view[7:11]), private)
+        for page, view, private in space.mmu.present(address, address + (1 << 30))
+        if bytes(view[7:11]) == b"here"
+    ]
+    assert found == [(page, b"here", True) for page in touched]
+    assert [page for page, _, _ in space.mmu.present(touched[1], touched[2])] == [touched[1]]
+
+
+def test_advice_about_core_files_stays_with_the_pages(bench):
+    space = bench.space()
+    address = space.mmap(BASE, 8 * PAGE, RW, PRIVATE | MAP_FIXED)
+    madvise(space, address + 2 * PAGE, 3 * PAGE, MADV_DONTDUMP)
+    madvise(space, address + 3 * PAGE, PAGE, MADV_DODUMP)
+    child = space.fork()
+    for each in (space, child):
+        assert [each.find(address + page * PAGE).dont_dump for page in range(8)] == [0, 0, 1, 0, 1, 0, 0, 0]
+    child.release()
 
 
 def test_fork_copies_on_write_in_both_directions(bench):
