@@ -1,4 +1,8 @@
-"""Calls that have a number and that no Linux for x86-64 has: they are not there, and need no word about it."""
+"""Calls that have a number and are not there, and need no word about it.
+
+No Linux for x86-64 has the first; one that was built without NUMA, as for a machine with one processor, lacks the others
+too (`top` and libnuma ask for them, and are content).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ NAMES = {
     I386: f"{_BOTH} break stty gtty ftime prof lock mpx ulimit profil idle vm86old vm86 bdflush",
     X86_64: f"{_BOTH} tuxcall security set_thread_area get_thread_area epoll_ctl_old epoll_wait_old",
 }
+NUMA = "get_mempolicy set_mempolicy mbind migrate_pages move_pages set_mempolicy_home_node"
 
 
 def nowhere(task: Task) -> int:
@@ -26,3 +31,5 @@ def nowhere(task: Task) -> int:
 for _abi, _names in NAMES.items():
     for _name in _names.split():
         own_call(_abi, _name, note="ENOSYS, as in Linux")(nowhere)
+    for _name in NUMA.split():
+        own_call(_abi, _name, note="ENOSYS, as in Linux without NUMA")(nowhere)
