@@ -108,8 +108,7 @@ class FramesI386:
 
         if altstack.flags & SS_AUTODISARM:
             altstack.reset()
-        if flags & CLEARED_FLAGS:
-            context.flags = flags & ~CLEARED_FLAGS
+        context.write_state(INITIAL, flags & ~CLEARED_FLAGS)
         if context.bits != 32 or selectors[SS] != USER_DS or selectors[CS] != USER32_CS:
             context.enter_mode(32)
         for register in (DS, ES):

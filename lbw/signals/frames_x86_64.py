@@ -48,7 +48,7 @@ _CS, _SS = 1, 2  # numbers of segment registers
 #: Flags that a program may set in a frame: AC OF DF TF SF ZF AF PF CF. (And RF, which only matters to breakpoint
 #: registers: the processor would show it to a PUSHF right behind the return, where a real one has cleared it already.)
 RESTORABLE_FLAGS = 0x0004_0DD5
-#: Cleared for a handler: RF DF TF.
+#: Cleared for a handler: RF DF TF. Its floating-point state is that of a fresh program.
 CLEARED_FLAGS = 0x0001_0500
 
 _WORD = 2**64 - 1
@@ -128,8 +128,7 @@ class FramesX86_64:
 
         if altstack.flags & SS_AUTODISARM:
             altstack.reset()
-        if flags & CLEARED_FLAGS:
-            context.flags = flags & ~CLEARED_FLAGS
+        context.write_state(INITIAL, flags & ~CLEARED_FLAGS)
         if context.bits != 64:
             context.enter_mode(64)
         registers = context.registers

@@ -227,6 +227,20 @@ static void state(const char *name, edit *how)
     __asm__ volatile("ldmxcsr %0; fldcw %1" : : "m"(mxcsr), "m"(control));
 }
 
+static void see_state(ucontext_t *uc)
+{
+    uint32_t mxcsr, lane;
+    uint16_t control, environment[14];
+    (void)uc;
+#ifdef __x86_64__
+    __asm__ volatile("movd %%xmm9, %0" : "=r"(lane));
+#else
+    __asm__ volatile("movd %%xmm5, %0" : "=r"(lane));
+#endif
+    __asm__ volatile("stmxcsr %0; fnstcw %1; fnstenv %2" : "=m"(mxcsr), "=m"(control), "=m"(environment));
+    printf("in the handler: mxcsr %#x control %#x xmm %#x tags %#x\n", mxcsr, control, lane, environment[4]);
+}
+
 static void change_state(ucontext_t *uc)
 {
     put(fpu(uc) + 24, 0x1fa0);
@@ -287,6 +301,7 @@ int main(void)
     attempt("fpu not aligned", crooked_fpu);
     printf("all flags: %#lx\n", flags(all_flags) & 0xfff00);
     state("state kept", nothing);
+    state("state in the handler", see_state);
     state("state changed", change_state);
     state("changed without magic", change_fxsave);
     state("initial without fpu", no_fpu);
