@@ -44,12 +44,12 @@ SECOND = 10**9
 LONGEST = 100_000_000
 #: The rate is measured over at least this, and over at most about twice this, ns.
 SHORTEST, BASELINE = 500_000, 8 * SECOND
-#: Ticks of a sample that was not disturbed, at most; others are taken again, a few times.
-UNDISTURBED, TRIES = 2000, 4
+#: Ticks that a sample takes when it is not disturbed, at most; others are taken again, a few times; and when it is no use.
+UNDISTURBED, TRIES, USELESS = 2000, 4, 20000
 #: The clock of day is said to be set when it moves by more than this against the monotonic one, ns.
 SET = 2000
-#: How far the rate of one interval may be from the others, parts of one.
-UNEVEN = 0.001
+#: How far the counter may be from its rate after an interval: parts of one, and ns.
+UNEVEN, BLURRED = 0.001, 20_000
 #: ns of a tick, times 2^32, from 1 to 20 GHz.
 _SLOWEST, _FASTEST = 1 << 32, (1 << 32) // 20
 _SHIFT = 32
@@ -95,8 +95,8 @@ class CounterClock(HostClock):
             return max(self._floor, self.monotonic())
         return super().read(clock_id)
 
-    def _sample(self, counter: Callable[[], int]) -> tuple[int, int, int]:
-        """Read counter, monotonic and raw time at once."""
+    def _sample(self, counter: Callable[[], int]) -> tuple[int, int, int] | None:
+        """Read counter, monotonic and raw time at once; None: lbw was interrupted each time."""
         best = None
         width = 0
         for _ in range(TRIES):
@@ -110,7 +110,8 @@ class CounterClock(HostClock):
                 best = ((before + between) // 2, monotonic, raw, (between + after) // 2)
             if width < UNDISTURBED:
                 break
-        assert best is not None
+        if best is None or width > USELESS:
+            return None
         ticks, monotonic, raw, at_raw = best
         rate = self._multiplier or _SLOWEST >> 1
         return ticks, monotonic, raw - ((at_raw - ticks) * rate >> _SHIFT)
@@ -118,6 +119,8 @@ class CounterClock(HostClock):
     def _refresh(self, counter: Callable[[], int]) -> None:
         """Look at the host's clocks, and begin a new interval if the rate is known."""
         sample = self._sample(counter)
+        if sample is None:
+            return
         origin = self._origin
         if origin is None or sample[0] <= origin[0]:
             self._restart(sample)
@@ -143,8 +146,9 @@ class CounterClock(HostClock):
         last, self._last = self._last, sample
         if last is None or sample[1] - last[1] < SHORTEST:
             return True
-        recent = (sample[1] - last[1] << _SHIFT) / (sample[0] - last[0]) if sample[0] > last[0] else 0.0
-        return abs(recent - rate) < rate * UNEVEN
+        elapsed = sample[1] - last[1]
+        counted = (sample[0] - last[0]) * rate >> _SHIFT
+        return abs(counted - elapsed) < elapsed * UNEVEN + BLURRED
 
     def _restart(self, sample: tuple[int, int, int]) -> None:
         """Measure the rate anew."""
