@@ -1,7 +1,7 @@
 """Calls that have a number and are not there, and need no word about it.
 
-No Linux for x86-64 has the first; one that was built without NUMA, as for a machine with one processor, lacks the others
-too (`top` and libnuma ask for them, and are content).
+No Linux for x86-64 has the first. One that was built without NUMA, as for a machine with one processor, lacks the
+others too (`top` and libnuma ask for them, and are content).
 """
 
 from __future__ import annotations

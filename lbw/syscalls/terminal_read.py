@@ -1,4 +1,4 @@
-"""Waiting for a terminal to have something to read: VMIN, VTIME and signals.  man 3 termios, "Canonical and noncanonical"
+"""Waiting for a terminal to have something to read: VMIN, VTIME and signals.  man 3 termios
 
 The clock starts with the read when VMIN is 0, and with each byte that comes otherwise. Nothing is taken from the
 terminal before the read is complete; what there is is taken when the time is over, or when a signal ends the wait, as

@@ -109,7 +109,9 @@ def under_lbw(*words: str, options: Sequence[str] = ()) -> list[str]:
 class Both:
     """The same program natively and under lbw."""
 
-    def __init__(self, tmux: Tmux, words: Sequence[str], normalise: Normalise = plain, binds: Sequence[str] = ()) -> None:
+    def __init__(
+        self, tmux: Tmux, words: Sequence[str], normalise: Normalise = plain, binds: Sequence[str] = ()
+    ) -> None:  # fmt: skip
         self.normalise = normalise
         options = [word for path in binds for word in ("-b", f"{path}:{path}")]
         self.native = tmux.start("native", native(*words))

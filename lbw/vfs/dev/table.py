@@ -61,6 +61,11 @@ class DeviceTable:
         self._whole[kind, major] = driver
         self.majors[kind].setdefault(major, []).append(name)
 
+    @property
+    def terminal_count(self) -> int:
+        """How many pseudo-terminals there are."""
+        return self.terminals.count if self.terminals is not None else 0
+
     def open(self, ctx: FsContext, inode: Inode, flags: int) -> File:
         """Open the device node `inode`.  ENXIO: there is no such device"""
         stat = inode.stat()

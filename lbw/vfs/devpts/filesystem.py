@@ -1,7 +1,8 @@
 """devpts: a directory that has a node for each terminal there is, and `ptmx`, which makes them.
 
-Opening ptmx, here or as /dev/ptmx, makes a pair with the lowest free number; the node of its slave belongs to who opened
-it (group tty, mode 0620) and goes away when the master is closed. The number is in use until both sides are closed.
+Opening ptmx, here or as /dev/ptmx, makes a pair with the lowest free number; the node of its slave belongs to who
+opened it (group tty, mode 0620) and goes away when the master is closed. The number is in use until both sides are
+closed.
 Nodes are made by nobody else, and removed by nobody else; their owner and permissions can be changed.
 
 lbw's own terminal, when it was started on one, is the first of them.

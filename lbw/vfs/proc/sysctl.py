@@ -57,7 +57,7 @@ SETTINGS: Settings = {
         "printk": b"4\t4\t1\t7",
         "pty": {
             "max": MAX_PAIRS,
-            "nr": lambda source: b"%d" % (source.devices.terminals.count if source.devices.terminals is not None else 0),
+            "nr": lambda source: b"%d" % source.devices.terminal_count,
             "reserve": RESERVED,
         },
         "random": {

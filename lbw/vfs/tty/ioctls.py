@@ -42,7 +42,7 @@ def flush(tty: Tty, file: File, argument: int, memory: GuestMemory) -> int:
 
 
 def send_break(tty: Tty, file: File, argument: int, memory: GuestMemory) -> int:
-    """TCSBRK, TCSBRKP and their like: wait for output (tcdrain); there is no line to send a break on, as with any pseudo-terminal."""
+    """TCSBRK and its like: wait for output (tcdrain); there is no line to send a break on, as with any such terminal"""
     tty.check_foreground(SIGTTOU)
     wait_for_output(tty)
     return 0

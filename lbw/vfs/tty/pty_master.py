@@ -1,7 +1,7 @@
 """The master side of a pseudo-terminal: what a terminal emulator, sshd or tmux holds.  man 7 pty, man 4 ptmx
 
-Most ioctls on a master are about the slave, as on Linux: attributes, window size, session, foreground group. The few
-that are about the master's own side of the line (flush, flow, queue lengths) are here, and those that only a master has.
+Most ioctls on a master are about the slave, as on Linux: attributes, window size, session, foreground group. Here are
+the few that are about the master's own side of the line (flush, flow, queue lengths), and those that only a master has.
 """
 
 from __future__ import annotations
