@@ -21,7 +21,8 @@ PROGRAMS = {
     "static": (("-static",), ()),
     "static, i386": (("-m32", "-static"), ()),
     "dynamic": ((), ()),
-    "dynamic, i386, abort": (("-m32",), ("abort",)),
+    "static, in a handler": (("-static",), ("abort",)),
+    "dynamic, i386, in a handler": (("-m32",), ("abort",)),
 }
 
 COMMANDS = (
@@ -62,7 +63,8 @@ def test_gdb_opens_a_core_file(name: str, tmp_path: Path) -> None:
     assert '"on the heap"' in said and "6.5" in said and "$3 = 77" in said, said
     assert "AT_PAGESZ" in said and "AT_PHDR" in said
     if arguments:
-        assert "signal SIGABRT" in said and "abort" in said and "main (count=2" in said, said
+        assert "signal SIGABRT" in said and "main (count=2" in said, said
+        assert said.index("handler (signo=10)") < said.index("<signal handler called>") < said.index("main (count=2"), said
     else:
         assert "signal SIGSEGV" in said
         assert "innermost (address=0x1230)" in said and "recurse (depth=3, address=0x1230)" in said, said

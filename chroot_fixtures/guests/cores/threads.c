@@ -1,7 +1,9 @@
-/* A program that dies with three threads: one in a system call, one that computes, one with a bad address. */
+/* A program that dies with three threads: one in a system call, one that computes, one with a bad address, or, with an
+ * argument, in a signal handler. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,6 +38,12 @@ __attribute__((noinline)) int recurse(int depth, int *address)
     return (depth ? recurse(depth - 1, address) : innermost(address)) + local;
 }
 
+static void handler(int signo)
+{
+    if (signo)
+        abort();
+}
+
 int main(int count, char **arguments)
 {
     pthread_t thread;
@@ -47,7 +55,9 @@ int main(int count, char **arguments)
     text = strdup("on the heap");
     number = 6.5;
     big[32 << 20] = 77;
-    if (count > 1)
-        abort();
+    if (count > 1) {
+        signal(SIGUSR1, handler);
+        raise(SIGUSR1);
+    }
     return recurse(3, (int *)(arguments ? 0x1230 : NULL));
 }
