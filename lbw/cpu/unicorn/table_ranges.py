@@ -62,7 +62,7 @@ class TableRanges(TableTree):
             table = self.own_table(low)
             at = (table >> 3) + (low >> 12 & 511)
             run = words[at : at + (high - low >> 12)]
-            for entry in run.tolist():
+            for entry in filter(None, run.tolist()):  # most of a stack was never touched
                 if entry & OWNED:
                     frames.drop(entry & FRAME)
                     self.resident -= 1

@@ -151,7 +151,7 @@ class TableTree:
                 words[at] = table | LINK
 
     def drop_leaf(self, table: int) -> None:
-        owned = [e for e in self.words[table >> 3 : (table >> 3) + 512].tolist() if e & OWNED]
+        owned = [e for e in filter(None, self.words[table >> 3 : (table >> 3) + 512].tolist()) if e & OWNED]
         self.resident -= len(owned)
         frames = self.frames
         if frames.references(table) == 1:
