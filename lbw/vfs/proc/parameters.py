@@ -43,7 +43,9 @@ class Numbers:
     def accept(self, data: bytes) -> None:
         """Take what was written.  EINVAL: no number, or one that it may not be"""
         assert self._change is not None
-        words = data.split(b"\0", 1)[0].split()
+        words = data.split()
+        if data and not words:
+            raise LinuxError(EINVAL)
         numbers = list(self._get())
         for index, word in enumerate(words[: len(numbers)]):
             numbers[index] = number = parse(word)
