@@ -32,7 +32,7 @@ from lbw.syscalls.start import only
 from lbw.syscalls.table import NEVER, syscall
 from lbw.syscalls.timespecs import duration_at
 from lbw.vfs.epoll.epoll import Epoll
-from lbw.vfs.epoll.nesting import check_nesting
+from lbw.vfs.epoll.nesting import check_nesting, check_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def epoll_ctl(task: Task, epfd: int, operation: int, fd: int, event: int) -> int
     """Add, change or remove a file.
 
     EPERM: a file that is always ready (a regular one); EINVAL: not an epoll, or itself, or events that do not go with
-    EPOLLEXCLUSIVE; ELOOP: epolls in a circle or too deep; EEXIST, ENOENT, ENOSPC, EBADF, EFAULT.  man 2 epoll_ctl
+    EPOLLEXCLUSIVE, or too many ways up from a file; ELOOP: epolls in a circle or too deep; EEXIST, ENOENT, ENOSPC,
+    EBADF, EFAULT.  man 2 epoll_ctl
     """
     events, data = EPOLL_EVENT.unpack(task.memory.read(event, 12)) if operation != EPOLL_CTL_DEL else (0, 0)
     files = task.files
@@ -88,6 +89,12 @@ def epoll_ctl(task: Task, epfd: int, operation: int, fd: int, event: int) -> int
         if isinstance(file, Epoll):
             check_nesting(epoll, file)
         epoll.add(fd, file, events, data)
+        if epoll.epolls or isinstance(file, Epoll):
+            try:
+                check_paths(epoll, file)
+            except LinuxError:
+                epoll.find(fd, file).remove()
+                raise
     elif operation == EPOLL_CTL_MOD:
         epoll.modify(fd, file, events, data)
     elif operation == EPOLL_CTL_DEL:

@@ -24,7 +24,7 @@ from lbw.abi.poll import (
 from lbw.vfs.anonymous import AnonymousFile, SharedInode
 from lbw.vfs.epoll.account import WatchAccount
 from lbw.vfs.epoll.epoll import Epoll
-from lbw.vfs.epoll.nesting import check_nesting
+from lbw.vfs.epoll.nesting import check_nesting, check_paths
 from lbw.waiting import WaitQueue
 
 
@@ -220,6 +220,21 @@ def test_errors() -> None:
         epoll.add(1, thing, EPOLLIN, 0)
     epoll.find(0, thing).remove()
     epoll.add(1, thing, EPOLLIN, 0)
+
+
+def test_a_file_wakes_only_so_many_epolls_through_others() -> None:
+    inner, (thing,) = filled(1)
+    for fd in range(500):
+        outer = make()
+        outer.add(fd, inner, EPOLLIN, 0)
+        check_paths(outer, inner)
+    one_more = make()
+    one_more.add(0, inner, EPOLLIN, 0)
+    with raises(EINVAL):
+        check_paths(one_more, inner)
+    alone = make()
+    alone.add(0, thing, EPOLLIN, 0)
+    check_paths(alone, thing)
 
 
 def test_circles_and_long_chains_are_refused() -> None:

@@ -297,6 +297,36 @@ static void nested(void) {
     close(outer);
 }
 
+/* How many epolls a file may wake through others. */
+static void paths(void) {
+    int p[2], inner = epoll_create1(0), middle = epoll_create1(0), outer[600], made = 0, kept = 0;
+    if (pipe(p)) return;
+    add(inner, p[0], EPOLLIN, 1);
+    for (; made < 600; made++) {
+        outer[made] = epoll_create1(0);
+        if (add(outer[made], inner, EPOLLIN, 2)) break;
+    }
+    result("ways of one link", made);
+    result("one more", add(outer[made], inner, EPOLLIN, 2));
+    put(p[1]);
+    now("the first", outer[0], 4);
+    now("the last", outer[made - 1], 4);
+    now("not added", outer[made], 4);
+    result("another file below", add(inner, p[1], EPOLLOUT, 3));
+    for (int i = 0; i < made; i++) control(outer[i], EPOLL_CTL_DEL, inner, 0, 0);
+    result("in the middle", add(middle, inner, EPOLLIN, 4));
+    for (; kept < made; kept++) if (add(outer[kept], middle, EPOLLIN, 5)) break;
+    result("ways of two links", kept);
+    printf("%s\n", strerror(errno));
+    now("the first", outer[0], 4);
+    int other = epoll_create1(0);
+    result("a file of its own", add(other, p[0], EPOLLIN, 6));
+    result("that is not below", add(outer[0], other, EPOLLIN, 6));
+    result("but more are", add(outer[made], middle, EPOLLIN, 6));
+    for (int i = 0; i <= made; i++) close(outer[i]);
+    close(p[0]), close(p[1]), close(inner), close(middle), close(other);
+}
+
 static void fairness(void) {
     int set = epoll_create1(0), p[5][2];
     for (int i = 0; i < 5; i++) {
@@ -530,6 +560,7 @@ int main(void) {
     triggers();
     copies();
     nested();
+    paths();
     fairness();
     signals();
     herds();
