@@ -162,6 +162,9 @@ class Socket(File):
 
     # Messages
 
+    def check_connection(self) -> None:
+        """Look whether anything can be sent at all, where that comes before all other errors.  ENOTCONN"""
+
     def check_length(self, length: int) -> None:
         """EMSGSIZE: a message of `length` bytes can never be sent."""
 

@@ -91,6 +91,7 @@ def send_message(task: Task, file: Socket, message: int, flags: int) -> int | Aw
     """Send what the msghdr at `message` describes."""
     header = Header(task, message)
     name = read_address(task, header.name, header.name_length) or None
+    file.check_connection()
     control = read_control(task, file, header.control, header.control_length)
     return send(task, file, header.iov, message_flags(file, flags), name, control)
 

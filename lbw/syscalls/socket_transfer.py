@@ -157,6 +157,7 @@ def send(
     """Send the bytes of `iov`; return how many were sent. `control` is used up, whatever happens."""
     total = total_of(iov)
     try:
+        socket.check_connection()
         socket.check_length(total)
         done, more = send_some(task, socket, iov, total, 0, flags, address, control)
         if more and flags & MSG_DONTWAIT and not done:

@@ -20,19 +20,22 @@ class SeqpacketSocket(ConnectionSocket):
 
     __slots__ = ()
 
+    def check_connection(self) -> None:
+        if self.error:
+            raise LinuxError(self.take_error())
+        if self.state != ESTABLISHED:
+            raise LinuxError(ENOTCONN)
+
     def check_length(self, length: int) -> None:
-        if self.state == ESTABLISHED:
-            packets.check_length(self, length)
+        packets.check_length(self, length)
 
     def send(
         self, caller: Caller | None, views: list[memoryview], flags: int, address: bytes | None, control: Control | None
     ) -> int:
         """EAGAIN: the buffer is full; ENOTCONN; EPIPE: without a signal. An address is ignored."""
-        if self.error:
-            raise LinuxError(self.take_error())
+        self.check_connection()
         peer = self.peer
-        if self.state != ESTABLISHED or peer is None:
-            raise LinuxError(ENOTCONN)
+        assert peer is not None
         if flags & MSG_OOB:
             raise LinuxError(EOPNOTSUPP)
         packets.make_room(self)
