@@ -161,7 +161,7 @@ def disown_children(process: Process) -> None:
     linked = [child.group for child in children if not child.group.orphaned]
     for child in children:
         child.parent = heir
-        child.parent_task = None
+        child.parent_task = heir.threads[0] if heir.threads else None
         heir.children[child] = None
         child.exit_signal = SIGCHLD
         if child.exit_status is not None and notify_parent(child, child.exit_status):
