@@ -42,16 +42,13 @@ def _tags(registers: tuple[bytes, ...], top: int, valid: int) -> int:
 def from_fsave(old: bytes, image: bytes) -> bytes:
     """Return the FXSAVE image with the x87 state of the FSAVE image `old`."""
     control, status, tags, instruction, _, operand, _ = _ENVIRONMENT.unpack_from(old)
-    merged = bytearray(image)
     valid = 0
     if tags & 0xFFFF != 0xFFFF:
         for physical in range(8):
             valid |= (tags >> 2 * physical & 3 != 3) << physical
     mxcsr, mask = _HEAD.unpack_from(image)[6:]
-    head = (control & 0xFFFF, status & 0xFFFF, valid, 0, instruction, operand, mxcsr & _MXCSR_MASK, mask)
-    _HEAD.pack_into(merged, 0, *head)
-    merged[32:160] = _SPACED.pack(*_PACKED.unpack_from(old, 28))
-    return bytes(merged)
+    head = _HEAD.pack(control & 0xFFFF, status & 0xFFFF, valid, 0, instruction, operand, mxcsr & _MXCSR_MASK, mask)
+    return head + _SPACED.pack(*_PACKED.unpack_from(old, 28)) + image[160:]
 
 
 def _tag(register: bytes) -> int:

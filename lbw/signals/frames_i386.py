@@ -18,7 +18,7 @@ from struct import Struct
 
 from lbw.abi.errno import EFAULT, LinuxError
 from lbw.abi.signal import SA_ONSTACK, SA_RESTORER, SA_SIGINFO
-from lbw.cpu.contracts import ALL, RAX, RBP, RBX, RCX, RDI, RDX, RIP, RSI, RSP
+from lbw.cpu.contracts import ALL, RAX, RCX, RDI, RDX, RIP, RSP
 from lbw.signals.altstack import SS_AUTODISARM
 from lbw.signals.fpu_i386 import FSAVE, from_fsave, to_fsave
 from lbw.signals.frames_x86_64 import CLEARED_FLAGS, RESTORABLE_FLAGS, UC_FP_XSTATE, BadSegment
@@ -84,7 +84,7 @@ class FramesI386:
         mask = signals.mask_to_save()
         sigcontext = SIGCONTEXT.pack(
             selectors[GS], selectors[FS], selectors[ES], selectors[DS],
-            *(registers[number] & _LOW for number in (RDI, RSI, RBP, RSP, RBX, RDX, RCX, RAX)),
+            *[value & _LOW for value in registers[RDI::-1]],  # DI SI BP SP BX DX CX AX: their numbers from 7 down to 0
             signals.trap_number, signals.error_code & _LOW, registers[RIP] & _LOW, selectors[CS], flags & _LOW,
             before, selectors[SS], fpstate, mask & _LOW, signals.fault_address & _LOW,
         )  # fmt: skip
@@ -170,8 +170,8 @@ class FramesI386:
             if selector != current[register]:
                 selectors(register, selector)
         registers = context.registers
-        for number, value in zip((RDI, RSI, RBP, RSP, RBX, RDX, RCX, RAX), words[4:12], strict=True):
-            registers[number] = value
+        for number in range(8):
+            registers[RDI - number] = words[4 + number]
         registers[RIP] = words[14]
         context.modified = ALL
         if refused is not None:
