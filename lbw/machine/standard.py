@@ -69,6 +69,8 @@ class StandardStreams:
         tty = self.terminal
         if tty is not None:
             tty.attach(process)
+            if process.leader is not None:
+                self._tree.terminals.give(self._index, process.leader.credentials.ruid)
             tty.start(owned)
 
     def _open_controlling(self, ctx: FsContext, inode: Inode, flags: int) -> File:

@@ -195,6 +195,11 @@ def test_the_hosts_terminal_is_restored_when_the_guest_is_killed(shell):
     shell.check_terminal()
 
 
+def test_the_terminal_belongs_to_the_user(shell):
+    words = under_lbw("sh", "-c", 'stat -c %u:%g:%a $(tty); exec < $(tty) && echo opened', options=("-u", "1234"))
+    shell.run(f"clear; {shlex.join(words)}", "1234:5:620\nopened")
+
+
 def test_lbw_is_a_job_of_the_hosts_shell(shell):
     words = shlex.join(under_lbw("sh", "-c", "echo ready; exec cat"))
     shell.run(f"clear; {words}", "ready")

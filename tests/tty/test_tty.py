@@ -448,6 +448,23 @@ def test_host_keys_become_lines_and_echo(host: Host) -> None:
     assert os.read(host.master, 100) == b"a\r\nb\r\n"
 
 
+def test_changes_that_wait_for_output_wait_for_the_host(host: Host) -> None:
+    memory = Memory()
+    memory.write(SCRATCH, host.tty.termios.pack())
+    host.file.ioctl(abi.TCSETSW, SCRATCH, memory)
+    while not host.tty.sending:
+        write(host.file, b"x" * 4096)
+    for request, argument in ((abi.TCSETSW, SCRATCH), (abi.TCSETSF, SCRATCH), (abi.TCSBRK, 1)):
+        with fails(EAGAIN):
+            host.file.ioctl(request, argument, memory)
+    host.file.ioctl(abi.TIOCOUTQ, SCRATCH + 100, memory)
+    assert host.file.ioctl(abi.TCSETS, SCRATCH, memory) == 0
+    while host.tty.sending:
+        os.read(host.master, 65536)
+        host.events.wait(0)
+    assert host.file.ioctl(abi.TCSETSW, SCRATCH, memory) == 0
+
+
 def test_host_interrupt_reaches_the_guest_though_nobody_reads(host: Host) -> None:
     os.write(host.master, b"\x03")
     while not host.control.sent:

@@ -165,6 +165,10 @@ class DevptsFileSystem(PseudoFileSystem):
         self.root.nodes[index] = PtsInode(self, index, tty, uid, gid)
         return index
 
+    def give(self, index: int, uid: int) -> None:
+        """Make `uid` the owner of a terminal, as a login does."""
+        self.root.nodes[index].set_attributes(uid=uid)
+
     def remove(self, index: int) -> None:
         """Take the node away; who has the terminal open keeps it."""
         node = self.root.nodes.pop(index, None)

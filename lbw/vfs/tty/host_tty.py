@@ -72,6 +72,12 @@ class HostTty(Tty):
         """Whether the host's terminal has still to take some output."""
         return bool(self.discipline.output.waiting) and not self.dead
 
+    def closed(self) -> None:
+        """An open file is gone; with the last one goes TIOCEXCL."""
+        super().closed()
+        if not self.opens:
+            self.exclusive = False
+
     # Input
 
     def _watch_input(self) -> None:

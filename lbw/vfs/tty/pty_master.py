@@ -49,6 +49,9 @@ class PtyMaster(File):
     def close(self) -> None:
         self.slave.master_closed()
 
+    def fdinfo(self) -> bytes:
+        return b"tty-index:\t%d\n" % self.slave.index
+
     def open_peer(self, ctx: FsContext, flags: int) -> File:
         """Open the slave, wherever its node is and whoever may open it (TIOCGPTPEER).  EIO: it is locked"""
         return self._devpts.open_peer(ctx, self.slave.index, flags)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import time_ns
-
 from lbw.abi.errno import EBADF, EIO, ENODEV, ENOTTY, ESPIPE, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY
 from lbw.abi.ioctl import TIOCSPGRP
@@ -59,7 +57,7 @@ class TtyFile(File):
             return 0
         length = len(views[0]) if len(views) == 1 else sum(map(len, views))
         count = scatter(tty.read(length, patient, self.flags & O_NONBLOCK != 0), views)
-        tty.last_read = time_ns()
+        tty.last_read = self.inode.fs.now()
         return count
 
     @property
@@ -85,7 +83,7 @@ class TtyFile(File):
         if self._generation != tty.generation:
             raise LinuxError(EIO)
         count = tty.write(beginning(views))
-        tty.last_write = time_ns()
+        tty.last_write = self.inode.fs.now()
         return count
 
     def seek(self, offset: int, whence: int) -> int:
