@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from lbw.abi.errno import E2BIG, EAGAIN, EFAULT, EFBIG, EINTR, EINVAL, ERANGE, LinuxError
+from lbw.abi.errno import E2BIG, EAGAIN, EFBIG, EINTR, EINVAL, ERANGE, LinuxError
 from lbw.abi.ipc import (
     GETALL,
     GETNCNT,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000_000
 #: What old members of struct seminfo say (include/uapi/linux/sem.h).
-_SEMUSZ = 20
+_SEMUSZ, _SEMUME = 20, 500
 _READING = (GETALL, GETVAL, GETPID, GETNCNT, GETZCNT)
 
 
@@ -191,11 +191,9 @@ def tell_limits(task: Task, command: int, address: int) -> int:
     """IPC_INFO, SEM_INFO."""
     table = task.kernel.ipc.semaphores
     used = (len(table), table.all_semaphores) if command == SEM_INFO else (_SEMUSZ, SEMAEM)
-    most = 32000 * 32000
-    if not address:
-        raise LinuxError(EFAULT)
+    most = 32000 * 32000  # of undo structures, and of what semmap counts
     task.memory.store(
         address, SEMINFO, most, table.count_limit, table.semaphores_limit, most, table.size_limit,
-        table.operations_limit, 500, used[0], SEMVMX, used[1],
+        table.operations_limit, _SEMUME, used[0], SEMVMX, used[1],
     )  # fmt: skip
     return table.highest

@@ -93,5 +93,3 @@ def test_owner_and_creator_may_change_it():
     assert failure(lambda: item.require_owner(STRANGER)) == EPERM
     assert failure(lambda: item.update(0xFFFFFFFF, 0, 0)) == EINVAL
     assert item.uid == 77
-
-
