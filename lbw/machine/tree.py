@@ -51,6 +51,7 @@ class Tree:
         populate(dev.root)
         self._mount(dev, b"/dev", MS_NOSUID, b"udev")
         self.terminals = DevptsFileSystem()
+        self._note(self.terminals)
         self._mount(self.terminals, b"/dev/pts", MS_NOSUID | MS_NOEXEC, b"devpts")
         self.terminals.register_drivers(self.devices)
         self._mount(self._tmpfs(half, 0o1777), b"/dev/shm", MS_NOSUID | MS_NODEV, b"tmpfs")
