@@ -8,6 +8,7 @@ import pytest
 from kernel_harness import DATA, Guest, exit_code
 
 from lbw.abi.errno import EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, EMFILE, EPERM
+from lbw.abi.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
 from lbw.abi.resource import RLIMIT_NOFILE, RLIMIT_NPROC
 from lbw.abi.sched import (
     CLONE_CLEAR_SIGHAND,
@@ -25,7 +26,7 @@ from lbw.abi.sched import (
     CLONE_THREAD,
     CLONE_VM,
 )
-from lbw.abi.signal import SIGCHLD, SIGKILL
+from lbw.abi.signal import SIGCHLD, SIGKILL, SIGUSR1
 from lbw.cpu.scripted import Call
 
 THREAD = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FILES | CLONE_FS
@@ -142,3 +143,37 @@ def test_threads_count_toward_the_limit_of_their_user(guest):
         assert (yield Call("fork", child=idle)) == -EAGAIN
 
     exit_code(guest.run(main, uid=1000))
+
+
+def test_a_child_is_told_by_each_parent_that_ends(guest):
+    told = []
+
+    def handler(cpu):
+        told.append((yield Call("getppid")))
+
+    def child(cpu):
+        yield from guest.handle(SIGUSR1, handler)
+        yield Call("prctl", PR_SET_PDEATHSIG, SIGUSR1)
+        for _ in range(2):
+            yield Call("pause")
+        return 0
+
+    def mother(cpu):
+        yield Call("fork", child=child)
+        yield Call("nanosleep", guest.timespec(PLACE, 10), 0)
+        return 0
+
+    def reaper(cpu):
+        yield Call("prctl", PR_SET_CHILD_SUBREAPER, 1)
+        pid = yield Call("fork", child=mother)
+        yield Call("wait4", pid, 0, 0, 0)
+        yield Call("nanosleep", guest.timespec(PLACE, 1_000_000), 0)
+        return 0
+
+    def main(cpu):
+        pid = yield Call("fork", child=reaper)
+        yield Call("wait4", pid, 0, 0, 0)
+        yield Call("nanosleep", guest.timespec(PLACE, 100_000_000), 0)
+        assert told == [pid, 1]
+
+    exit_code(guest.run(main))
