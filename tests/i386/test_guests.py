@@ -47,6 +47,7 @@ SHARED: tuple[str, ...] = (
     "unix/rights.c",
     "unix/signals.c",
     "unix/stream.c",
+    "unix/waiting.c",
     "ipc/mqueue.c",
     "ipc/shared.c",
     "ipc/sysv.c",
