@@ -112,11 +112,14 @@ class UnixSocket(Socket):
         self.queue.wake_all(READABLE)
 
     def uncharge(self, charge: int) -> None:
-        """A message of this sender is gone; tell it when it may write again: below a quarter of its buffer."""
+        """A message of this sender is gone; tell it when it may write again: below a quarter of its buffer.
+
+        An epoll by edge hears of every message, as on Linux, also when there was room before.
+        """
         before = self.written
         self.written = after = before - charge
         limit = self.send_limit
-        if before << 2 > limit - 4 >= after << 2:
+        if after << 2 <= limit - 4 and (before << 2 > limit - 4 or self.epolls is not None):
             self.queue.wake_all(WRITABLE)
 
     def discard_messages(self) -> None:
