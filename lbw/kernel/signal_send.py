@@ -17,7 +17,7 @@ from lbw.abi.signal import NSIG, SI_KERNEL, SIG_DFL, SIGCONT, SIGKILL
 from lbw.kernel.task import DEAD, SIGNAL, Task
 from lbw.signals.pending import QueueAccount
 from lbw.signals.siginfo import SigInfo
-from lbw.signals.sigset import IGNORED_BY_DEFAULT, STOPPING, UNBLOCKABLE, bit
+from lbw.signals.sigset import DUMPING, IGNORED_BY_DEFAULT, STOPPING, UNBLOCKABLE, bit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _takes(task: Task, flag: int) -> bool:
 def _notice(task: Task, signo: int) -> None:
     """Wake `task` for a signal of its own, if it takes it."""
     if _takes(task, bit(signo)):
-        task.interrupt(_is_fatal(task, signo))
+        _wake(task, signo)
 
 
 def _notice_one(process: Process, signo: int) -> None:
@@ -213,7 +213,7 @@ def _notice_one(process: Process, signo: int) -> None:
     leader, current = process.leader, process.kernel.current
     flag = bit(signo)
     if leader is not None and _wants(leader, flag, current):
-        leader.interrupt(_is_fatal(leader, signo))
+        _wake(leader, signo)
         return
     threads = process.threads
     if len(threads) > 1:
@@ -221,12 +221,32 @@ def _notice_one(process: Process, signo: int) -> None:
         for task in threads[start:] + threads[:start]:
             if _wants(task, flag, current):
                 process.signal_target = task
-                task.interrupt(_is_fatal(task, signo))
+                _wake(task, signo)
                 return
     for task in threads:
         if _takes(task, flag):
-            task.interrupt(_is_fatal(task, signo))
+            _wake(task, signo)
             return
+
+
+def _wake(task: Task, signo: int) -> None:
+    """Wake `task` for a signal that it is to take.
+
+    When that will end the process, no thread of it is to do anything more: not even the one that sends the signal and
+    blocks it. (If somebody watches, and is to see the signal taken, or if there will be a core file, it has to wait.)
+    """
+    process, fatal = task.process, _is_fatal(task, signo)
+    kernel = process.kernel
+    if (
+        not fatal or len(process.threads) == 1 or task is kernel.current or process.stop_signal
+        or DUMPING & bit(signo) or kernel.observer is not None
+    ):  # fmt: skip
+        task.interrupt(fatal)
+        return
+    process.exiting = signo
+    for thread in process.threads:
+        thread.signals.pending.add(SigInfo(SIGKILL))
+        thread.interrupt(fatal)
 
 
 def _wants(task: Task, flag: int, current: Task | None) -> bool:

@@ -107,6 +107,32 @@ static void die(const char *name, int blocks, int signo, int threads_too)
     printf("%s: %#x\n", name, status & 0xff7f);
 }
 
+/* The thread that sends it blocks it; that it ends the process is decided all the same before the call returns. */
+static void die_by_another(int signo)
+{
+    int status;
+    fflush(stdout);
+    pid_t child = fork();
+    if (!child) {
+        pthread_t thread;
+        sigset_t all;
+        ready = 0;
+        pthread_create(&thread, NULL, sleeper, (void *)1l);
+        pthread_create(&thread, NULL, computes, NULL);
+        while (!ready)
+            usleep(1000);
+        usleep(5000);
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, NULL);
+        kill(getpid(), signo);
+        if (write(1, "never\n", 6) < 0)
+            _exit(3);
+        _exit(2);
+    }
+    waitpid(child, &status, 0);
+    printf("by another: %#x\n", status);
+}
+
 int main(void)
 {
     pthread_t thread;
@@ -139,6 +165,8 @@ int main(void)
     block(3, 0);
     printf("the third does not: taken %d\n", taken[3]);
 
+    for (int i = 0; i < 5; i++)
+        die_by_another(i & 1 ? SIGTERM : SIGRTMIN + i);
     die("term", 0, SIGTERM, 3);
     die("kill, all blocked", 1, SIGKILL, 3);
     die("kill", 1, SIGKILL, 0);
