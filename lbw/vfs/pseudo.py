@@ -51,7 +51,7 @@ class PseudoInode(Inode):
         self.permissions = permissions
         self.uid = uid
         self.gid = gid
-        self.time = self.changed = time_ns()
+        self.time = self.changed = fs.now()
 
     def owner(self) -> tuple[int, int]:
         """Return user and group id."""
@@ -93,7 +93,7 @@ class PseudoInode(Inode):
             self.gid = gid
         if mtime is not None:
             self.time = mtime
-        self.changed = time_ns()
+        self.changed = self.fs.now()
 
 
 class Governed:
