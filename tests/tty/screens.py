@@ -16,7 +16,7 @@ ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/", "TERM": "screen", "LC_ALL": "C.UTF-8",
     "PS1": "$ ", "SHELL": "/bin/sh", "USER": "root", "LOGNAME": "root",
 }  # fmt: skip
-PATIENCE = 20.0  # seconds; spent only when something is wrong
+PATIENCE = 60.0  # seconds; spent only when something is wrong
 
 Normalise = Callable[[str], str]
 
