@@ -39,7 +39,7 @@ class PosixTimer:
     """One timer. Times in ns; `interval` 0 means that it expires once."""
 
     __slots__ = (
-        "_account", "_alarm", "_armed", "_clock", "_due", "_expired", "_goal", "_info", "_timer", "clock",
+        "_account", "_alarm", "_armed", "_clock", "_due", "_expired", "_goal", "_info", "_sent", "_timer", "clock",
         "identifier", "interval", "notify", "overrun", "process", "signo", "thread", "value",
     )  # fmt: skip
 
@@ -63,6 +63,7 @@ class PosixTimer:
         self._goal: int | None = None  # on a clock that can be set
         self._expired = 0  # since the last signal was taken, beside the one that it is for
         self._info: SigInfo | None = None  # the pending signal
+        self._sent: SigInfo | None = None  # the last one, which may be pending from before the timer was set anew
         self._timer: Timer | None = None
         self._account = queue_account(process)
         self._account.used += 1
@@ -117,7 +118,7 @@ class PosixTimer:
         """The pending signal is about to be delivered: count, and go on."""
         if info is not self._info:
             return  # the timer was set or deleted meanwhile
-        self._info = None
+        self._info = self._sent = None
         if self.interval:
             self._expired += self._forward(self._now())
             self._arm()
@@ -159,11 +160,14 @@ class PosixTimer:
             self._due += self.interval
             if self._goal is not None:
                 self._goal += self.interval
+        queue = thread.signals.pending if thread is not None else process.pending
+        if self._sent is not None and queue.holds(self._sent):
+            self._info = self._sent
+            return
         info = SigInfo(self.signo, SI_TIMER, timer=self.identifier, value=self.value, source=self)
         send_signal(thread if thread is not None else process, info)
-        queue = thread.signals.pending if thread is not None else process.pending
         if queue.holds(info):
-            self._info = info
+            self._info = self._sent = info
         elif self.interval:  # ignored
             self._expired += self._forward(self._now() + max(0, _TICK - self.interval))
             self._arm()

@@ -127,22 +127,29 @@ int main(void)
     printf("in all %d\n", now(CLOCK_MONOTONIC) - start >= 300 * MS);
 
     /* stopped and continued: the sleep goes on to its end, as if nothing had been */
+    int pair[2];
+    char byte = 0;
+    if (pipe(pair))
+        return 1;
     fflush(stdout);
     pid_t child = fork();
     if (!child) {
         start = now(CLOCK_MONOTONIC);
-        t = spec(150 * MS);
+        byte += write(pair[1], "", 1);
+        t = spec(400 * MS);
         int result = nanosleep(&t, &left);
-        long long relative = now(CLOCK_MONOTONIC) - start;
-        t = spec(start + 250 * MS);
+        long long relative = now(CLOCK_MONOTONIC) - start, then = now(CLOCK_MONOTONIC) + 400 * MS;
+        byte += write(pair[1], "", 1);
+        t = spec(then);
         int absolute = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-        printf("stopped: %d %d, %d %d\n", result, relative >= 150 * MS, absolute,
-               now(CLOCK_MONOTONIC) >= start + 250 * MS);
+        printf("stopped: %d %d, %d %d\n", result, relative >= 400 * MS, absolute, now(CLOCK_MONOTONIC) >= then);
         fflush(stdout);
         _exit(0);
     }
     for (int i = 0; i < 2; i++) {
-        usleep(i ? 150000 : 40000);
+        if (read(pair[0], &byte, 1) != 1)
+            return 1;
+        usleep(10000);
         kill(child, SIGSTOP);
         waitpid(child, &status, WUNTRACED);
         printf("stopped %d\n", WIFSTOPPED(status));
