@@ -224,7 +224,7 @@ static void handler(int signo) {}
 /* A child that would tell nobody of its end, and does after execve, or when it has got another parent. */
 static void told_after_all(void) {
     sigset_t chld;
-    struct timespec second = {1, 0}, now = {0, 0};
+    struct timespec second = {5, 0}, now = {0, 0};
     int status;
     sigemptyset(&chld), sigaddset(&chld, SIGCHLD);
     sigprocmask(SIG_BLOCK, &chld, NULL);
@@ -237,14 +237,21 @@ static void told_after_all(void) {
     printf(" found %d %x\n", found, status);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     for (int late = 0; late < 2; late++) {
+        siginfo_t info;
+        char byte;
+        pipe(pipe_ends);
         fflush(stdout);
         if (!fork()) {
-            if (!syscall(SYS_clone, 0L, 0L, NULL, NULL, 0L)) usleep(late ? 30000 : 0), _exit(9);
-            usleep(late ? 0 : 20000);
+            if (!syscall(SYS_clone, 0L, 0L, NULL, NULL, 0L)) {
+                if (late) read(pipe_ends[0], &byte, 1);
+                _exit(9);
+            }
+            if (!late) waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | __WALL);
             _exit(0);
         }
         wait(&status);
         sigtimedwait(&chld, NULL, &second);
+        write(pipe_ends[1], "x", 1);
         if (late) printf("told %d", sigtimedwait(&chld, NULL, &second));
         found = waitpid(-1, &status, WNOHANG) > 0;
         printf(" inherited %d %x\n", found, status);

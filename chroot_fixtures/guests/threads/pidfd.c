@@ -118,7 +118,8 @@ int main(void) {
     close(other);
 
     /* A child */
-    pipe(ends);
+    int up[2];
+    pipe(ends), pipe(up);
     fflush(stdout);
     struct clone_args arguments = {.flags = CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uintptr_t)&other};
     pid_t pid = syscall(SYS_clone3, &arguments, sizeof arguments);
@@ -126,8 +127,11 @@ int main(void) {
         close(ends[1]);
         fd = open("/dev/null", O_RDWR);
         dup2(fd, 40);
+        write(up[1], "x", 1);
         _exit(read(ends[0], &byte, 1) == 1 ? byte : 99);
     }
+    read(up[0], &byte, 1);
+    close(up[0]), close(up[1]);
     show_info(other, pid);
     SHOW(ready(other, 20));
     SHOW(waitid(P_PIDFD, other, &info, WEXITED | WNOHANG));

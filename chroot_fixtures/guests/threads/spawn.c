@@ -124,7 +124,10 @@ static void vforks(void) {
     shared = 0;
     pthread_create(&thread, NULL, counting, NULL);
     pid = vfork();
-    if (!pid) usleep(30000), _exit(shared > 1000);
+    if (!pid) {
+        for (int i = 0; i < 500 && shared <= 1000; i++) usleep(10000);
+        _exit(shared > 1000);
+    }
     int seen = shared;
     shared = 2000000000;
     pthread_join(thread, NULL);
