@@ -60,7 +60,7 @@ static void crash(const char *name, void (*prepare)(void), int signo)
         _exit(1);
     }
     if (signo < 0) {
-        usleep(30000);
+        usleep(150000);
         kill(child, -signo);
     }
     memset(&info, 0, sizeof info);

@@ -49,7 +49,7 @@ struct call {
 
 static struct state *now;
 static const struct call *call;
-static const struct timespec brief = {0, 150000000}, longer = {3, 0};
+static const struct timespec brief = {0, 250000000}, longer = {3, 0};
 
 #define WAIT(name) static long name(struct state *s)
 #define DO(name) static void name(struct state *s)
@@ -96,7 +96,7 @@ WAIT(sleeps_until)
 }
 WAIT(polls) { struct pollfd p = {s->fds[0], POLLIN, 0}; return poll(&p, 1, -1); }
 WAIT(polls_timed) { struct pollfd p = {s->fds[0], POLLIN, 0}; return poll(&p, 1, 3000); }
-WAIT(polls_out) { (void)s; return poll(NULL, 0, 150); }
+WAIT(polls_out) { (void)s; return poll(NULL, 0, 250); }
 WAIT(ppolls) { struct pollfd p = {s->fds[0], POLLIN, 0}; return ppoll(&p, 1, &longer, NULL); }
 WAIT(selects)
 {
@@ -271,7 +271,7 @@ static void handler(int signo)
 static void child(int flags)
 {
     struct sigaction action;
-    struct itimerval timer = {{0, 0}, {0, 40000}};
+    struct itimerval timer = {{0, 100000}, {0, 100000}}; /* again, should the first come before the call */
     sigset_t set;
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
@@ -311,7 +311,7 @@ static void round_of(const char *title, int flags)
         for (int i = 0; i < COUNT; i++)
             while (!states[i].waiting || (calls[i].prepare == parent_of && !states[i].helper))
                 usleep(1000);
-        usleep(20000);
+        usleep(100000);
         for (int i = 0; i < COUNT; i++)
             kill(pids[i], SIGSTOP);
         for (int i = 0; i < COUNT; i++)
@@ -321,7 +321,7 @@ static void round_of(const char *title, int flags)
         usleep(20000);
     }
     if (flags)
-        usleep(100000);
+        usleep(250000);
     for (int i = 0; i < COUNT; i++) {
         struct state *s = &states[i];
         if (!s->done && (flags < 0 || (flags && calls[i].release == sends_signal))) {
@@ -339,7 +339,7 @@ static void round_of(const char *title, int flags)
         struct state *s = &states[i];
         waitpid(pids[i], NULL, 0);
         if (s->done)
-            printf("%-26s %ld %s calls %d\n", calls[i].name, s->result, s->result < 0 ? strerror(s->error) : "", s->calls);
+            printf("%-26s %ld %s calls %d\n", calls[i].name, s->result, s->result < 0 ? strerror(s->error) : "", s->calls > 0);
         else
             printf("%-26s never returns\n", calls[i].name);
         if (unlink(s->path) < 0)

@@ -38,7 +38,7 @@ static void set(int signo, void (*handler)(int, siginfo_t *, void *), int flags)
 
 static void told(const char *what)
 {
-    usleep(20000); /* a child that continues tells so by itself */
+    usleep(50000); /* a child that continues tells so by itself */
     printf("%s: %d SIGCHLD, last code %d status %d uid %d\n", what, children, children ? last.si_code : 0,
            children ? last.si_status : 0, (int)last.si_uid);
     children = 0;
@@ -71,7 +71,7 @@ static void *compute(void *counter)
 
 static void *sleeps(void *unused)
 {
-    struct timespec time = {0, 300000000};
+    struct timespec time = {0, 500000000};
     (void)unused;
     atomic_fetch_add(&shared->ready, 1);
     shared->results[0] = nanosleep(&time, NULL);
@@ -120,7 +120,7 @@ static void threads(void)
     }
     while (shared->ready < 3 || !shared->counters[0] || !shared->counters[1])
         usleep(1000);
-    usleep(20000);
+    usleep(100000);
     kill(child, SIGSTOP);
     wait_for("threads", child, WUNTRACED);
     long before[2] = {shared->counters[0], shared->counters[1]};

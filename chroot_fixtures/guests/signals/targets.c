@@ -13,7 +13,8 @@
 
 static __thread int me;
 static volatile int taken[8], total;
-static volatile int ready, blocked[4];
+static volatile int ready, blocked[4], settled[4];
+static volatile int *away; /* shared with children: how many are where they are to be */
 static pthread_t threads[4];
 
 static void handler(int signo)
@@ -31,7 +32,9 @@ static void *sleeper(void *number)
     sigaddset(&set, SIGUSR1);
     __atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
     for (;;) {
-        pthread_sigmask(blocked[me] ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+        int wanted = blocked[me];
+        pthread_sigmask(wanted ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+        settled[me] = wanted;
         pause();
     }
     return NULL;
@@ -42,6 +45,8 @@ static void block(int who, int yes)
     if (who) {
         blocked[who] = yes;
         pthread_kill(threads[who], SIGUSR2);
+        while (settled[who] != yes)
+            usleep(1000);
     } else {
         sigset_t set;
         sigemptyset(&set);
@@ -59,7 +64,7 @@ static void shoot(const char *what)
     for (int i = 0; i < 3; i++) {
         int before = total;
         kill(getpid(), SIGUSR1);
-        for (int tries = 0; total == before && tries < 200; tries++)
+        for (int tries = 0; total == before && tries < 5000; tries++)
             usleep(1000);
         usleep(5000);
     }
@@ -98,9 +103,12 @@ static void die(const char *name, int blocks, int signo, int threads_too)
         }
         for (int i = 0; i < threads_too; i++)
             pthread_create(&thread, NULL, i & 1 ? computes : sleeper, (void *)1l);
+        ++*away;
         computes(NULL);
     }
-    usleep(20000);
+    while (!*away)
+        usleep(1000);
+    *away = 0;
     kill(child, SIGTERM);
     kill(child, signo);
     waitpid(child, &status, 0);
@@ -137,6 +145,7 @@ int main(void)
 {
     pthread_t thread;
     int status;
+    away = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     signal(SIGUSR1, handler);
     signal(SIGUSR2, nothing);
     for (long i = 1; i <= 3; i++) {
@@ -177,6 +186,7 @@ int main(void)
         if (!pids[i]) {
             setpgid(0, group);
             signal(SIGTERM, SIG_IGN);
+            __atomic_add_fetch(away, 1, __ATOMIC_SEQ_CST);
             for (;;)
                 pause();
         }
@@ -184,7 +194,8 @@ int main(void)
             group = pids[0];
         setpgid(pids[i], group);
     }
-    usleep(20000);
+    while (*away < 5)
+        usleep(1000);
     printf("term to the group: %d\n", kill(-group, SIGTERM));
     printf("still there: %d\n", kill(-group, 0));
     printf("kill to the group: %d\n", kill(-group, SIGKILL));
