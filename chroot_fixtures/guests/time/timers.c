@@ -286,7 +286,7 @@ int main(void)
     hits = 0;
     set(mine, now(CLOCK_THREAD_CPUTIME_ID) + 10 * MS, 10 * MS, TIMER_ABSTIME);
     burn(70);
-    printf("periodic %d\n", hits >= 1 && hits <= 8);
+    printf("periodic %d\n", hits >= 1);
     set(mine, 0, 0, 0);
     static const int kinds[] = {ITIMER_VIRTUAL, ITIMER_PROF};
     for (int i = 0; i < 2; i++) {
@@ -298,7 +298,7 @@ int main(void)
         burn(100);
         value = (struct itimerval){{0, 0}, {0, 0}};
         setitimer(kinds[i], &value, &old);
-        printf(" awake %d old %ld\n", hits >= 1 && hits <= 11, (long)old.it_interval.tv_usec);
+        printf(" awake %d old %ld\n", hits >= 1, (long)old.it_interval.tv_usec);
     }
     show("setitimer", 3, syscall(SYS_setitimer, 3, &value, NULL));
     show("setitimer bad", 0, syscall(SYS_setitimer, 0, BAD, NULL));
