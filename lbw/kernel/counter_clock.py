@@ -44,7 +44,7 @@ SECOND = 10**9
 LONGEST = 100_000_000
 #: The rate is measured over at least this, and over at most about twice this, ns.
 SHORTEST, BASELINE = 500_000, 8 * SECOND
-#: Ticks that a sample takes when it is not disturbed, at most; others are taken again, a few times; and when it is no use.
+#: Ticks that an undisturbed sample takes at most; how often others are taken again; with how many one is no use.
 UNDISTURBED, TRIES, USELESS = 2000, 4, 20000
 #: The clock of day is said to be set when it moves by more than this against the monotonic one, ns.
 SET = 2000
