@@ -292,11 +292,13 @@ static void hung_up(void) {
 
 static void leader_dies(void) {
     open_pair();
-    int ready[2];
+    int ready[2], done[2];
+    char byte;
     pipe(ready);
+    pipe(done);
     pid_t shell = child_of();
     if (!shell) {
-        close(ready[0]);
+        close(done[0]);
         setsid();
         ioctl(slave, TIOCSCTTY, 0);
         pid_t job = child_of();
@@ -311,19 +313,17 @@ static void leader_dies(void) {
             tell("  job terminal", open("/dev/tty", O_RDWR));
             tell("  job reads", fcntl(slave, F_SETFL, O_RDWR | O_NONBLOCK) == 0 && read(slave, &job, 1) < 0 && errno == EAGAIN);
             tell("  job writes", write(slave, "x", 1));
-            close(ready[1]);
             _exit(0);
         }
         setpgid(job, job);
         signal(SIGTTOU, SIG_IGN);
         tcsetpgrp(slave, job);
-        read(ready[0], &job, 1);
+        read(ready[0], &byte, 1);
         usleep(20000);
         _exit(0);
     }
-    close(ready[1]);
-    char byte;
-    while (read(ready[0], &byte, 1) > 0)
+    close(done[1]);
+    while (read(done[0], &byte, 1) > 0)
         ;
     waitpid(shell, NULL, 0);
     tell("  free", tcgetsid(master));

@@ -16,12 +16,21 @@
 static int master, slave;
 static char slave_name[64];
 
-/* Let the kernel move bytes between the sides, which Linux does in the background. */
+/* Let the kernel move bytes between the sides, which Linux does in the background: until nothing changes any more. */
 static inline void settle(void) {
-    struct pollfd both[2] = {{master, POLLIN, 0}, {slave, POLLIN, 0}};
-    usleep(4000);
-    poll(both, 2, 0);
-    usleep(1000);
+    int before[2] = {-1, -1};
+    for (int round = 0; round < 100; round++) {
+        struct pollfd both[2] = {{master, POLLIN, 0}, {slave, POLLIN, 0}};
+        int now[2] = {0, 0};
+        usleep(3000);
+        poll(both, 2, 0);
+        ioctl(master, FIONREAD, &now[0]);
+        ioctl(slave, FIONREAD, &now[1]);
+        if (round && now[0] == before[0] && now[1] == before[1])
+            break;
+        before[0] = now[0];
+        before[1] = now[1];
+    }
 }
 
 static inline void open_pair(void) {

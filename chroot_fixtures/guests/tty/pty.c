@@ -254,6 +254,7 @@ static void requests(void) {
         ioctl(slave, TIOCSTI, "s");
         ioctl(slave, TIOCSTI, "t");
         ioctl(slave, TIOCSTI, "\n");
+        settle();
         take(slave, "  TIOCSTI", 10);
         take(master, "  echo", 10);
     }
