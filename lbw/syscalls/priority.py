@@ -73,6 +73,8 @@ def may_be_nice(task: Task, target: Task, nice: int) -> bool:
 @syscall("getpriority", Choice("which", PRIORITY_KINDS), Int("who"))
 def getpriority(task: Task, which: int, who: int) -> int:
     """Return 20 minus the lowest nice value, so that the result is never negative.  man 2 getpriority: EINVAL, ESRCH"""
+    if which == PRIO_PROCESS and who == task.kernel.init.pid:
+        return 20  # it has no thread
     return max(20 - thread.scheduling.nice for thread in targets(task, which, who))
 
 

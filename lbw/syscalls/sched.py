@@ -21,7 +21,7 @@ from lbw.abi.sched import (
     SCHED_RESET_ON_FORK,
     SCHED_RR,
 )
-from lbw.kernel.policies import FAIR, POLICIES, REAL_TIME
+from lbw.kernel.policies import FAIR, ORDINARY, POLICIES, REAL_TIME, Scheduling
 from lbw.kernel.scheduling import KEEP_POLICY, change, owned_by
 from lbw.kernel.threads import thread_or_self
 from lbw.syscalls.displays import InStruct, OutStruct
@@ -87,10 +87,15 @@ def thread_of(task: Task, pid: int) -> Task:
     return thread_or_self(task, pid)
 
 
+def scheduling_of(task: Task, pid: int) -> Scheduling:
+    """Return the parameters of the thread `pid`, 0 for the caller; process 1 has no thread.  EINVAL: negative; ESRCH"""
+    return ORDINARY if pid == task.kernel.init.pid else thread_of(task, pid).scheduling
+
+
 @syscall("sched_getscheduler", Pid("pid"))
 def sched_getscheduler(task: Task, pid: int) -> int:
     """Return the scheduling policy of a thread.  man 2 sched_setscheduler: EINVAL, ESRCH"""
-    scheduling = thread_of(task, pid).scheduling
+    scheduling = scheduling_of(task, pid)
     return scheduling.policy | (SCHED_RESET_ON_FORK if scheduling.reset_on_fork else 0)
 
 
@@ -126,7 +131,7 @@ def sched_getparam(task: Task, pid: int, param: int) -> int:
     """Store the static priority, which is 0 for all policies that are not real-time.  man 2 sched_getparam: EINVAL"""
     if not param:
         raise LinuxError(EINVAL)
-    task.memory.store(param, PARAM, thread_of(task, pid).scheduling.priority)
+    task.memory.store(param, PARAM, scheduling_of(task, pid).priority)
     return 0
 
 
@@ -165,7 +170,7 @@ def sched_getattr(task: Task, pid: int, attr: int, size: int, flags: int) -> int
     """Store policy and all parameters, at most `size` bytes of them.  man 2 sched_getattr: EINVAL, ESRCH"""
     if not attr or pid < 0 or not SCHED_ATTR_SIZE_VER0 <= size <= PAGE or flags & 0xFFFF_FFFF:
         raise LinuxError(EINVAL)
-    now = thread_of(task, pid).scheduling
+    now = scheduling_of(task, pid)
     stored = min(size, ATTRIBUTES.size)
     data = ATTRIBUTES.pack(
         stored, now.policy, SCHED_FLAG_RESET_ON_FORK if now.reset_on_fork else 0,
@@ -193,7 +198,7 @@ def sched_get_priority_min(task: Task, policy: int) -> int:
 
 def time_slice(task: Task, pid: int) -> int:
     """Return how long a thread runs at a time, ns; 0: as long as it likes.  EINVAL, ESRCH"""
-    policy = thread_of(task, pid).scheduling.policy
+    policy = scheduling_of(task, pid).policy
     if policy == SCHED_RR:
         return ROUND_ROBIN_SLICE
     return SLICE if policy in FAIR else 0
@@ -215,7 +220,8 @@ def sched_getaffinity(task: Task, pid: int, size: int, mask: int) -> int:
     size &= 0xFFFFFFFF
     if not size or size % task.abi.word:
         raise LinuxError(EINVAL)
-    thread_or_self(task, pid)
+    if pid != task.kernel.init.pid:
+        thread_or_self(task, pid)
     stored = min(size, CPU_MASK_SIZE)
     task.memory.write(mask, (1).to_bytes(stored, "little"))
     return stored

@@ -98,7 +98,7 @@ class Desk:
         self.kernel = SimpleNamespace(
             clock=StillClock(), processes={}, tasks={}, current=None, hostname=b"desk", domainname=b"(none)",
             frames=SimpleNamespace(limit=1000, available=600), scheduler=SimpleNamespace(least=0.0),
-            core=CoreSettings(), random=urandom,
+            core=CoreSettings(), random=urandom, init=SimpleNamespace(pid=1),
         )  # fmt: skip
         self.session = Session(100)
         self.task = self.add(100)
