@@ -116,7 +116,8 @@ X86_64.stack_top = 0x7FFF_FFFF_F000
 # (the heap follows those, so not just behind them), and of fixed ones. Homes: one gigabyte, so one page directory.
 X86_64.homes = (0x7FFE_4000_0000, 0x7FFE_8000_0000)
 X86_64.arena_zones = (
-    (0x1000_0000, 0x8000_0000),
+    (0x6000_0000, 0x8000_0000),  # before the rest, where programs like to map at fixed addresses
+    (0x1000_0000, 0x6000_0000),
     (0x5554_D555_0000, 0x5555_5555_0000),
     (0x5555_9555_0000, 0x5555_D555_0000),
     (0x7FFD_C000_0000, 0x7FFE_4000_0000),

@@ -40,9 +40,9 @@ class Arena:
     __slots__ = ("_ends", "_late", "_owners", "_stale", "_starts", "_users", "forget", "frames", "pages", "zones")
 
     def __init__(self, frames: Frames, zones: Iterable[tuple[int, int]]) -> None:
-        """Place fragments in `zones`: (start, end), page-aligned."""
+        """Place fragments in `zones`: (start, end), page-aligned, the preferred first."""
         self.frames = frames
-        self.zones = sorted(zones)
+        self.zones = tuple(zones)
         #: Page number -> physical address of its frame.
         self.pages: dict[int, int] = {}
         #: Told (page number, frame) before a page without fragments gives its frame back: unmap it everywhere.
