@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000_000
 #: A longer time is cut to this, ns: nobody will see its end, as with KTIME_MAX in Linux.
-FOREVER = 1 << 62
+FOREVER = (1 << 63) - 1
 
 
 def duration(seconds: int, nanoseconds: int) -> int:
