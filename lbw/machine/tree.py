@@ -52,7 +52,8 @@ class Tree:
         self._mount(dev, b"/dev", MS_NOSUID, b"udev")
         self.terminals = DevptsFileSystem()
         self._note(self.terminals)
-        self._mount(self.terminals, b"/dev/pts", MS_NOSUID | MS_NOEXEC, b"devpts")
+        point = self.vfs.mount_point(b"/dev/pts")
+        self.terminals.place = self.vfs.mount(self.terminals, point, MS_NOSUID | MS_NOEXEC, b"devpts").root
         self.terminals.register_drivers(self.devices)
         self._mount(self._tmpfs(half, 0o1777), b"/dev/shm", MS_NOSUID | MS_NODEV, b"tmpfs")
         self._mount(self._tmpfs(half, 0o755), b"/run", MS_NOSUID | MS_NODEV, b"tmpfs")

@@ -35,7 +35,7 @@ class World:
         self.vfs.mount(dev, self.vfs.mount_point(b"/dev"))
         self.devpts = DevptsFileSystem()
         self.devpts.register_drivers(self.devices)
-        self.vfs.mount(self.devpts, self.vfs.mount_point(b"/dev/pts"))
+        self.devpts.place = self.vfs.mount(self.devpts, self.vfs.mount_point(b"/dev/pts")).root
 
     def master(self, ctx: FsContext | None = None, path: bytes = b"/dev/ptmx") -> PtyMaster:
         master = open_file(ctx or self.ctx, path, O_RDWR | O_NOCTTY, 0)
@@ -81,6 +81,7 @@ def test_a_number_is_in_use_until_both_sides_are_closed(world):
     assert failure(lambda: stat(world.ctx, b"/dev/pts/0")) == ENOENT
     assert slave.inode.stat().nlink == 0
     assert world.devices.terminal_count == 1
+    assert path_of(world.ctx, slave.location) == b"/dev/pts/0 (deleted)"
     assert world.master().slave.index == 1
     slave.release()
     assert world.devices.terminal_count == 1

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lbw.vfs.dev.table import DeviceTable
     from lbw.vfs.file import File
     from lbw.vfs.inode import Inode, Stat
+    from lbw.vfs.location import Location
     from lbw.vfs.tty.tty import Tty
 
 #: Major numbers of masters and slaves.
@@ -144,6 +145,7 @@ class DevptsFileSystem(PseudoFileSystem):
         super().__init__(dev)
         self.root = PtsDirectory(self)
         self.jobs = JobControl()  # the kernel's, while one runs
+        self.place: Location | None = None  # the root as it is mounted, set by who mounts it
         self._used: set[int] = set()
 
     def statfs(self) -> tuple[int, int, int, int, int]:
@@ -174,6 +176,8 @@ class DevptsFileSystem(PseudoFileSystem):
         node = self.root.nodes.pop(index, None)
         if node is not None:
             node.tty = None
+            if self.place is not None:
+                self.place.detach(b"%d" % index)
 
     def release(self, index: int) -> None:
         """Let the number be used again."""
@@ -210,8 +214,8 @@ class DevptsFileSystem(PseudoFileSystem):
         """Open slave `index` without walking to it."""
         from lbw.vfs.walk import find_child
 
-        mount = next(mount for mount in ctx.vfs.mounts() if mount.fs is self)
-        location = find_child(ctx, mount.root, b"%d" % index)
+        assert self.place is not None
+        location = find_child(ctx, self.place, b"%d" % index)
         file = self.open_slave(ctx, location.inode, flags)
         file.flags &= ~O_NOCTTY
         file.location = location
