@@ -65,8 +65,7 @@ class CodeMemory:
                 continue
             if space.permits is None or space.permits(address >> 12):
                 words[at] = entry & ~FRAME | copy | PATCHED
-                if space is self.active:
-                    self.flush_pending = True
+                self.flush_pending = True  # whatever space it is: after a fork the active one may share the table
 
     def share_code(self, address: int, frame: int) -> None:
         """Show `frame` as code at `address`, in the upper half, in every address space.  LinuxError(ENOMEM)"""
