@@ -29,7 +29,7 @@ def out_of_memory(task: Task) -> None:
 
 
 def badness(process: Process) -> int:
-    """Return what speaks for killing a living process: its pages, and oom_score_adj thousandths of all; -1: spare it."""
+    """Return what speaks for killing a living process: pages, and oom_score_adj thousandths of all; -1: spare it."""
     if process.oom_adjustment == -1000:
         return -1
     return max(resident(process) + process.oom_adjustment * (process.kernel.frames.limit // 1000), 0)

@@ -7,7 +7,6 @@ space.
 
 from __future__ import annotations
 
-
 from lbw.abi.auxv import (
     AT_BASE,
     AT_CLKTCK,
