@@ -60,6 +60,9 @@ class KernelProcSource:
         kernel = self._kernel
         return SYSNAME, kernel.hostname, RELEASE, VERSION, MACHINE, kernel.domainname
 
+    def random(self, count: int) -> bytes:
+        return self._kernel.random(count)
+
     def set_hostname(self, name: bytes) -> None:
         self._kernel.hostname = name
 

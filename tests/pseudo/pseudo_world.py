@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from lbw.abi.cpuid import Identity
 from lbw.abi.resource import RLIM_INFINITY
 from lbw.kernel.core_settings import CoreSettings
@@ -117,6 +119,9 @@ class FakeSource:
 
     def uname(self):
         return b"Linux", self.hostname, b"6.1", b"#1", b"x86_64", self.domainname
+
+    def random(self, count: int) -> bytes:
+        return os.urandom(count)
 
     def set_hostname(self, name: bytes) -> None:
         self.hostname = name

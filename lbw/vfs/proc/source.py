@@ -167,6 +167,9 @@ if TYPE_CHECKING:
         def uname(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
             """Return (sysname, nodename, release, version, machine, domainname).  man 2 uname"""
 
+        def random(self, count: int) -> bytes:
+            """Return `count` random bytes."""
+
         def set_hostname(self, name: bytes) -> None:
             """Change the node name."""
 

@@ -6,8 +6,6 @@ here: a value that nothing in lbw depends on changing is read-only, where root c
 
 from __future__ import annotations
 
-from os import urandom
-
 from lbw.abi.errno import EACCES, EINVAL, EPERM, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
 from lbw.vfs.dev.memory import ENTROPY_BITS
@@ -28,9 +26,9 @@ if TYPE_CHECKING:
 HOST_NAME_MAX = 64
 
 
-def new_uuid() -> bytes:
+def new_uuid(source: ProcSource) -> bytes:
     """Return a random UUID (RFC 4122, version 4)."""
-    raw = bytearray(urandom(16))
+    raw = bytearray(source.random(16))
     raw[6] = raw[6] & 0x0F | 0x40
     raw[8] = raw[8] & 0x3F | 0x80
     text = raw.hex()
@@ -64,7 +62,7 @@ SETTINGS: Settings = {
             "boot_id": b"",  # made with the file system
             "entropy_avail": ENTROPY_BITS,
             "poolsize": ENTROPY_BITS,
-            "uuid": lambda source: new_uuid(),
+            "uuid": new_uuid,
         },
         "randomize_va_space": 0,
         "tainted": 0,
@@ -127,7 +125,7 @@ class SysctlInode(TextInode):
 
 def build(fs: ProcFileSystem) -> StaticDirectory:
     """Return /proc/sys."""
-    boot_id = new_uuid()
+    boot_id = new_uuid(fs.source)
     writable: dict[str, Callable[[bytes], None]] = {
         "hostname": fs.source.set_hostname,
         "domainname": fs.source.set_domainname,
