@@ -120,6 +120,7 @@ class CounterClock(HostClock):
         """Look at the host's clocks, and begin a new interval if the rate is known."""
         sample = self._sample(counter)
         if sample is None:
+            self._retire()  # the host's clocks answer for a while, and must not show less than was shown
             return
         origin = self._origin
         if origin is None or sample[0] <= origin[0]:

@@ -191,7 +191,7 @@ def test_a_new_kernel_on_the_machine_begins_with_an_inactive_page():
     assert again.read(CLOCK_REALTIME) > EPOCH
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     rate=st.floats(1.05, 6.0),
     steps=st.lists(
