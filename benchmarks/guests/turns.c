@@ -41,7 +41,6 @@ static double work_create(long count)
     return now() - start;
 }
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static volatile int ended;
 
 static void *sleeper(void *argument)
@@ -53,16 +52,23 @@ static void *sleeper(void *argument)
 
 static void handler(int number) { (void)number; }
 
-/* With a second thread, so that the C library does not take its short way. */
+/* With a second thread, so that the C library does not take its short way; with mutexes on many pages, because an
+ * emulated TLB may have one place for two pages. */
 static double work_mutex(long count)
 {
+    enum { PAGES = 64, PAGE = 4096 };
     pthread_t thread;
+    char *memory = calloc(PAGES, PAGE);
+    check(memory != 0, "calloc");
     signal(SIGUSR1, handler);
     check(pthread_create(&thread, 0, sleeper, 0) == 0, "create");
     double start = now();
-    for (long i = 0; i < count; i++) {
-        pthread_mutex_lock(&mutex);
-        pthread_mutex_unlock(&mutex);
+    for (int page = 0; page < PAGES; page++) {
+        pthread_mutex_t *mutex = (pthread_mutex_t *)(memory + page * PAGE + 64);
+        for (long i = 0; i < count / PAGES; i++) {
+            pthread_mutex_lock(mutex);
+            pthread_mutex_unlock(mutex);
+        }
     }
     double spent = now() - start;
     ended = 1;
