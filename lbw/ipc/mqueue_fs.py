@@ -13,7 +13,7 @@ from lbw.abi.stat import S_IFMT, S_IFREG
 from lbw.ipc.budget import MemoryBudget
 from lbw.ipc.mqueue import Queue
 from lbw.vfs.file import File, scatter
-from lbw.vfs.pseudo import PseudoDirectory, PseudoFileSystem, PseudoInode
+from lbw.vfs.pseudo import PrivateDirectory, PseudoFileSystem, PseudoInode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class QueueFileSystem(PseudoFileSystem):
         self.count -= 1
 
 
-class QueueDirectory(PseudoDirectory):
+class QueueDirectory(PrivateDirectory):
     """The root: the names of the queues."""
 
     __slots__ = ("_names",)
@@ -116,18 +116,6 @@ class QueueDirectory(PseudoDirectory):
         fs = self.fs
         limits = min(fs.messages_limit, fs.messages_default), min(fs.size_limit, fs.size_default)
         return self.make(name, mode, uid, gid, *limits)
-
-    def mkdir(self, name: bytes, mode: int, uid: int, gid: int) -> Inode:
-        """EPERM."""
-        raise LinuxError(EPERM)
-
-    def symlink(self, name: bytes, target: bytes, uid: int, gid: int) -> Inode:
-        """EPERM."""
-        raise LinuxError(EPERM)
-
-    def link(self, name: bytes, inode: Inode) -> None:
-        """EPERM."""
-        raise LinuxError(EPERM)
 
     def unlink(self, name: bytes) -> None:
         """Remove the name of a queue.  ENOENT"""

@@ -154,32 +154,32 @@ def run_slice(kernel: Kernel, task: Task) -> None:
                         if kernel.stopping:
                             return
                         continue
-                    kernel.tick()
-                    if kernel.stopping:
-                        return
-                    if kernel.scheduler.queue and task.state == READY:
-                        task.involuntary_switches += 1
-                        if task.rseq:
-                            task.attention |= RSEQ
-                        kernel.scheduler.ready(task)
+                    if not slice_over(kernel, task):
                         return
                 elif not foreign_call(task, trap):
                     return
                 if task.attention:
                     break
             else:  # a turn that was counted is over
-                kernel.tick()
-                if kernel.stopping:
-                    return
-                if kernel.scheduler.queue and task.state == READY:
-                    task.involuntary_switches += 1
-                    if task.rseq:
-                        task.attention |= RSEQ
-                    kernel.scheduler.ready(task)
+                if not slice_over(kernel, task):
                     return
     finally:
         kernel.scheduler.running = None
         charge(kernel, task, traps)
+
+
+def slice_over(kernel: Kernel, task: Task) -> bool:
+    """See to the host and to timers, and let another task run if there is one; False: `task` does not go on now."""
+    kernel.tick()
+    if kernel.stopping:
+        return False
+    if kernel.scheduler.queue and task.state == READY:
+        task.involuntary_switches += 1
+        if task.rseq:
+            task.attention |= RSEQ
+        kernel.scheduler.ready(task)
+        return False
+    return True
 
 
 def attend(task: Task) -> bool:

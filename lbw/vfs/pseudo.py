@@ -229,6 +229,24 @@ class PseudoDirectory(PseudoInode):
         raise LinuxError(EPERM)
 
 
+class PrivateDirectory(PseudoDirectory):
+    """A directory whose file system alone decides what is in it: mkdir, symlink and link are EPERM."""
+
+    __slots__ = ()
+
+    def mkdir(self, name: bytes, mode: int, uid: int, gid: int) -> Inode:
+        """EPERM."""
+        raise LinuxError(EPERM)
+
+    def symlink(self, name: bytes, target: bytes, uid: int, gid: int) -> Inode:
+        """EPERM."""
+        raise LinuxError(EPERM)
+
+    def link(self, name: bytes, inode: Inode) -> None:
+        """EPERM."""
+        raise LinuxError(EPERM)
+
+
 class StaticDirectory(PseudoDirectory):
     """A directory whose entries are given once."""
 

@@ -17,7 +17,7 @@ from lbw.abi.fcntl import O_NOCTTY
 from lbw.abi.fs import DEVPTS_SUPER_MAGIC
 from lbw.abi.stat import S_IFCHR, S_IFMT, S_IFREG
 from lbw.vfs.dev.table import makedev
-from lbw.vfs.pseudo import PseudoDirectory, PseudoFileSystem, PseudoInode
+from lbw.vfs.pseudo import PrivateDirectory, PseudoFileSystem, PseudoInode
 from lbw.vfs.tty.jobs import JobControl
 
 TYPE_CHECKING = False
@@ -88,7 +88,7 @@ class PtmxInode(PseudoInode):
         return stat
 
 
-class PtsDirectory(PseudoDirectory):
+class PtsDirectory(PrivateDirectory):
     """The root of a devpts."""
 
     __slots__ = ("nodes", "ptmx")
@@ -116,18 +116,6 @@ class PtsDirectory(PseudoDirectory):
     def create(self, name: bytes, mode: int, uid: int, gid: int, rdev: int = 0) -> Inode:
         """EACCES for a regular file, EPERM for the rest."""
         raise LinuxError(EACCES if mode & S_IFMT == S_IFREG else EPERM)
-
-    def mkdir(self, name: bytes, mode: int, uid: int, gid: int) -> Inode:
-        """EPERM."""
-        raise LinuxError(EPERM)
-
-    def symlink(self, name: bytes, target: bytes, uid: int, gid: int) -> Inode:
-        """EPERM."""
-        raise LinuxError(EPERM)
-
-    def link(self, name: bytes, inode: Inode) -> None:
-        """EPERM."""
-        raise LinuxError(EPERM)
 
 
 class DevptsFileSystem(PseudoFileSystem):
