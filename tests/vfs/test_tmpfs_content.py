@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lbw.abi.errno import ENOSPC, ENXIO, LinuxError
@@ -68,6 +68,7 @@ def test_content_is_what_was_written(changes):
 
 
 @given(st.lists(CHANGES, max_size=5), OFFSETS)
+@example([("write", 2 * CHUNK, 1), ("allocate", 2 * CHUNK, 2), ("punch", 2 * CHUNK + 2, 1)], 0)
 def test_data_and_holes_take_turns_and_holes_are_zeros(changes, offset):
     content = Content(Space())
     for kind, start, length in changes:

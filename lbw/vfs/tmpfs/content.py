@@ -119,6 +119,8 @@ class Content:
         """Make a range a hole; the size stays."""
         self.version += 1
         end = min(offset + length, self.size)
+        if offset >= end:
+            return
         for number in [n for n in self._chunks if offset < (n + 1) * CHUNK and n * CHUNK < end]:
             start = max(offset - number * CHUNK, 0)
             stop = min(end - number * CHUNK, CHUNK)
