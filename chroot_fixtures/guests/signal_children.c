@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static volatile int reaped, statuses;
@@ -61,6 +62,8 @@ int main(void)
     fflush(stdout);
 
     set(nothing, 0);
+    while (sigtimedwait(&block, NULL, &(struct timespec){0, 0}) > 0)
+        ; /* of a child that was reaped together with another one */
     if (!(child = fork()))
         _exit(42);
     wait_info("exited", &block, child);
