@@ -421,10 +421,10 @@ static void herd(const char *what, int sets[4], int writer, int times) {
     pthread_mutex_lock(&lock);
     while (started < 4) pthread_cond_wait(&changed, &lock);
     pthread_mutex_unlock(&lock);
-    usleep(60000);
+    usleep(200000); /* all asleep, on a busy machine too */
     for (int i = 0; i < times; i++) {
         put(writer);
-        usleep(20000);
+        usleep(80000);
     }
     pthread_mutex_lock(&lock);
     printf("%s: %d\n", what, woken);
