@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.peers import Lbw, Peer
-from benchmarks.works import FailedWork, Measure, Places, Work, command, micro, run
+from benchmarks.works import Measure, Places, Work, command, micro, number_of, run
 
 #: Builtins of bash: functions, arithmetic, arrays, strings, patterns; a few subshells.
 BASH = r"""
@@ -117,14 +117,6 @@ def traps_of(mode: str, root: Path, program: str, *arguments: str) -> list[int]:
         run(words)
         with open(listing, encoding="utf-8") as file:
             return [site["traps"] for site in json.load(file)]
-
-
-def number_of(output: str) -> float:
-    """Return the number that a guest printed."""
-    try:
-        return float(output.split()[-2])
-    except (ValueError, IndexError):
-        raise FailedWork(output) from None
 
 
 SEGMENT_WORKS: tuple[Work, ...] = (

@@ -10,7 +10,7 @@ import resource
 import shutil
 
 from benchmarks.peers import Peer
-from benchmarks.works import FailedWork, Measure, Places, Work, run
+from benchmarks.works import Measure, Places, Work, number_of, run
 
 
 def turns(work: str, count: int, scale: float = 1e-3) -> Measure:
@@ -18,13 +18,7 @@ def turns(work: str, count: int, scale: float = 1e-3) -> Measure:
 
     def measure(peer: Peer, places: Places) -> float | None:
         words = command(peer, places, work, str(count))
-        if words is None:
-            return None
-        output = run(words)
-        try:
-            return float(output.split()[-2]) * scale
-        except (ValueError, IndexError):
-            raise FailedWork(output) from None
+        return None if words is None else number_of(run(words)) * scale
 
     return measure
 

@@ -55,11 +55,7 @@ def micro(work: str, milliseconds: int = 200, scale: float = 1e-3) -> Measure:
         words = peer.command(places.guests, "/micro", work, str(milliseconds))
         if words is None or not (places.guests / "micro").exists():
             return None
-        output = run(words)
-        try:
-            return float(output.split()[-2]) * scale
-        except (ValueError, IndexError):
-            raise FailedWork(output) from None
+        return number_of(run(words)) * scale
 
     return measure
 
@@ -119,6 +115,14 @@ def peak_memory(peer: Peer, places: Places) -> float | None:
         os.close(reader)
         if writer >= 0:
             os.close(writer)
+
+
+def number_of(output: str) -> float:
+    """Return the number that a guest printed."""
+    try:
+        return float(output.split()[-2])
+    except (ValueError, IndexError):
+        raise FailedWork(output) from None
 
 
 def run(words: list[str], *descriptors: int) -> str:
