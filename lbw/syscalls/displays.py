@@ -74,7 +74,7 @@ class OutTimespec(Timespec):
 
 
 class OutInts(Shown):
-    """An array of `count` C ints that the call fills in (pipe2)."""
+    """An array of `count` C ints that the call fills in (pipe2), or one (accept)."""
 
     __slots__ = ("count",)
     out = True

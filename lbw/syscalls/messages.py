@@ -6,7 +6,7 @@ from lbw.abi.errno import EAGAIN, EINVAL, EMSGSIZE, LinuxError
 from lbw.abi.socket import MAX_ADDRESS, MSG_CMSG_CLOEXEC, MSG_CMSG_COMPAT, MSG_DONTWAIT, MSG_WAITFORONE
 from lbw.net.message import Arrival
 from lbw.syscalls.control_messages import read_control, write_control
-from lbw.syscalls.displays import InBuffer, Timespec
+from lbw.syscalls.displays import InBuffer, OutInts, Timespec
 from lbw.syscalls.parameters import Fd, Flags, Int, OutBuffer, Size, UInt
 from lbw.syscalls.socket_displays import (
     MESSAGE_FLAGS,
@@ -14,7 +14,6 @@ from lbw.syscalls.socket_displays import (
     MessageHeader,
     MessageHeaders,
     OutAddress,
-    OutLength,
     OutMessageHeader,
     OutMessageHeaders,
 )
@@ -127,7 +126,7 @@ async def send_messages(task: Task, file: Socket, messages: int, count: int, fla
 
 @syscall(
     "recvfrom", Fd("sockfd"), OutBuffer("buf"), Size("len"), Flags("flags", MESSAGE_FLAGS), OutAddress("src_addr"),
-    OutLength("addrlen"),
+    OutInts("addrlen", 1),
 )  # fmt: skip
 def recvfrom(
     task: Task, fd: int, buffer: int, length: int, flags: int, address: int, place: int

@@ -31,9 +31,9 @@ from lbw.ipc.mqueue_fs import QueueDirectory, QueueFile, QueueInode
 from lbw.kernel.signal_send import send_signal
 from lbw.kernel.task import Interrupted
 from lbw.signals.siginfo import SigInfo
-from lbw.syscalls.displays import InBuffer, Timespec
+from lbw.syscalls.displays import InBuffer, OutInts, Timespec
 from lbw.syscalls.flag_names import OPEN_FLAGS
-from lbw.syscalls.mq_displays import InAttributes, OutAttributes, OutPriority, Sigevent
+from lbw.syscalls.mq_displays import InAttributes, OutAttributes, Sigevent
 from lbw.syscalls.parameters import Fd, Flags, Mode, OutBuffer, Path, Size, UInt
 from lbw.syscalls.start import only
 from lbw.syscalls.table import PARTIAL, syscall
@@ -186,7 +186,7 @@ def mq_timedsend(
 
 
 @syscall(
-    "mq_timedreceive", Fd("mqdes"), OutBuffer("msg_ptr"), Size("msg_len"), OutPriority("msg_prio"),
+    "mq_timedreceive", Fd("mqdes"), OutBuffer("msg_ptr"), Size("msg_len"), OutInts("msg_prio", 1),
     Timespec("abs_timeout"),
 )  # fmt: skip
 def mq_timedreceive(

@@ -32,16 +32,6 @@ class OutAttributes(InAttributes):
     out = True
 
 
-class OutPriority(Shown):
-    """The priority of a message."""
-
-    __slots__ = ()
-    out = True
-
-    def target(self, task: Task, address: int, result: int) -> str:
-        return f"[{task.memory.read_u32(address)}]"
-
-
 class Sigevent(Shown):
     """A struct sigevent."""
 

@@ -10,11 +10,11 @@ from lbw.abi.errno import EINVAL, EPERM, LinuxError
 from lbw.abi.signal import NSIG, SIGALRM
 from lbw.kernel.clock import ALARM_CLOCKS
 from lbw.kernel.posix_timers import create_timer, delete_timer, find_timer
-from lbw.syscalls.displays import InStruct, OutStruct
+from lbw.syscalls.displays import InStruct, OutInts, OutStruct
 from lbw.syscalls.parameters import Flags, Int
 from lbw.syscalls.signal_displays import show_itimerspec
 from lbw.syscalls.table import syscall
-from lbw.syscalls.time_displays import ClockId, OutTimerId, SigEvent
+from lbw.syscalls.time_displays import ClockId, SigEvent
 from lbw.syscalls.timespecs import load_itimerspec, store_itimerspec
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ _SIGEVENT = {8: Struct("<Qiii"), 4: Struct("<Iiii")}
 _ID = Struct("<i")
 
 
-@syscall("timer_create", ClockId("clockid"), SigEvent("sevp"), OutTimerId("timerid"))
+@syscall("timer_create", ClockId("clockid"), SigEvent("sevp"), OutInts("timerid", 1))
 def timer_create(task: Task, clockid: int, sevp: int, timerid: int) -> int:
     """Create a timer, disarmed; without `sevp` it sends SIGALRM with its number as value.
 

@@ -97,16 +97,6 @@ class OutAddress(Address):
         return task.memory.read_u32(following(task, address))
 
 
-class OutLength(Shown):
-    """A length that the call fills in."""
-
-    __slots__ = ()
-    out = True
-
-    def target(self, task: Task, address: int, result: int) -> str:
-        return f"[{task.memory.read_u32(address)}]"
-
-
 class OptionName(Choice):
     """An option of SOL_SOCKET."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from lbw.abi.errno import EINVAL, EOPNOTSUPP, LinuxError
 from lbw.abi.socket import SOL_SOCKET
+from lbw.syscalls.displays import OutInts
 from lbw.syscalls.parameters import Choice, Fd, Int
-from lbw.syscalls.socket_displays import LEVELS, OptionName, OptionValue, OutLength, OutOptionValue
+from lbw.syscalls.socket_displays import LEVELS, OptionName, OptionValue, OutOptionValue
 from lbw.syscalls.sockets import check_room, socket_of
 from lbw.syscalls.table import syscall
 
@@ -36,7 +37,7 @@ def setsockopt(task: Task, fd: int, level: int, name: int, address: int, length:
 
 @syscall(
     "getsockopt", Fd("sockfd"), Choice("level", LEVELS), OptionName("optname"), OutOptionValue("optval"),
-    OutLength("optlen"),
+    OutInts("optlen", 1),
 )  # fmt: skip
 def getsockopt(task: Task, fd: int, level: int, name: int, address: int, place: int) -> int:
     """Tell an option; its value is cut to the room for it.  ENOPROTOOPT; EOPNOTSUPP: no such level"""

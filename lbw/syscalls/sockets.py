@@ -17,7 +17,6 @@ from lbw.syscalls.socket_displays import (
     SOCKET_FLAGS,
     Address,
     OutAddress,
-    OutLength,
     SocketType,
 )
 from lbw.syscalls.socket_transfer import insist
@@ -135,7 +134,7 @@ def connect(task: Task, fd: int, address: int, length: int) -> int | Awaitable[i
     return insist(task, file, attempt, file.send_timeout)
 
 
-@syscall("accept4", Fd("sockfd"), OutAddress("addr"), OutLength("addrlen"), Flags("flags", SOCKET_FLAGS))
+@syscall("accept4", Fd("sockfd"), OutAddress("addr"), OutInts("addrlen", 1), Flags("flags", SOCKET_FLAGS))
 def accept4(task: Task, fd: int, address: int, place: int, flags: int) -> int | Awaitable[int]:
     """Take the next connection; return a descriptor of it.  EINVAL: it does not listen.  man 2 accept"""
     only(flags, SOCK_CLOEXEC | SOCK_NONBLOCK)
@@ -154,7 +153,7 @@ def accept4(task: Task, fd: int, address: int, place: int, flags: int) -> int | 
     return insist(task, file, attempt, file.receive_timeout)
 
 
-@syscall("accept", Fd("sockfd"), OutAddress("addr"), OutLength("addrlen"))
+@syscall("accept", Fd("sockfd"), OutAddress("addr"), OutInts("addrlen", 1))
 def accept(task: Task, fd: int, address: int, place: int) -> int | Awaitable[int]:
     """As accept4, without flags.  man 2 accept"""
     return accept4(task, fd, address, place, 0)
@@ -177,14 +176,14 @@ def take_connection(task: Task, listener: Socket, address: int, place: int, flag
         new.release()
 
 
-@syscall("getsockname", Fd("sockfd"), OutAddress("addr"), OutLength("addrlen"))
+@syscall("getsockname", Fd("sockfd"), OutAddress("addr"), OutInts("addrlen", 1))
 def getsockname(task: Task, fd: int, address: int, place: int) -> int:
     """Store the name of a socket.  man 2 getsockname"""
     write_address(task, socket_of(task, fd).own_address(), address, place)
     return 0
 
 
-@syscall("getpeername", Fd("sockfd"), OutAddress("addr"), OutLength("addrlen"))
+@syscall("getpeername", Fd("sockfd"), OutAddress("addr"), OutInts("addrlen", 1))
 def getpeername(task: Task, fd: int, address: int, place: int) -> int:
     """Store the name of the peer.  ENOTCONN.  man 2 getpeername"""
     write_address(task, socket_of(task, fd).peer_address(), address, place)

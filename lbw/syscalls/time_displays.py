@@ -55,16 +55,6 @@ class SigEvent(Shown):
         return shown + (f", sigev_notify_thread_id={tid}}}" if notify == 4 else "}")
 
 
-class OutTimerId(Shown):
-    """Where the number of a new timer goes."""
-
-    __slots__ = ()
-    out = True
-
-    def target(self, task: Task, address: int, result: int) -> str:
-        return f"[{signed(task.memory.read_u32(address), 32)}]"
-
-
 class OutTimex(Shown):
     """A struct timex, of which the parts that programs look at are shown."""
 
