@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lbw.cpu.contracts import Region
+    from lbw.cpu.mmu import Region
     from lbw.cpu.scripted import ScriptedEngine
 
 
@@ -63,6 +63,17 @@ class ScriptedMmu:
         """Move pages."""
         for page in [page for page in self.pages if start <= page < end]:
             self.pages[page - start + target] = self.pages.pop(page)
+
+    def zap(self, start: int, end: int, private: bool) -> None:
+        """Forget pages of backings."""
+        for page in [page for page, known in self.pages.items() if start <= page < end and (private or not known[2])]:
+            self.unmap(page, page + PAGE)
+
+    def clean(self, start: int, end: int) -> None:
+        """Make shared pages read-only."""
+        for page, (frame, prot, owned) in self.pages.items():
+            if start <= page < end and not owned:
+                self.pages[page] = frame, prot & ~PROT_WRITE, owned
 
     def fork(self) -> ScriptedMmu:
         """Return a copy."""

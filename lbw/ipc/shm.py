@@ -33,6 +33,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.ipc.namespace import Surroundings
     from lbw.mm.address_space import AddressSpace
+    from lbw.mm.vma import Vma
     from lbw.vfs.credentials import Credentials
 
 _UNLIMITED = (1 << 64) - 1 - (1 << 24)
@@ -44,14 +45,14 @@ class SegmentMemory(SharedMemory):
     __slots__ = ("number", "segment")
     segment: Segment
 
-    def acquire(self) -> None:
+    def acquire(self, vma: Vma) -> None:
         """Add a mapping."""
-        super().acquire()
+        super().acquire(vma)
         self.segment.attached()
 
-    def release(self) -> None:
+    def release(self, vma: Vma) -> None:
         """Remove a mapping."""
-        super().release()
+        super().release(vma)
         self.segment.detached()
 
 
@@ -156,7 +157,7 @@ class Segments(IdTable[Segment]):
         """Take a segment out of the table and give its memory back."""
         self.leave(segment)
         self.all_pages -= segment.pages
-        SharedMemory.release(segment.memory)
+        segment.memory.let_go()
 
     def left_by(self, pid: int) -> None:
         """With `forced`, remove what process `pid`, which ends, has made and nobody uses."""

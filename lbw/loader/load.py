@@ -41,7 +41,6 @@ from lbw.abi.mman import (
     PROT_WRITE,
 )
 from lbw.loader.image import PAGE_MASK
-from lbw.loader.images import InodeSource
 from lbw.loader.map import interpreter_bias, map_image, program_bias
 from lbw.loader.stack import build_stack, check_strings
 
@@ -52,9 +51,8 @@ if TYPE_CHECKING:
     from lbw.loader.program import Program
     from lbw.loader.vdso.image import Vdso
     from lbw.mm.address_space import AddressSpace
-    from lbw.mm.page_cache import CachedFile, PageCache
+    from lbw.mm.page_cache import PageCache
     from lbw.vfs.credentials import Credentials
-    from lbw.vfs.location import Location
 
 #: Bytes of the stack that are mapped below the initial contents; the rest comes by growing.
 STACK_AHEAD = 131072
@@ -102,12 +100,12 @@ def load_program(
     space.implies_exec = implies_exec = abi.word == 4 and (implies_exec or image.stack_executable is None)
     low, high = abi.min_address, abi.stack_top - STACK_AHEAD
 
-    file = _open(page_cache, program.location)
+    file = program.location.inode.mapped(page_cache)
     bias = program_bias(image, abi.pie_base)
     main = map_image(space, image, file, program.location, bias, low=low, high=high, implies_exec=implies_exec)
     entry, base = main.entry, 0
     if program.interpreter is not None and program.interpreter_location is not None:
-        file = _open(page_cache, program.interpreter_location)
+        file = program.interpreter_location.inode.mapped(page_cache)
         base = interpreter_bias(space, program.interpreter, file)
         where = program.interpreter_location
         mapped = map_image(space, program.interpreter, file, where, base, low=low, high=high, implies_exec=implies_exec)
@@ -157,8 +155,3 @@ def _map_vdso(space: AddressSpace, abi: Abi, vdso: Vdso) -> list[tuple[int, int]
     header = [(AT_SYSINFO_EHDR, base)]
     entry = vdso.entries[abi.name]
     return [(AT_SYSINFO, base + entry), *header] if entry else header
-
-
-def _open(page_cache: PageCache, location: Location) -> CachedFile:
-    inode = location.inode
-    return page_cache.file(inode.identity(), InodeSource(inode))

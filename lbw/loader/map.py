@@ -26,7 +26,7 @@ from lbw.loader.image import PAGE_MASK, Image
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.mm.address_space import AddressSpace
-    from lbw.mm.page_cache import CachedFile
+    from lbw.mm.backing import MappedObject
     from lbw.vfs.location import Location
 
 
@@ -58,7 +58,7 @@ def program_bias(image: Image, base: int) -> int:
     return (base & ~(image.alignment - 1)) - image.start
 
 
-def interpreter_bias(space: AddressSpace, image: Image, file: CachedFile) -> int:
+def interpreter_bias(space: AddressSpace, image: Image, file: MappedObject) -> int:
     """Return the bias of the interpreter, which goes to the home of its file.  ENOMEM: no room"""
     if not image.position_independent:
         return 0
@@ -73,7 +73,7 @@ def interpreter_bias(space: AddressSpace, image: Image, file: CachedFile) -> int
 
 
 def map_image(
-    space: AddressSpace, image: Image, file: CachedFile, location: Location, bias: int, *,
+    space: AddressSpace, image: Image, file: MappedObject, location: Location, bias: int, *,
     low: int, high: int, implies_exec: bool,
 ) -> Mapped:  # fmt: skip
     """Map all segments of `file`, which is at `location`, at their addresses plus `bias`, between `low` and `high`.

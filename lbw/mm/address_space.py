@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from lbw.abi.x86_64 import Abi
-    from lbw.cpu.contracts import Mmu
+    from lbw.cpu.mmu import Mmu
+    from lbw.mm.backing import MappedObject
     from lbw.mm.frames import Frames
     from lbw.mm.hidden import RewrittenFiles
     from lbw.mm.homes import HomeAddresses
-    from lbw.mm.vma import MappedBacking
 
 #: Flags that `mmap` keeps in the VMA.
 _KEPT = MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_NORESERVE | MAP_STACK
@@ -154,7 +154,7 @@ class AddressSpace(UserMemory):
     # Mapping
 
     def mmap(
-        self, address: int, length: int, prot: int, flags: int, backing: MappedBacking | None = None, offset: int = 0,
+        self, address: int, length: int, prot: int, flags: int, backing: MappedObject | None = None, offset: int = 0,
         name: bytes = b"", location: object = None, max_prot: int = 7,
     ) -> int:  # fmt: skip
         """Map `length` bytes and return their address.  man 2 mmap
@@ -216,6 +216,7 @@ class AddressSpace(UserMemory):
     def add(self, vma: Vma) -> None:
         """Map `vma` in a free range.  LinuxError(ENOMEM)"""
         cover(self, vma.start, vma.end)
+        vma.space = self
         self.total += vma.end - vma.start
         self.vmas.insert(vma)
 
@@ -255,7 +256,10 @@ class AddressSpace(UserMemory):
     def fork(self) -> AddressSpace:
         """Return a copy-on-write copy."""
         child = AddressSpace(self.mmu.fork(), self.frames, self.homes, self.abi, self.hidden)
-        child.vmas = VmaList([vma.piece(vma.start, vma.end) for vma in self.vmas if not vma.dont_fork])
+        copies = [vma.piece(vma.start, vma.end) for vma in self.vmas if not vma.dont_fork]
+        for vma in copies:
+            vma.space = child
+        child.vmas = VmaList(copies)
         for vma in self.vmas:
             if vma.dont_fork or vma.wipe_on_fork:
                 try:

@@ -6,28 +6,22 @@ file does.
 
 from __future__ import annotations
 
+from lbw.mm.backing import MappedObject
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class KernelPages:
+class KernelPages(MappedObject):
     """A few frames, shown to every process that maps them."""
 
-    __slots__ = ("_pages", "executed", "identity", "patched")
+    __slots__ = ("_pages",)
 
     def __init__(self, name: str, pages: Sequence[int]) -> None:
         """`pages` are physical addresses."""
+        super().__init__((name, id(self)))
         self._pages = list(pages)
-        self.executed = False
-        self.patched: dict[tuple[int, int], int] = {}
-        self.identity = (name, id(self))
-
-    def acquire(self) -> None:
-        """Add a mapping; nothing to do."""
-
-    def release(self) -> None:
-        """Remove a mapping; nothing to do."""
 
     def frame(self, page: int) -> int | None:
         """Return the frame of page `page`; None beyond the end."""

@@ -9,6 +9,7 @@ short or the cache has grown past its limit: then files that nobody maps are dro
 from __future__ import annotations
 
 from lbw.cpu.contracts import GRANULE, PAGE
+from lbw.mm.backing import MappedObject
 from lbw.mm.frames import FRAMES_PER_GRANULE
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from lbw.mm.frames import Frames
+    from lbw.mm.vma import Vma
 
     class Source(Protocol):
         """Where a file's bytes come from."""
@@ -39,47 +41,38 @@ _CHUNK = 512
 _ABSENT = [0] * _CHUNK
 
 
-class CachedFile:
+class CachedFile(MappedObject):
     """The pages of one file; the `Backing` of its mappings."""
 
     __slots__ = (
         "_chunks",
         "_granules",
         "cache",
-        "executed",
         "forgotten",
-        "identity",
         "pages",
-        "patched",
         "source",
-        "users",
     )
 
     def __init__(self, cache: PageCache, identity: Hashable, source: Source) -> None:
+        super().__init__(identity)
         self.cache = cache
-        self.identity = identity
         self.source = source
-        self.users = 0
-        self.executed = False
-        self.patched: dict[tuple[int, int], int] = {}
         #: Told when the pages go.
         self.forgotten: Callable[[], None] = lambda: None
         self.pages = (source.size() + PAGE - 1) // PAGE
         self._chunks: dict[int, list[int]] = {}  # page number // _CHUNK -> physical addresses, 0 for absent pages
         self._granules: dict[int, int] = {}  # granule number -> physical address
 
-    def acquire(self, source: Source | None = None) -> None:
+    def acquire(self, vma: Vma) -> None:
         """Add a mapping. The first one opens the source."""
-        if self.users == 0:
-            if source is not None:
-                self.source = source
+        if not self.mappings:
             self.source.open()
-        self.users += 1
+        super().acquire(vma)
 
-    def release(self) -> None:
+    def release(self, vma: Vma) -> None:
         """Remove a mapping. The last one closes the source."""
-        self.users -= 1
-        if self.users == 0:
+        super().release(vma)
+        if not self.mappings:
             self.source.close()
 
     def frame(self, page: int) -> int | None:
@@ -140,8 +133,8 @@ class CachedFile:
         chunk[at : at + last - first] = range(base, base + (last - first) * PAGE, PAGE)
 
     def forget(self) -> None:
-        """Drop all pages; only without users."""
-        assert self.users == 0
+        """Drop all pages; only without mappings."""
+        assert not self.mappings
         self.forgotten()
         frames = self.cache.frames
         for base in self._granules.values():
@@ -170,7 +163,7 @@ class PageCache:
             if self.granules > self.limit:
                 self.shrink(self.limit * 3 // 4)
             cached = CachedFile(self, identity, source)
-        elif cached.users == 0:
+        elif not cached.mappings:
             cached.source = source
         self._files[identity] = cached
         return cached
@@ -181,7 +174,7 @@ class PageCache:
         for identity, cached in list(self._files.items()):
             if self.granules <= granules:
                 break
-            if cached.users == 0:
+            if not cached.mappings:
                 freed = True
                 cached.forget()
                 del self._files[identity]

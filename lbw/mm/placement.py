@@ -15,7 +15,7 @@ from lbw.cpu.contracts import PAGE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.mm.address_space import AddressSpace
-    from lbw.mm.vma import MappedBacking
+    from lbw.mm.backing import MappedObject
 
 MAX_MAP_COUNT = 65530  # vm.max_map_count
 #: Where MAP_32BIT puts mappings.
@@ -36,7 +36,7 @@ def withheld(space: AddressSpace, start: int, length: int) -> bool:
     return start < high and start + length > low
 
 
-def place(space: AddressSpace, length: int, backing: MappedBacking | None, hint: int = 0, flags: int = 0) -> int:
+def place(space: AddressSpace, length: int, backing: MappedObject | None, hint: int = 0, flags: int = 0) -> int:
     """Return a free address for `length` bytes, whole pages: `hint`, or the file's home, if possible.  ENOMEM"""
     vmas, abi = space.vmas, space.abi
     if hint:

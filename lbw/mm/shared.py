@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+from lbw.mm.backing import MappedObject
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.mm.frames import Frames
+    from lbw.mm.vma import Vma
 
 
-class SharedMemory:
+class SharedMemory(MappedObject):
     """Pages that appear, zeroed, when first touched by anybody; a `Backing`."""
 
     #: Inode number in /proc/PID/maps.
     number = 0
 
-    __slots__ = ("_frames", "_pages", "executed", "identity", "patched", "size", "users")
+    __slots__ = ("_frames", "_pages", "size", "users")
 
     def __init__(self, frames: Frames, size: int) -> None:
+        super().__init__(("shared", id(self)))
         self._frames = frames
         self._pages: dict[int, int] = {}  # page number -> physical address
         self.size = size  # pages, most of them perhaps never touched
         self.users = 0
-        self.executed = False
-        self.patched: dict[tuple[int, int], int] = {}
-        self.identity = ("shared", id(self))
 
     @property
     def resident(self) -> int:
         """How many pages were ever touched."""
         return len(self._pages)
 
-    def acquire(self) -> None:
+    def acquire(self, vma: Vma) -> None:
         """Add a mapping."""
+        super().acquire(vma)
         self.users += 1
 
-    def release(self) -> None:
-        """Remove a mapping; the last one frees the memory."""
+    def release(self, vma: Vma) -> None:
+        """Remove a mapping."""
+        super().release(vma)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Drop a user; the last one frees the memory."""
         self.users -= 1
         if self.users == 0:
             for frame in self._pages.values():

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from lbw.cpu.contracts import Mmu
+    from lbw.cpu.mmu import Mmu
 
 PATH_MAX = 4096
 _U16, _U32, _U64 = Struct("<H"), Struct("<I"), Struct("<Q")

@@ -6,11 +6,8 @@ from lbw.abi.mman import MAP_SHARED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lbw.mm.kernel_pages import KernelPages
-    from lbw.mm.page_cache import CachedFile
-    from lbw.mm.shared import SharedMemory
-
-    MappedBacking = CachedFile | KernelPages | SharedMemory
+    from lbw.mm.address_space import AddressSpace
+    from lbw.mm.backing import MappedObject
 
 
 PAGE_MASK = 4095
@@ -26,11 +23,11 @@ class Vma:
 
     __slots__ = (
         "backing", "dont_dump", "dont_fork", "end", "flags", "location", "max_prot", "name", "offset", "prot", "shared",
-        "start", "wipe_on_fork",
+        "space", "start", "wipe_on_fork",
     )  # fmt: skip
 
     def __init__(
-        self, start: int, end: int, prot: int, flags: int, backing: MappedBacking | None, offset: int,
+        self, start: int, end: int, prot: int, flags: int, backing: MappedObject | None, offset: int,
         name: bytes = b"", location: object = None, max_prot: int = 7,
     ) -> None:  # fmt: skip
         self.start = start
@@ -46,8 +43,9 @@ class Vma:
         self.dont_dump = False  # core files leave it out
         self.dont_fork = False
         self.wipe_on_fork = False  # a child gets the mapping, but not what is in it
+        self.space: AddressSpace | None = None  # whose mapping it is
         if backing is not None:
-            backing.acquire()
+            backing.acquire(self)
 
     def piece(self, start: int, end: int) -> Vma:
         """Return a VMA like this one for a part of it."""
@@ -55,13 +53,14 @@ class Vma:
             start, end, self.prot, self.flags, self.backing, self.offset + start - self.start,
             self.name, self.location, self.max_prot,
         )  # fmt: skip
+        copy.space = self.space
         copy.dont_fork, copy.wipe_on_fork, copy.dont_dump = self.dont_fork, self.wipe_on_fork, self.dont_dump
         return copy
 
     def drop(self) -> None:
         """Let the backing go; the VMA is dead."""
         if self.backing is not None:
-            self.backing.release()
+            self.backing.release(self)
 
     def joins(self, other: Vma) -> bool:
         """Whether `other`, which starts where this one ends, continues it."""

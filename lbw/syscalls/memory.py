@@ -28,7 +28,6 @@ from lbw.abi.resource import RLIMIT_MEMLOCK
 from lbw.abi.signal import SIGBUS
 from lbw.abi.stat import S_IFMT, S_IFREG
 from lbw.cpu.contracts import PAGE, READ, WRITE
-from lbw.loader.images import InodeSource
 from lbw.mm import remap
 from lbw.mm.faults import SegmentationFault
 from lbw.mm.vma import PAGE_MASK, round_up
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from lbw.kernel.task import Task
-    from lbw.mm.page_cache import CachedFile
     from lbw.vfs.file import File
 
 
@@ -74,10 +72,9 @@ def mmap(task: Task, address: int, length: int, prot: int, flags: int, fd: int, 
     file = task.files.get(fd)
     if getattr(file, "anonymous_mapping", False):  # /dev/zero
         return memory.mmap(address, length, prot, flags | MAP_ANONYMOUS)
-    backing, max_prot = mapped_file(file, prot, flags)
-    return memory.mmap(
-        address, length, prot, flags, _cached(task, backing), offset, location=file.location, max_prot=max_prot
-    )
+    file, max_prot = mapped_file(file, prot, flags)
+    backing = file.inode.mapped(task.kernel.page_cache)
+    return memory.mmap(address, length, prot, flags, backing, offset, location=file.location, max_prot=max_prot)
 
 
 def mapped_file(file: File, prot: int, flags: int) -> tuple[File, int]:
@@ -100,15 +97,6 @@ def mapped_file(file: File, prot: int, flags: int) -> tuple[File, int]:
     if file.inode.mode & S_IFMT != S_IFREG or flags & MAP_GROWSDOWN:
         raise LinuxError(ENODEV if not flags & MAP_GROWSDOWN else EINVAL)
     return file, max_prot
-
-
-def _cached(task: Task, file: File) -> CachedFile:
-    inode = file.inode
-    try:
-        identity = inode.identity()
-    except LinuxError:
-        raise LinuxError(ENODEV) from None
-    return task.kernel.page_cache.file(identity, InodeSource(inode))
 
 
 @syscall("munmap", Pointer("addr"), Size("length"))

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from time import time_ns
 
-from lbw.abi.errno import EINVAL, EISDIR, ENOTDIR, EPERM, LinuxError
+from lbw.abi.errno import EINVAL, EISDIR, ENODEV, ENOTDIR, EPERM, LinuxError
 from lbw.abi.stat import S_IFDIR, S_IFMT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from lbw.mm.backing import MappedObject
+    from lbw.mm.page_cache import PageCache
     from lbw.vfs.file import File
 
 
@@ -140,6 +142,16 @@ class Inode:
         raise LinuxError(EINVAL)
 
     # Regular files
+
+    def mapped(self, cache: PageCache) -> MappedObject:
+        """Return what mappings of this file show: its pages.  ENODEV: it cannot be mapped"""
+        from lbw.vfs.source import InodeSource
+
+        try:
+            identity = self.identity()
+        except LinuxError:
+            raise LinuxError(ENODEV) from None
+        return cache.file(identity, InodeSource(self))
 
     def truncate(self, size: int) -> None:
         """Set the size in bytes; the gap reads as zeros."""

@@ -12,7 +12,7 @@ import pytest
 
 GUESTS = Path(__file__).parents[2] / "chroot_fixtures" / "guests"
 SOURCES = sorted(path.name for path in GUESTS.glob("*.c") if not path.stem.startswith("loader_"))  # no libc in those
-AREAS = ("faults", "threads", "signals", "time", "tty", "waiting", "ipc", "unix")
+AREAS = ("faults", "threads", "signals", "time", "tty", "waiting", "ipc", "unix", "memory")
 SOURCES += sorted(f"{area}/{path.name}" for area in AREAS for path in GUESTS.glob(f"{area}/*.c*"))
 
 

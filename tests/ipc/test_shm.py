@@ -15,8 +15,12 @@ from lbw.ipc.shm import Segments
 from lbw.ipc.tables import messages, semaphores, shared_memory
 from lbw.kernel.parameters import parameters
 from lbw.kernel.pids import PidAllocator
+from lbw.mm.vma import Vma
 from lbw.vfs.tmpfs.filesystem import TmpFileSystem
 from lbw.vfs.vfs import Vfs
+
+#: Two mappings.
+FIRST, SECOND = Vma(0, 4096, 3, 1, None, 0), Vma(4096, 8192, 3, 1, None, 0)
 
 
 @pytest.fixture
@@ -27,26 +31,26 @@ def segments(around) -> Segments:
 def test_a_segment_lives_until_it_is_removed_and_let_go(segments, around):
     segment = segments.make(77, 5000, 0o600, ROOT)
     assert segment.pages == segments.all_pages == 2 and segment.creator == 10
-    segment.memory.acquire()
+    segment.memory.acquire(FIRST)
     segment.memory.frame(1)
     assert around.allocated == 1 and segment.memory.frame(2) is None
     around.number, around.time = 20, 2000
-    segment.memory.acquire()
+    segment.memory.acquire(SECOND)
     assert (segment.attachments, segment.last_pid, segment.attach_time) == (2, 20, 2000)
-    segment.memory.release()
+    segment.memory.release(FIRST)
     segment.remove()
     assert segment.mode & SHM_DEST and segment.key == 0 and segments.find(segment.id) is segment
     around.time = 3000
-    segment.memory.release()
+    segment.memory.release(SECOND)
     assert segment.removed and around.allocated == 0 and segments.all_pages == 0
     assert failure(lambda: segments.find(segment.id)) == EINVAL
 
 
 def test_the_content_stays_without_mappings(segments, around):
     segment = segments.make(77, 4096, 0o600, ROOT)
-    segment.memory.acquire()
+    segment.memory.acquire(FIRST)
     segment.memory.frame(0)
-    segment.memory.release()
+    segment.memory.release(FIRST)
     assert around.allocated == 1 and not segment.removed
     segment.remove()
     assert around.allocated == 0 and segment.removed
@@ -54,7 +58,7 @@ def test_the_content_stays_without_mappings(segments, around):
 
 def test_what_nobody_has_attached_may_have_to_go(segments, around):
     used, unused = segments.make(1, 4096, 0o600, ROOT), segments.make(2, 4096, 0o600, ROOT)
-    used.memory.acquire()
+    used.memory.acquire(FIRST)
     segments.left_by(10)
     assert not unused.removed
     segments.forced = True
@@ -62,7 +66,7 @@ def test_what_nobody_has_attached_may_have_to_go(segments, around):
     assert not unused.removed
     segments.left_by(10)
     assert unused.removed and not used.removed
-    used.memory.release()
+    used.memory.release(FIRST)
     assert used.removed
 
 

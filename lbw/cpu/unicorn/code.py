@@ -14,7 +14,7 @@ from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lbw.cpu.contracts import Mmu
+    from lbw.cpu.mmu import Mmu
     from lbw.cpu.unicorn.boot import Processor
     from lbw.cpu.unicorn.context import UnicornContext
     from lbw.cpu.unicorn.page_tables import PageTables

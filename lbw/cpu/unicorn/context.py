@@ -18,7 +18,7 @@ from lbw.cpu.unicorn.modes import FS, SegmentRegisters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lbw.cpu.contracts import Mmu
+    from lbw.cpu.mmu import Mmu
     from lbw.cpu.unicorn.engine import UnicornEngine
 
 _QWORD = Struct("<Q")

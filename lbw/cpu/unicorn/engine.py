@@ -50,7 +50,8 @@ from lbw.errors import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lbw.cpu.contracts import Context, Mmu
+    from lbw.cpu.contracts import Context
+    from lbw.cpu.mmu import Mmu
     from lbw.host.memory import Ram
     from lbw.mm.frames import Frames
 

@@ -27,7 +27,7 @@ from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED, SPAN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lbw.cpu.contracts import Backing, Region
+    from lbw.cpu.mmu import Backing, Region
     from lbw.cpu.unicorn.engine import UnicornEngine
 
 
@@ -58,6 +58,9 @@ class PageTables(TableRanges):
             if access == WRITE and not entry & WRITABLE:
                 self.readable.pop(number, None)
                 if region.shared:
+                    backing = region.backing
+                    if backing is not None and backing.tracks_writes:
+                        backing.dirtied(region.offset + address - region.start >> 12)
                     words[at] = entry | WRITABLE
                 elif entry & OWNED:
                     frame = entry & FRAME
@@ -88,7 +91,9 @@ class PageTables(TableRanges):
         if source is None:
             return False
         if region.shared:
-            words[at] = source | SHARED | self._shared_flags(backing, prot)
+            if access == WRITE and backing.tracks_writes:
+                backing.dirtied(page)
+            words[at] = source | SHARED | self._shared_flags(backing, prot, access == WRITE)
             if prot & EXECUTE:
                 self.frames.code.add(source)
             return True
@@ -106,7 +111,7 @@ class PageTables(TableRanges):
         self._fault_around(region, address, table)
         return True
 
-    def _shared_flags(self, backing: Backing, prot: int) -> int:
+    def _shared_flags(self, backing: Backing, prot: int, written: bool) -> int:
         """Return the bits of a leaf entry for shared memory.
 
         Stores through a page with NX leave the translations of its frame as they are. So as soon as a mapping of it is
@@ -118,7 +123,8 @@ class PageTables(TableRanges):
             for space in self.engine.spaces:
                 space.forget_shared()
         if prot & WRITE:
-            flags |= WRITABLE
+            if written or not backing.tracks_writes:
+                flags |= WRITABLE
             if backing.executed:
                 flags &= ~NX
         return flags

@@ -113,6 +113,32 @@ class TableRanges(TableTree):
                     words[at] = 0
         self._changed()
 
+    def zap(self, start: int, end: int, private: bool) -> None:
+        """Forget the pages of backings in the range; the process's own copies too if `private`."""
+        words, frames, zero = self.words, self.frames, self.frames.zero
+        for low, high in self.spans(start, end):
+            first = self.leaf(low)
+            for index, entry in enumerate(words[first : first + (high - low >> 12)].tolist()):
+                if not entry or entry & HIDDEN or entry & FRAME == zero:
+                    continue
+                if entry & OWNED:
+                    if not private:
+                        continue
+                    frames.drop(entry & FRAME)
+                    self.resident -= 1
+                words[first + index] = 0
+        self._changed()
+
+    def clean(self, start: int, end: int) -> None:
+        """Make the pages of shared backings in the range read-only; the next write is a fault."""
+        words = self.words
+        for low, high in self.spans(start, end):
+            first = self.leaf(low)
+            for index, entry in enumerate(words[first : first + (high - low >> 12)].tolist()):
+                if entry & SHARED and entry & WRITABLE:
+                    words[first + index] = entry & ~WRITABLE
+        self._changed()
+
     def forget_shared(self) -> None:
         """Forget all pages of shared memory; faults bring them back."""
         words = self.words

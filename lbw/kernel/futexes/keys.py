@@ -21,9 +21,9 @@ from lbw.abi.x86_64 import X86_64
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.mm.address_space import AddressSpace
-    from lbw.mm.vma import MappedBacking
+    from lbw.mm.backing import MappedObject
 
-    Key = tuple[AddressSpace | MappedBacking, int]
+    Key = tuple[AddressSpace | MappedObject, int]
 
 #: The last address that a 64-bit kernel does not refuse at once, whatever the ABI (USER_PTR_MAX).
 LAST_ADDRESS = X86_64.task_size

@@ -1,0 +1,136 @@
+"""The contract of memory: Mmus realise regions, whose pages come from backings.
+
+The other half of `lbw.cpu.contracts`, where the constants are. `mm/` owns regions and backings and decides; Mmus do.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Protocol
+
+    class Backing(Protocol):
+        """Where the pages of a file mapping come from."""
+
+        executed: bool  # a shared mapping of it was executable; for the Mmu, which sets it
+        #: (page number of the address, page number in the file) -> the frame that a private, executable, not writable
+        #: region shows there instead: a copy with patches.
+        patched: dict[tuple[int, int], int]
+        #: Whether `dirtied` is to be called: then shared pages are mapped writable only by a write to them.
+        tracks_writes: bool
+
+        def dirtied(self, page: int) -> None:
+            """A shared region is about to write to `page`, which it shows read-only until now.
+
+            LinuxError: the page cannot be written (SIGBUS).
+            """
+
+        def frame(self, page: int) -> int | None:
+            """Return the physical address of the frame that holds 4 kB page `page` of the file, reading it if needed.
+
+            None: the page lies wholly beyond the end of the file (the guest gets SIGBUS). The frame belongs to the
+            backing, which keeps it at least as long as a region refers to the backing.
+            """
+
+        def cached_run(self, page: int, count: int) -> list[int]:
+            """Return what is in memory of `count` pages from `page` on.
+
+            Physical addresses, 0 for absent ones; it never reads.
+            """
+
+    class Region(Protocol):
+        """A range of the address space that is mapped in one way (a VMA)."""
+
+        start: int  # byte address, page-aligned
+        end: int
+        prot: int  # PROT_*
+        offset: int  # byte offset in the backing of `start`, page-aligned
+        shared: bool
+
+        @property
+        def backing(self) -> Backing | None:
+            """Where pages come from; None: anonymous, zero-filled."""
+
+    class FrameAllocator(Protocol):
+        """The frames of guest-physical memory, with reference counts."""
+
+        def allocate(self) -> int:
+            """Return the physical address of a zeroed frame with one reference.  LinuxError(ENOMEM)"""
+
+        def share(self, address: int) -> None:
+            """Add a reference."""
+
+        def drop(self, address: int) -> None:
+            """Drop a reference; the last one frees the frame."""
+
+        def references(self, address: int) -> int:
+            """Return how many references the frame has."""
+
+    class Mmu(Protocol):
+        """One address space of the processor: realises regions lazily, and gives the kernel access to their bytes.
+
+        Addresses are guest-virtual, 64-bit, ranges are half open and page-aligned except in the byte accessors.
+        """
+
+        resident: int  # pages of private memory that this address space holds (for statm, rusage, limits)
+        tables: int  # pages that hold its page tables
+        #: Asked whether the patched copy may be used at a page number; None: always.
+        permits: Callable[[int], bool] | None
+
+        def touch(self, region: Region, address: int, access: int, reported: bool = False) -> bool:
+            """Make the page at `address` usable for `access`, which `region.prot` allows.
+
+            `reported`: the answer to a page fault of the processor that said PF_PRESENT, not an access by the kernel.
+            False: the page lies beyond the end of the backing file. LinuxError(ENOMEM): no memory left.
+            """
+
+        # These three may raise LinuxError(ENOMEM); then nothing has changed.
+
+        def unmap(self, start: int, end: int) -> None:
+            """Forget all pages of the range."""
+
+        def protect(self, start: int, end: int, prot: int) -> None:
+            """Apply `prot` to the pages that are present."""
+
+        def move(self, start: int, end: int, target: int) -> None:
+            """Move the pages of the range to `target` (mremap); the ranges do not overlap."""
+
+        # These two cannot fail, and change tables that are shared after a fork in place: for all who share them.
+
+        def zap(self, start: int, end: int, private: bool) -> None:
+            """Forget the pages of backings in the range; the process's own copies too if `private`."""
+
+        def clean(self, start: int, end: int) -> None:
+            """Make the pages of shared backings in the range read-only; the next write is a fault."""
+
+        def fork(self) -> Mmu:
+            """Return a copy-on-write copy."""
+
+        def view(self, address: int, length: int, write: bool) -> memoryview | None:
+            """Return the bytes at `address`, which must not cross a page, as guest memory itself.
+
+            None: the page is not present for this access; `touch` it and ask again. With `write`, translated code of
+            the page is invalidated if there can be any.
+            """
+
+        def reveal(self, address: int, frame: int, writable: bool) -> None:
+            """Map `frame`, which is not the guest's, at `address`: executable or writable.  LinuxError(ENOMEM)
+
+            The kernel's own accesses do not see it.
+            """
+
+        def present(self, start: int, end: int) -> Iterator[tuple[int, memoryview, bool]]:
+            """Yield (address, bytes, private) for each page of the range that is present, whatever its protection.
+
+            Private pages are the process's own. Zeroes that were only read count as absent, patched text is as it was.
+            """
+
+        def shows(self, address: int, frame: int) -> bool:
+            """Tell whether unchanged code of the backing's `frame`, or a patched copy of it, is at `address`."""
+
+        def restore(self, address: int) -> None:
+            """Forget the page at `address` if it is a patched copy."""
+
+        def release(self) -> None:
+            """Give everything back; the Mmu is dead afterwards."""

@@ -1,0 +1,70 @@
+"""What mappings show: objects with pages, which know all the mappings that show them.
+
+Files in the page cache, shared memory and pages of the kernel are backings. A backing keeps its frames; page tables
+borrow them. When pages of a backing go or change their rights (a truncated file, write-back, reclaim), `mappings`
+leads to every address space that may show them: the reverse map.
+"""
+
+from __future__ import annotations
+
+from lbw.cpu.contracts import PAGE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from lbw.mm.vma import Vma
+
+
+class MappedObject:
+    """A `Backing` (lbw.cpu.contracts) without its pages."""
+
+    __slots__ = ("executed", "identity", "mappings", "patched")
+
+    #: Whether it wants to be told of the first write to each page through a shared mapping (`dirtied`).
+    tracks_writes = False
+
+    def __init__(self, identity: Hashable) -> None:
+        self.identity = identity
+        self.executed = False
+        self.patched: dict[tuple[int, int], int] = {}
+        self.mappings: dict[Vma, None] = {}  # an ordered set
+
+    def acquire(self, vma: Vma) -> None:
+        """Note a mapping."""
+        self.mappings[vma] = None
+
+    def release(self, vma: Vma) -> None:
+        """Forget a mapping."""
+        del self.mappings[vma]
+
+    def frame(self, page: int) -> int | None:
+        """Return the frame of page `page`; None beyond the end."""
+        raise NotImplementedError
+
+    def cached_run(self, page: int, count: int) -> list[int]:
+        """Return what is in memory of `count` pages from `page` on: physical addresses, 0 for absent ones."""
+        raise NotImplementedError
+
+    def dirtied(self, page: int) -> None:
+        """A shared mapping is about to write to `page`, which was clean.  LinuxError: it cannot be written"""
+
+    def zap(self, first: int, end: int, private: bool) -> None:
+        """Take pages `first` to `end` away from all mappings; the next access faults.
+
+        `private`: copies that processes have made of them as well (truncation).
+        """
+        for vma in self.mappings:
+            low = max(vma.start, vma.start + (first * PAGE - vma.offset))
+            high = min(vma.end, vma.start + (end * PAGE - vma.offset))
+            if low < high and vma.space is not None:
+                vma.space.mmu.zap(low, high, private)
+
+    def write_protect(self, first: int, end: int) -> None:
+        """Make pages `first` to `end` read-only in all shared mappings; the next write calls `dirtied`."""
+        for vma in self.mappings:
+            if vma.shared and vma.space is not None:
+                low = max(vma.start, vma.start + (first * PAGE - vma.offset))
+                high = min(vma.end, vma.start + (end * PAGE - vma.offset))
+                if low < high:
+                    vma.space.mmu.clean(low, high)
