@@ -1,4 +1,11 @@
-"""VMAs: the mappings of an address space, as mmap made them."""
+"""VMAs: the mappings of an address space, as mmap made them.
+
+What a mapping is has three parts: where its pages come from (`backing`, `offset`), who may do what (`prot`, `max_prot`,
+`flags` as mmap gave them) and what was said about it since: `marks`, a set of VM_* bits in one number, so that two
+mappings are compared, and one is copied, in one step. Each bit has a name as an attribute, `vma.locked` and the like.
+
+Neighbours that continue each other are one VMA (`joins`).
+"""
 
 from __future__ import annotations
 
@@ -12,19 +19,53 @@ if TYPE_CHECKING:
 
 PAGE_MASK = 4095
 
+# What was said about a mapping; bits of `Vma.marks`
+VM_LOCKED, VM_LOCKONFAULT = 1 << 0, 1 << 1
+VM_DONTCOPY, VM_WIPEONFORK, VM_DONTDUMP = 1 << 2, 1 << 3, 1 << 4
+VM_SEQ_READ, VM_RAND_READ = 1 << 5, 1 << 6
+VM_HUGEPAGE, VM_NOHUGEPAGE, VM_MERGEABLE = 1 << 7, 1 << 8, 1 << 9
+VM_ACCOUNT = 1 << 10
+
 
 def round_up(length: int) -> int:
     """Round up to whole pages."""
     return (length + PAGE_MASK) & ~PAGE_MASK
 
 
+class Mark:
+    """A bit of `Vma.marks` as an attribute that is true or false."""
+
+    __slots__ = ("_bit",)
+
+    def __init__(self, bit: int) -> None:
+        self._bit = bit
+
+    def __get__(self, vma: Vma, owner: type[Vma]) -> bool:
+        return bool(vma.marks & self._bit)
+
+    def __set__(self, vma: Vma, value: bool) -> None:
+        vma.marks = vma.marks | self._bit if value else vma.marks & ~self._bit
+
+
 class Vma:
     """A range mapped in one way; a `Region` for the Mmu."""
 
     __slots__ = (
-        "backing", "dont_dump", "dont_fork", "end", "flags", "location", "max_prot", "name", "offset", "prot", "shared",
-        "space", "start", "wipe_on_fork",
+        "backing", "end", "flags", "location", "marks", "max_prot", "name", "offset", "prot", "shared",
+        "space", "start",
     )  # fmt: skip
+
+    locked = Mark(VM_LOCKED)
+    lock_on_fault = Mark(VM_LOCKONFAULT)
+    dont_fork = Mark(VM_DONTCOPY)
+    wipe_on_fork = Mark(VM_WIPEONFORK)  # a child gets the mapping, but not what is in it
+    dont_dump = Mark(VM_DONTDUMP)  # core files leave it out
+    sequential = Mark(VM_SEQ_READ)
+    random = Mark(VM_RAND_READ)
+    huge = Mark(VM_HUGEPAGE)
+    never_huge = Mark(VM_NOHUGEPAGE)
+    mergeable = Mark(VM_MERGEABLE)
+    accounted = Mark(VM_ACCOUNT)  # all of its bytes are charged to overcommit
 
     def __init__(
         self, start: int, end: int, prot: int, flags: int, backing: MappedObject | None, offset: int,
@@ -40,9 +81,7 @@ class Vma:
         self.name = name  # "[heap]", "[stack]", or empty
         self.location = location  # of the mapped file, for /proc/PID/maps
         self.max_prot = max_prot  # what mprotect may grant: a shared mapping of a read-only file never becomes writable
-        self.dont_dump = False  # core files leave it out
-        self.dont_fork = False
-        self.wipe_on_fork = False  # a child gets the mapping, but not what is in it
+        self.marks = 0
         self.space: AddressSpace | None = None  # whose mapping it is
         if backing is not None:
             backing.acquire(self)
@@ -54,7 +93,7 @@ class Vma:
             self.name, self.location, self.max_prot,
         )  # fmt: skip
         copy.space = self.space
-        copy.dont_fork, copy.wipe_on_fork, copy.dont_dump = self.dont_fork, self.wipe_on_fork, self.dont_dump
+        copy.marks = self.marks
         return copy
 
     def drop(self) -> None:
@@ -70,9 +109,7 @@ class Vma:
             and self.flags == other.flags
             and self.backing is other.backing
             and self.name == other.name
-            and self.dont_fork == other.dont_fork
-            and self.dont_dump == other.dont_dump
-            and self.wipe_on_fork == other.wipe_on_fork
+            and self.marks == other.marks
             and (self.backing is None or self.offset + self.end - self.start == other.offset)
         )
 
