@@ -19,6 +19,7 @@ from math import isnan
 from pathlib import Path
 from statistics import median
 
+from benchmarks.memory import MEMORY_WORKS
 from benchmarks.peers import PEERS, Peer
 from benchmarks.segments import MODES, SEGMENT_WORKS
 from benchmarks.turns import TURN_WORKS
@@ -30,6 +31,11 @@ Number = float | None
 Rounds = dict[str, dict[str, list[Number]]]
 #: What a peer that fails a work has in the table.
 FAILED = float("nan")
+#: The tables: what is measured, and who.
+TABLES: dict[str, tuple[tuple[Work, ...], tuple[Peer, ...]]] = {
+    "works": (WORKS, PEERS), "turns": (TURN_WORKS, PEERS), "memory": (MEMORY_WORKS, PEERS),
+    "segments": (SEGMENT_WORKS, MODES),
+}  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--root", type=Path, help="a Debian root (default: lbw's default root)")
     parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured (%(default)s)")
+    parser.add_argument("--table", choices=TABLES, action="append", help="only this table")
     parser.add_argument("--only", metavar="TEXT", action="append", help="only works whose name contains TEXT")
     parser.add_argument("--peer", metavar="NAME", action="append", help="only these peers, and lbw")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all rounds there")
@@ -45,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     versions = {}
     tables = []
-    for all_works, all_peers in ((WORKS, PEERS), (TURN_WORKS, PEERS), (SEGMENT_WORKS, MODES)):
+    for all_works, all_peers in [TABLES[name] for name in args.table or TABLES]:
         works = [work for work in all_works if not args.only or any(text in work.name for text in args.only)]
         peers = [peer for peer in all_peers if not args.peer or peer.name in ("lbw", *args.peer)]
         versions.update({peer.name: peer.available() for peer in peers})
@@ -123,7 +130,7 @@ def make_guests(scratch: Path) -> Path:
     Those of `dynamic` use the C library of another root.
     """
     root = scratch / "root"
-    for directory in ("etc", "tmp", "proc", "dev"):
+    for directory in ("etc", "tmp", "proc", "dev/shm"):
         (root / directory).mkdir(parents=True)
     (root / "etc/passwd").write_text("root:x:0:0:root:/:/bin/sh\n")
     compiler = shutil.which("gcc") or shutil.which("cc")
