@@ -5,6 +5,13 @@ The other half of `lbw.cpu.contracts`, where the constants are. `mm/` owns regio
 
 from __future__ import annotations
 
+#: What a resident page is: the process's own, a file's, of shared memory (content that is nowhere else); or the one
+#: page of zeroes, which counts as not resident.
+ANONYMOUS, FILE, SHARED_MEMORY, ZEROES = range(4)
+
+#: The end of what programs can have.
+USER_END = 1 << 47
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
         #: (page number of the address, page number in the file) -> the frame that a private, executable, not writable
         #: region shows there instead: a copy with patches.
         patched: dict[tuple[int, int], int]
+        in_memory: bool  # its frames are the content itself: resident pages of it count as SHARED_MEMORY
         #: Whether `dirtied` is to be called: then shared pages are mapped writable only by a write to them.
         tracks_writes: bool
 
@@ -73,10 +81,33 @@ if TYPE_CHECKING:
         Addresses are guest-virtual, 64-bit, ranges are half open and page-aligned except in the byte accessors.
         """
 
-        resident: int  # pages of private memory that this address space holds (for statm, rusage, limits)
         tables: int  # pages that hold its page tables
         #: Asked whether the patched copy may be used at a page number; None: always.
         permits: Callable[[int], bool] | None
+
+        @property
+        def resident(self) -> int:
+            """How many pages are resident, of any kind but ZEROES."""
+
+        @property
+        def peak(self) -> int:
+            """The most that `resident` has been."""
+
+        def usage(self, start: int = 0, end: int = USER_END) -> tuple[int, int, int, int]:
+            """Return how many resident pages the range has: (ANONYMOUS, FILE, SHARED_MEMORY), and `tables`, of all."""
+
+        def pages(self, start: int = 0, end: int = USER_END) -> Iterator[tuple[int, int, int, bool]]:
+            """Yield (address, frame, kind, writable) of each page that is present, whatever its protection.
+
+            A writable page can be stored to without a fault. Nothing may change meanwhile. Patched text is told as it
+            was.
+            """
+
+        def sharing(self) -> dict[int, int]:
+            """Return how many address spaces share the page table at `address >> 21`, where more than one does.
+
+            An ANONYMOUS page is mapped by so many, and by `frames.references(frame) - 1` others or more.
+            """
 
         def touch(self, region: Region, address: int, access: int, reported: bool = False) -> bool:
             """Make the page at `address` usable for `access`, which `region.prot` allows.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lbw.abi.mman import PROT_EXEC, PROT_READ, PROT_WRITE
 from lbw.cpu.contracts import PAGE, WRITE
+from lbw.cpu.mmu import ANONYMOUS, FILE, USER_END
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,74 +19,91 @@ class ScriptedMmu:
 
     def __init__(self, engine: ScriptedEngine) -> None:
         self._engine = engine
-        self.pages: dict[int, tuple[int, int, bool]] = {}  # page address -> (frame, prot, owned)
-        self.resident = 0
+        self.held: dict[int, tuple[int, int, bool]] = {}  # page address -> (frame, prot, owned)
         self.tables = 0
+        self.peak = 0
         engine.mmus += 1
+
+    @property
+    def resident(self) -> int:
+        """How many pages are resident."""
+        return len(self.held)
+
+    def usage(self, start: int = 0, end: int = USER_END) -> tuple[int, int, int, int]:
+        """Return how many pages the range has, by kind."""
+        owned = [known[2] for page, known in self.held.items() if start <= page < end]
+        return sum(owned), len(owned) - sum(owned), 0, self.tables
+
+    def pages(self, start: int = 0, end: int = USER_END) -> Iterator[tuple[int, int, int, bool]]:
+        """Yield (address, frame, kind, writable) of each page."""
+        for page, (frame, prot, owned) in sorted(self.held.items()):
+            if start <= page < end:
+                yield page, frame, ANONYMOUS if owned else FILE, bool(prot & PROT_WRITE)
+
+    def sharing(self) -> dict[int, int]:
+        """Return nothing: tables are not shared."""
+        return {}
 
     def touch(self, region: Region, address: int, access: int, reported: bool = False) -> bool:
         """Make the page usable for `access`."""
         frames, page = self._engine.frames, address & -PAGE
-        known = self.pages.get(page)
+        known = self.held.get(page)
         if known is None:
             if region.backing is None:
-                self.pages[page] = frames.allocate(), region.prot, True
-                self.resident += 1
+                self.held[page] = frames.allocate(), region.prot, True
+                self.peak = max(self.peak, len(self.held))
                 return True
             frame = region.backing.frame((page - region.start + region.offset) // PAGE)
             if frame is None:
                 return False
-            known = self.pages[page] = frame, region.prot if region.shared else region.prot & ~PROT_WRITE, False
+            known = self.held[page] = frame, region.prot if region.shared else region.prot & ~PROT_WRITE, False
         frame, prot, owned = known
         if access == WRITE and not prot & PROT_WRITE:
             if not owned and not region.shared:
                 frame = frames.allocate_copy(frame)
-                self.resident += 1
                 owned = True
-            self.pages[page] = frame, region.prot, owned
+            self.held[page] = frame, region.prot, owned
         return True
 
     def unmap(self, start: int, end: int) -> None:
         """Forget the pages of the range."""
-        for page in [page for page in self.pages if start <= page < end]:
-            frame, _, owned = self.pages.pop(page)
+        for page in [page for page in self.held if start <= page < end]:
+            frame, _, owned = self.held.pop(page)
             if owned:
                 self._engine.frames.drop(frame)
-                self.resident -= 1
 
     def protect(self, start: int, end: int, prot: int) -> None:
         """Apply `prot`, without making what is copied on write writable."""
-        for page, (frame, _, owned) in list(self.pages.items()):
+        for page, (frame, _, owned) in list(self.held.items()):
             if start <= page < end:
-                self.pages[page] = frame, prot if owned else prot & ~PROT_WRITE, owned
+                self.held[page] = frame, prot if owned else prot & ~PROT_WRITE, owned
 
     def move(self, start: int, end: int, target: int) -> None:
         """Move pages."""
-        for page in [page for page in self.pages if start <= page < end]:
-            self.pages[page - start + target] = self.pages.pop(page)
+        for page in [page for page in self.held if start <= page < end]:
+            self.held[page - start + target] = self.held.pop(page)
 
     def zap(self, start: int, end: int, private: bool) -> None:
         """Forget pages of backings."""
-        for page in [page for page, known in self.pages.items() if start <= page < end and (private or not known[2])]:
+        for page in [page for page, known in self.held.items() if start <= page < end and (private or not known[2])]:
             self.unmap(page, page + PAGE)
 
     def clean(self, start: int, end: int) -> None:
         """Make shared pages read-only."""
-        for page, (frame, prot, owned) in self.pages.items():
+        for page, (frame, prot, owned) in self.held.items():
             if start <= page < end and not owned:
-                self.pages[page] = frame, prot & ~PROT_WRITE, owned
+                self.held[page] = frame, prot & ~PROT_WRITE, owned
 
     def fork(self) -> ScriptedMmu:
         """Return a copy."""
         frames, copy = self._engine.frames, ScriptedMmu(self._engine)
-        for page, (frame, prot, owned) in self.pages.items():
-            copy.pages[page] = frames.allocate_copy(frame) if owned else frame, prot, owned
-        copy.resident = self.resident
+        for page, (frame, prot, owned) in self.held.items():
+            copy.held[page] = frames.allocate_copy(frame) if owned else frame, prot, owned
         return copy
 
     def view(self, address: int, length: int, write: bool) -> memoryview | None:
         """Return the bytes at `address`."""
-        known = self.pages.get(address & -PAGE)
+        known = self.held.get(address & -PAGE)
         if known is None or not known[1] & (PROT_WRITE if write else PROT_READ | PROT_EXEC):
             return None
         start = known[0] + (address & (PAGE - 1))
@@ -93,7 +111,7 @@ class ScriptedMmu:
 
     def present(self, start: int, end: int) -> Iterator[tuple[int, memoryview, bool]]:
         """Yield (address, bytes, private) for each page of the range."""
-        for page, (frame, _, owned) in sorted(self.pages.items()):
+        for page, (frame, _, owned) in sorted(self.held.items()):
             if start <= page < end:
                 yield page, self._engine.frames.view[frame : frame + PAGE], owned
 

@@ -23,6 +23,8 @@ class MappedObject:
 
     #: Whether it wants to be told of the first write to each page through a shared mapping (`dirtied`).
     tracks_writes = False
+    #: Whether its frames are the content itself (shared memory), for reports of what is resident.
+    in_memory = False
 
     def __init__(self, identity: Hashable) -> None:
         self.identity = identity

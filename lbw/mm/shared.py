@@ -15,6 +15,7 @@ class SharedMemory(MappedObject):
 
     #: Inode number in /proc/PID/maps.
     number = 0
+    in_memory = True
 
     __slots__ = ("_frames", "_pages", "size", "users")
 

@@ -323,7 +323,7 @@ def test_out_of_memory_ends_the_process_with_the_most_tables(guest):
         yield Call("pause")
 
     def main(cpu):
-        cpu.mmu.resident = 500
+        cpu.mmu.tables = 500
         pid = yield Call("fork", child=greedy)
         yield Call("nanosleep", guest.timespec(DATA, 10**9), 0)
         out_of_memory(guest.kernel.current)

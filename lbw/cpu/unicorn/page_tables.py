@@ -23,7 +23,7 @@ from lbw.cpu.contracts import EXECUTE, WRITE
 from lbw.cpu.unicorn.page_bits import FRAME, NX, USER
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.table_ranges import TableRanges, leaf_flags
-from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED, SPAN
+from lbw.cpu.unicorn.table_tree import HIDDEN, MEMORY, OWNED, PATCHED, SHARED, SPAN, ZERO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,11 +71,13 @@ class PageTables(TableRanges):
                         self.frames.drop(frame)
                         self._replaced(entry, reported)
                 else:
-                    frame = entry & FRAME
                     frames = self.frames
-                    own = frames.allocate() if frame == frames.zero else frames.allocate_copy(frame)
+                    if entry & ZERO:
+                        own = frames.allocate()
+                        self.held += 1
+                    else:
+                        own = frames.allocate_copy(entry & FRAME)
                     words[at] = own | leaf_flags(prot) | WRITABLE | OWNED
-                    self.resident += 1
                     self._replaced(entry, reported)
                 if not words[at] & NX:
                     self.frames.code.add(words[at] & FRAME)
@@ -84,26 +86,29 @@ class PageTables(TableRanges):
         if backing is None:
             if access == WRITE:
                 return self._demand_zero(region, address, table)
-            words[at] = self.frames.zero | leaf_flags(prot)
+            words[at] = self.frames.zero | ZERO | leaf_flags(prot)
             return True
         page = region.offset + address - region.start >> 12
         source = backing.frame(page)
         if source is None:
             return False
+        memory = MEMORY if backing.in_memory else 0
         if region.shared:
             if access == WRITE and backing.tracks_writes:
                 backing.dirtied(page)
-            words[at] = source | SHARED | self._shared_flags(backing, prot, access == WRITE)
+            words[at] = source | SHARED | memory | self._shared_flags(backing, prot, access == WRITE)
+            self.held += 1
             if prot & EXECUTE:
                 self.frames.code.add(source)
             return True
         if access == WRITE:
             words[at] = self.frames.allocate_copy(source) | leaf_flags(prot) | WRITABLE | OWNED
-            self.resident += 1
+            self.held += 1
             if prot & EXECUTE:
                 self.frames.code.add(words[at] & FRAME)
             return True
-        words[at] = source | leaf_flags(prot)
+        words[at] = source | memory | leaf_flags(prot)
+        self.held += 1
         if backing.patched and prot & EXECUTE and not prot & PROT_WRITE:
             copy = backing.patched.get((number, page))
             if copy and (self.permits is None or self.permits(number)):
@@ -157,7 +162,7 @@ class PageTables(TableRanges):
             if not made:
                 raise
         finally:
-            self.resident += made
+            self.held += made
         if region.prot & EXECUTE:
             for at in range(base + index, base + index + made):
                 frames.code.add(words[at] & FRAME)
@@ -169,7 +174,7 @@ class PageTables(TableRanges):
         assert backing is not None
         start = max(region.start, address & -SPAN)
         end = min(region.end, (address & -SPAN) + SPAN)
-        words, flags = self.words, leaf_flags(region.prot)
+        words, flags = self.words, leaf_flags(region.prot) | (MEMORY if backing.in_memory else 0)
         page = region.offset + start - region.start >> 12
         at = (table >> 3) + (start >> 12 & 511)
         cached = backing.cached_run(page, end - start >> 12)
@@ -180,10 +185,12 @@ class PageTables(TableRanges):
             own = run[address - start >> 12]
             run[:] = array("Q", [frame | flags if frame else 0 for frame in cached])
             run[address - start >> 12] = own
+            self.held += len(cached) - cached.count(0) - bool(cached[address - start >> 12])
         else:
             for index, frame in enumerate(cached):
                 if frame and not run[index]:
                     run[index] = frame | flags
+                    self.held += 1
 
     def _show_patches(self, patched: dict[tuple[int, int], int], cached: list[int], first: int, page: int) -> None:
         """Put patched copies into a run of frames of the file's pages from `page` on, for page numbers from `first`."""
@@ -205,6 +212,7 @@ class PageTables(TableRanges):
         at = self.leaf(address)
         if at and self.words[at] & PATCHED:
             self.words[(self.own_table(address) >> 3) + (address >> 12 & 511)] = 0
+            self.lose(1)
             self._changed()
 
     def shows(self, address: int, frame: int) -> bool:

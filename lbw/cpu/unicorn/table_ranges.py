@@ -11,7 +11,8 @@ from array import array
 from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
 from lbw.cpu.unicorn.page_bits import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
-from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED, SPAN, TableTree
+from lbw.cpu.unicorn.table_counts import TableCounts, count
+from lbw.cpu.unicorn.table_tree import HIDDEN, MEMORY, OWNED, PATCHED, SHARED, SPAN, ZERO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def leaf_flags(prot: int) -> int:
     return flags if prot & EXECUTE else flags | NX
 
 
-class TableRanges(TableTree):
+class TableRanges(TableCounts):
     """The page tables of one address space, and what the kernel's own accesses have found in them."""
 
     __slots__ = ("_writable", "readable")
@@ -56,6 +57,8 @@ class TableRanges(TableTree):
             else:
                 self.own_table(low)
         for low, high in spans:
+            place = self.leaf(low) << 3
+            self.lose(sum(count(self.ram[place : place + (high - low >> 9)])))
             if high - low == SPAN:
                 self.unlink(low)
                 continue
@@ -65,7 +68,6 @@ class TableRanges(TableTree):
             for entry in filter(None, run.tolist()):  # most of a stack was never touched
                 if entry & OWNED:
                     frames.drop(entry & FRAME)
-                    self.resident -= 1
             run[:] = array("Q", bytes(8 * len(run)))
         self._changed()
 
@@ -79,11 +81,12 @@ class TableRanges(TableTree):
             for at in range(first, first + (high - low >> 12)):
                 entry = words[at]
                 if entry & (SHARED | PATCHED):
+                    self.lose(1)
                     words[at] = 0  # a fault knows the backing, and what that asks for
                 elif entry:
                     frame = entry & FRAME
                     owned = entry & OWNED
-                    new = frame | flags | owned
+                    new = frame | flags | entry & (OWNED | ZERO | MEMORY)
                     if owned and prot & WRITE and frames.references(frame) == 1:
                         new |= WRITABLE
                     words[at] = new
@@ -106,6 +109,7 @@ class TableRanges(TableTree):
                 at = source + (address >> 12 & 511)
                 entry = words[at]
                 if entry & PATCHED:  # its jumps are right for one address only
+                    self.lose(1)
                     words[at] = 0
                 elif entry:
                     place = target + address - start
@@ -115,18 +119,22 @@ class TableRanges(TableTree):
 
     def zap(self, start: int, end: int, private: bool) -> None:
         """Forget the pages of backings in the range; the process's own copies too if `private`."""
-        words, frames, zero = self.words, self.frames, self.frames.zero
+        words, frames = self.words, self.frames
         for low, high in self.spans(start, end):
             first = self.leaf(low)
+            gone = 0
             for index, entry in enumerate(words[first : first + (high - low >> 12)].tolist()):
-                if not entry or entry & HIDDEN or entry & FRAME == zero:
+                if not entry or entry & (HIDDEN | ZERO):
                     continue
                 if entry & OWNED:
                     if not private:
                         continue
                     frames.drop(entry & FRAME)
-                    self.resident -= 1
                 words[first + index] = 0
+                gone += 1
+            if gone:
+                self.lose(gone)
+                self.disturb(low)
         self._changed()
 
     def clean(self, start: int, end: int) -> None:
@@ -147,6 +155,7 @@ class TableRanges(TableTree):
             for index, entry in enumerate(words[first : first + 512].tolist()):
                 if entry & SHARED:
                     words[first + index] = 0
+                    self.recount = True
         self._changed()
 
     def present(self, start: int, end: int) -> Iterator[tuple[int, memoryview, bool]]:
@@ -154,12 +163,12 @@ class TableRanges(TableTree):
 
         Private pages are the process's own. Zeroes that were only read count as absent, patched text is as it was.
         """
-        words, ram, zero = self.words, self.ram, self.frames.zero
+        words, ram = self.words, self.ram
         for low, high in self.spans(start, end):
             first = self.leaf(low)
             for index, entry in enumerate(words[first : first + (high - low >> 12)].tolist()):
                 frame = entry & FRAME
-                if not entry or frame == zero or entry & HIDDEN:
+                if not entry or entry & (HIDDEN | ZERO):
                     continue
                 if entry & PATCHED:
                     frame = self.engine.originals[frame]

@@ -26,6 +26,8 @@ OWNED = 1 << 9
 SHARED = 1 << 10
 #: A leaf entry that shows a patched copy of a file's page, or a page of lbw's own (software bits).
 PATCHED, HIDDEN = 1 << 11, 1 << 52
+#: A leaf entry that shows the page of zeroes, or a page of shared memory (software bits; for `table_counts`).
+ZERO, MEMORY = 1 << 53, 1 << 54
 LINK = PRESENT | WRITABLE | USER | ACCESSED
 #: What one leaf table covers, bytes.
 SPAN = 1 << 21
@@ -36,7 +38,7 @@ _CLEAR_W = int.from_bytes((~WRITABLE & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "littl
 class TableTree:
     """The page tables of one address space."""
 
-    __slots__ = ("engine", "frames", "permits", "ram", "resident", "root", "tables", "words")
+    __slots__ = ("engine", "frames", "held", "high", "permits", "ram", "recount", "root", "tables", "words")
 
     def __init__(self, engine: UnicornEngine) -> None:
         self.engine = engine
@@ -47,7 +49,9 @@ class TableTree:
         self.words[(self.root >> 3) + 256] = engine.processor.kernel_entry
         self.words[(self.root >> 3) + 511] = engine.upper.entry
         self.permits: Callable[[int], bool] | None = None
-        self.resident = 0  # owned pages
+        self.held = 0  # resident pages, unless `recount`
+        self.high = 0  # the most that it was when pages were taken away
+        self.recount = False  # a table shared with others has changed in place
         self.tables = 1  # those made for this space, or inherited from the one it was forked from
 
     def own_table(self, address: int) -> int:
@@ -107,6 +111,21 @@ class TableTree:
                 return 0
         return (table >> 3) + (address >> 12 & 511)
 
+    def above_writable(self, address: int) -> bool:
+        """Tell whether no table above the leaf table for `address`, which exists, takes W away."""
+        words, table, rights = self.words, self.root, WRITABLE
+        for shift in (39, 30, 21):
+            entry = words[(table >> 3) + (address >> shift & 511)]
+            rights &= entry
+            table = entry & FRAME
+        return bool(rights)
+
+    def lose(self, pages: int) -> None:
+        """Note that so many resident pages are gone."""
+        if self.held > self.high:
+            self.high = self.held
+        self.held -= pages
+
     def spans(self, start: int, end: int) -> list[tuple[int, int]]:
         """Cut a range where leaf tables end; parts without a leaf table are left out."""
         words = self.words
@@ -152,7 +171,6 @@ class TableTree:
 
     def drop_leaf(self, table: int) -> None:
         owned = [e for e in filter(None, self.words[table >> 3 : (table >> 3) + 512].tolist()) if e & OWNED]
-        self.resident -= len(owned)
         frames = self.frames
         if frames.references(table) == 1:
             drop = frames.drop
@@ -168,7 +186,7 @@ class TableTree:
             if entry:
                 share(entry & FRAME)
                 words[mine + index] = words[other + index] = entry & ~WRITABLE
-        child.resident, child.tables = self.resident, self.tables
+        child.held, child.high, child.recount, child.tables = self.held, self.held, self.recount, self.tables
 
     def leaf_tables(self) -> list[int]:
         """Return the addresses of all leaf tables, shared ones too."""

@@ -1,0 +1,106 @@
+"""What page tables hold: counted by kind, and told page by page.
+
+Counting must not cost a step of Python per page: a process of a gigabyte has 262144. The bits that tell what a page is
+lie in two bytes of its entry, so every eighth byte of a table makes one integer, and its set bits are counted: 2 us for
+512 entries. That is why the page of zeroes, hidden pages and those of shared memory have bits of their own, which
+nothing else needs.
+"""
+
+from __future__ import annotations
+
+from lbw.cpu.contracts import PAGE
+from lbw.cpu.mmu import ANONYMOUS, FILE, SHARED_MEMORY, USER_END, ZEROES
+from lbw.cpu.unicorn.page_bits import FRAME
+from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
+from lbw.cpu.unicorn.table_tree import HIDDEN, MEMORY, OWNED, PATCHED, SPAN, ZERO, TableTree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ONES = int.from_bytes(b"\1" * 512, "little")
+#: Of byte 0, 1 and 6 of 512 entries.
+_PRESENT = _ONES
+_OWNED = _ONES * (OWNED >> 8)
+_ABSENT, _MEMORY = _ONES * ((HIDDEN | ZERO) >> 48), _ONES * (MEMORY >> 48)
+
+
+def count(entries: memoryview) -> tuple[int, int, int]:
+    """Return how many of `entries`, the bytes of a part of a table, are ANONYMOUS, FILE and SHARED_MEMORY."""
+    octets = entries.tobytes()
+    integer = int.from_bytes
+    high = integer(octets[6::8], "little")
+    owned = (integer(octets[1::8], "little") & _OWNED).bit_count()
+    memory = (high & _MEMORY).bit_count()
+    others = (integer(octets[0::8], "little") & _PRESENT).bit_count() - (high & _ABSENT).bit_count()
+    return owned, others - owned - memory, memory
+
+
+class TableCounts(TableTree):
+    """The page tables of one address space, as something to be counted."""
+
+    __slots__ = ()
+
+    @property
+    def resident(self) -> int:
+        """How many pages are resident, of any kind but ZEROES."""
+        if self.recount:
+            self.recount = False
+            self.held = sum(self.usage()[:3])
+        return self.held
+
+    @property
+    def peak(self) -> int:
+        """The most that `resident` has been."""
+        return max(self.high, self.resident)
+
+    def disturb(self, address: int) -> None:
+        """Note that the leaf table for `address` has changed in place: others may have lost pages too."""
+        if not self.above_writable(address):
+            for space in self.engine.spaces:
+                space.recount = True
+
+    def usage(self, start: int = 0, end: int = USER_END) -> tuple[int, int, int, int]:
+        """Return how many resident pages the range has: (ANONYMOUS, FILE, SHARED_MEMORY), and `tables`, of all."""
+        ram = self.ram
+        anonymous = file = memory = 0
+        for low, high in self.spans(start, end):
+            at = self.leaf(low) << 3
+            one, two, three = count(ram[at : at + (high - low >> 9)])
+            anonymous += one
+            file += two
+            memory += three
+        return anonymous, file, memory, self.tables
+
+    def pages(self, start: int = 0, end: int = USER_END) -> Iterator[tuple[int, int, int, bool]]:
+        """Yield (address, frame, kind, writable) of each page that is present, whatever its protection."""
+        words, originals = self.words, self.engine.originals
+        for low, high in self.spans(start, end):
+            first = self.leaf(low)
+            above = self.above_writable(low)
+            for index, entry in enumerate(words[first : first + (high - low >> 12)].tolist()):
+                if not entry or entry & HIDDEN:
+                    continue
+                frame = entry & FRAME
+                if entry & OWNED:
+                    kind = ANONYMOUS
+                elif entry & ZERO:
+                    kind = ZEROES
+                else:
+                    kind = SHARED_MEMORY if entry & MEMORY else FILE
+                    if entry & PATCHED:
+                        frame = originals[frame]
+                yield low + index * PAGE, frame, kind, bool(above and entry & WRITABLE)
+
+    def sharing(self) -> dict[int, int]:
+        """Return how many address spaces share the page table at `address >> 21`, where more than one does."""
+        mine: dict[int, int] = {}  # leaf table -> address >> 21
+        counts: dict[int, int] = {}
+        for low, _ in self.spans(0, USER_END):
+            mine[self.leaf(low) << 3 & -PAGE] = low // SPAN
+        for space in self.engine.spaces:
+            for table in space.leaf_tables():
+                if table in mine:
+                    place = mine[table]
+                    counts[place] = counts.get(place, 0) + 1
+        return {place: spaces for place, spaces in counts.items() if spaces > 1}
