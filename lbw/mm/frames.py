@@ -1,9 +1,16 @@
 """Frames: guest-physical memory in units of 4 kB, reference-counted, taken from the host in 64 kB granules.
 
 A frame is referenced by whoever can reach it: a page table entry that owns it, a page-table page's parents, the page
-cache. `allocate` zeroes; frames of a granule that came fresh from the host are zero already. Freed frames are used
-again first (last in, first out, so that the host's caches stay warm); when whole granules lie empty they go back to
-the host.
+cache. `allocate` zeroes; frames of a granule that came fresh from the host are zero already.
+
+Fragmentation.  Freed frames are used again before a new granule is touched, last in, first out, so that the host's
+caches stay warm. When many have come together, whole empty granules go back (`lbw.mm.granules`), and the others are put
+in order: next are the frames of the fullest granules, so that those which are nearly empty become so.
+
+Pressure.  `used` is compared with one number, `mark`, which is the limit only when memory is scarce. Below, it is where
+somebody is to be told (`pressed`), who frees memory between two traps and sets the next mark (`relieved`); so the
+kernel always has `minimum` frames to work with, and allocation costs no second comparison. At the limit `reclaim` is
+asked; it is called deep inside, while views of guest memory may be outstanding: it drops only what nobody maps.
 
 A frame whose bytes were executed may have translations of its old content in the processor. Such frames (`code`) are
 not used again before the translations were flushed, once for many of them.
@@ -12,18 +19,21 @@ not used again before the translations were flushed, once for many of them.
 from __future__ import annotations
 
 import mmap
+from array import array
 
 from lbw.abi.errno import ENOMEM, LinuxError
 from lbw.cpu.contracts import GRANULE, PAGE
+from lbw.mm.granules import Granules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from lbw.host.memory import Ram
+    from lbw.mm.granules import HostMemory
 
 FRAMES_PER_GRANULE = GRANULE // PAGE
 _ZERO = bytes(PAGE)
+_ONES = array("I", [1] * FRAMES_PER_GRANULE)
 #: Retired frames are flushed out together when so many have come together.
 _RETIRE_LIMIT = 1024
 #: Free frames beyond this many are searched for whole granules to give back.
@@ -33,34 +43,39 @@ _TRIM_LIMIT = 2048
 class Frames:
     """The allocator of guest-physical memory. Addresses are physical byte addresses."""
 
-    def __init__(self, ram: Ram, limit: int | None = None) -> None:
+    def __init__(self, ram: HostMemory, limit: int | None = None) -> None:
         """Manage `ram`; at most `limit` bytes of it (default: all) are ever used."""
         self.ram = ram
         self.view = ram.view
         self.limit = min(limit or ram.size, ram.size) // PAGE  # frames
         self.used = 0  # frames with references
+        self.mark = self.limit  # what `used` must stay below without anybody being told
+        self.minimum = 0  # frames that are for the kernel, between traps
+        self.granules = Granules(ram)
         self._counts = memoryview(mmap.mmap(-1, max(ram.size // PAGE * 4, PAGE))).cast("I")
         self._fresh: list[int] = []  # zeroed
         self._free: list[int] = []  # with old content
         self._retired: list[int] = []
-        self._granules: list[int] = []  # released to the host, to be committed again
-        self._next_granule = GRANULE  # physical 0 stays unused: 0 can mean "none"
         self._trim_at = _TRIM_LIMIT
         self.code: set[int] = set()
         #: Makes the processor forget all translations; the engine sets it.
         self.flush_code: Callable[[], None] = lambda: None
         #: Asked to free memory when there is none left; returns whether it did.
         self.reclaim: Callable[[], bool] = lambda: False
+        #: Told when memory gets scarce, or has run out.
+        self.pressed: Callable[[], None] = lambda: None
         #: A frame of zeros that nobody ever writes to.
         self.zero = self.allocate()
 
+    # One frame
+
     def allocate(self) -> int:
         """Return a zeroed frame with one reference.  LinuxError(ENOMEM)"""
-        if self._free and self.used < self.limit:
+        if self._free and self.used < self.mark:
             frame = self._free.pop()
             self.view[frame : frame + PAGE] = _ZERO
         else:
-            if not self._fresh or self.used >= self.limit:
+            if not self._fresh or self.used >= self.mark:
                 self._refill()
             frame = self._fresh.pop()
         self.used += 1
@@ -69,10 +84,10 @@ class Frames:
 
     def allocate_copy(self, source: int) -> int:
         """Return a frame with the bytes of frame `source`.  LinuxError(ENOMEM)"""
-        if self._free and self.used < self.limit:
+        if self._free and self.used < self.mark:
             frame = self._free.pop()
         else:
-            if not self._fresh or self.used >= self.limit:
+            if not self._fresh or self.used >= self.mark:
                 self._refill()
             frame = self._fresh.pop()
         self.used += 1
@@ -100,92 +115,163 @@ class Frames:
             else:
                 self._free.append(address)
                 if len(self._free) > self._trim_at:
-                    self._trim()
+                    self.trim()
 
     def references(self, address: int) -> int:
         """Return how many references the frame has."""
         return self._counts[address >> 12]
 
+    # Many at once
+
+    def allocate_many(self, count: int) -> list[int]:
+        """Return `count` zeroed frames with one reference each, all or none.  LinuxError(ENOMEM)
+
+        Those of a fresh granule are in order.
+        """
+        if self.used + count > self.mark:
+            self._make_room(count)
+        while len(self._free) + len(self._fresh) < count:
+            try:
+                base = self._take_granule()
+            except LinuxError:
+                if len(self._free) + len(self._fresh) < count:
+                    raise
+                break  # what was reclaimed lies in pieces
+            self._fresh[:0] = range(base + GRANULE - PAGE, base - PAGE, -PAGE)
+        free, fresh, view, counts = self._free, self._fresh, self.view, self._counts
+        frames = free[: -count - 1 : -1]
+        del free[len(free) - len(frames) :]
+        for frame in frames:
+            view[frame : frame + PAGE] = _ZERO
+        missing = count - len(frames)
+        if missing:
+            frames += fresh[: -missing - 1 : -1]
+            del fresh[-missing:]
+        for frame in frames:
+            counts[frame >> 12] = 1
+        self.used += count
+        return frames
+
+    def drop_many(self, addresses: Sequence[int]) -> None:
+        """Drop a reference to each; the same frame may be among them more than once."""
+        counts = self._counts
+        gone = []
+        for address in addresses:
+            number = address >> 12
+            count = counts[number] - 1
+            counts[number] = count
+            if not count:
+                gone.append(address)
+        self.used -= len(gone)
+        code = self.code
+        if not code.isdisjoint(gone):
+            executed = code.intersection(gone)
+            code -= executed
+            self._retired += executed
+            gone = [frame for frame in gone if frame not in executed]
+            if len(self._retired) >= _RETIRE_LIMIT:
+                self._unretire()
+        self._free += gone
+        if len(self._free) > self._trim_at:
+            self.trim()
+
     def allocate_granule(self) -> int:
         """Return the address of 16 contiguous zeroed frames with one reference each.  LinuxError(ENOMEM)"""
-        if self.used + FRAMES_PER_GRANULE > self.limit and not self.reclaim():
-            raise LinuxError(ENOMEM)
-        try:
-            base = self._take_granule()
-        except LinuxError:
-            if not self.reclaim():
-                raise
-            base = self._take_granule()
+        if self.used + FRAMES_PER_GRANULE > self.mark:
+            self._make_room(FRAMES_PER_GRANULE)
+        base = self._take_granule()
         first = base >> 12
-        for number in range(first, first + FRAMES_PER_GRANULE):
-            self._counts[number] = 1
+        self._counts[first : first + FRAMES_PER_GRANULE] = _ONES
         self.used += FRAMES_PER_GRANULE
         return base
+
+    # What is left
 
     @property
     def available(self) -> int:
         """How many more frames may be used."""
         return self.limit - self.used
 
-    def _take_granule(self) -> int:
-        if not self._granules and self._next_granule + GRANULE > self.ram.size:
-            if self._retired:
-                self._unretire()
-            self._trim()
-        if self._granules:
-            base = self._granules.pop()
-        elif self._next_granule + GRANULE <= self.ram.size:
-            base = self._next_granule
-            self._next_granule += GRANULE
-        else:
-            raise LinuxError(ENOMEM)
-        try:
-            self.ram.commit(base, GRANULE)
-        except (OSError, MemoryError) as error:  # the host itself has no memory left
-            self._granules.append(base)
-            raise LinuxError(ENOMEM) from error
-        return base
+    @property
+    def short(self) -> bool:
+        """Whether the kernel has less to work with than it should."""
+        return self.limit - self.used < self.minimum or self.granules.starved
+
+    def relieved(self) -> None:
+        """Set the next mark: memory was freed, or could not be."""
+        available = self.limit - self.used
+        enough = 2 * self.minimum
+        self.mark = self.limit - (enough if available > enough else self.minimum if available > self.minimum else 0)
+
+    def trim(self) -> int:
+        """Give whole empty granules back, and put the other free frames in order; return how many granules it were."""
+        free = self._free
+        free.sort()
+        empty, kept, last = [], [], 0
+        whole = GRANULE - PAGE
+        for index in [index for index, frame in enumerate(free) if not frame & GRANULE - 1]:
+            base = free[index]
+            if free[index + FRAMES_PER_GRANULE - 1 : index + FRAMES_PER_GRANULE] == [base + whole]:
+                empty.append(base)
+                kept += free[last:index]
+                last = index + FRAMES_PER_GRANULE
+        kept += free[last:]
+        tally: dict[int, int] = {}
+        for frame in kept:
+            tally[frame >> 16] = tally.get(frame >> 16, 0) + 1
+        kept.sort(key=lambda frame: tally[frame >> 16], reverse=True)
+        self._free = kept
+        self._trim_at = len(kept) + max(_TRIM_LIMIT, len(kept) // 2)
+        if empty:
+            self.granules.give_back(empty)
+        return len(empty)
+
+    def _make_room(self, count: int) -> None:
+        """Let `count` more frames be used, beyond the mark.  LinuxError(ENOMEM)"""
+        if self.mark < self.limit:
+            self.mark = self.limit
+            self.pressed()
+        while self.used + count > self.limit:
+            if not self.reclaim():
+                self.pressed()
+                raise LinuxError(ENOMEM)
 
     def _refill(self) -> None:
         """Make `_fresh` non-empty.  LinuxError(ENOMEM)"""
-        if self.used >= self.limit and not (self.reclaim() and self.used < self.limit):
-            raise LinuxError(ENOMEM)
+        if self.used >= self.mark:
+            self._make_room(1)
         if self._fresh:
             return
-        if self._retired and self._next_granule + GRANULE > self.ram.size:
-            self._unretire()
-        if self._free:
-            frame = self._free.pop()
-            self.view[frame : frame + PAGE] = _ZERO
-            self._fresh.append(frame)
-            return
-        try:
-            base = self._take_granule()
-        except LinuxError:
-            reclaimed = self.reclaim()
-            if self._retired:
-                self._unretire()
-            if not (reclaimed and self._free):
-                raise
-            self._refill()
-            return
-        self._fresh.extend(range(base + GRANULE - PAGE, base - PAGE, -PAGE))
+        if not self._free:
+            try:
+                base = self._take_granule()
+            except LinuxError:
+                if not self._free:
+                    raise
+            else:
+                self._fresh.extend(range(base + GRANULE - PAGE, base - PAGE, -PAGE))
+                return
+        frame = self._free.pop()
+        self.view[frame : frame + PAGE] = _ZERO
+        self._fresh.append(frame)
+
+    def _take_granule(self) -> int:
+        """Return a granule of zeros, found among free frames and in what can be reclaimed too.  LinuxError(ENOMEM)"""
+        while True:
+            try:
+                base = self.granules.take()
+            except LinuxError:
+                if self._retired:
+                    self._unretire()
+                if not self.trim() and not self.reclaim():
+                    self.pressed()
+                    raise
+            else:
+                if self.granules.starved:
+                    self.pressed()
+                return base
 
     def _unretire(self) -> None:
         self.flush_code()
         self._free += self._retired
         self._retired.clear()
-
-    def _trim(self) -> None:
-        """Give whole empty granules back to the host."""
-        tally: dict[int, int] = {}
-        for frame in self._free:
-            granule = frame & -GRANULE
-            tally[granule] = tally.get(granule, 0) + 1
-        empty = {granule for granule, count in tally.items() if count == FRAMES_PER_GRANULE}
-        if empty:
-            self._free = [frame for frame in self._free if frame & -GRANULE not in empty]
-            for granule in empty:
-                self.ram.release(granule, GRANULE)
-            self._granules += sorted(empty, reverse=True)
-        self._trim_at = len(self._free) + _TRIM_LIMIT

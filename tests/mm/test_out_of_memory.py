@@ -39,7 +39,7 @@ class Shortage:
 
     def __init__(self, frames) -> None:
         self.left = -1
-        for name in ("allocate", "allocate_copy", "allocate_granule"):
+        for name in ("allocate", "allocate_copy", "allocate_granule", "allocate_many"):
             setattr(frames, name, self.counted(getattr(frames, name)))
 
     def counted(self, allocate: Callable[..., int]) -> Callable[..., int]:
