@@ -97,6 +97,7 @@ class Limits:
         memory.stack_limit = self._soft[RLIMIT_STACK]
         memory.data_limit = self._soft[RLIMIT_DATA]
         memory.size_limit = self._soft[RLIMIT_AS]
+        memory.lock_limit = self._soft[RLIMIT_MEMLOCK]
 
 
 #: The rows of /proc/PID/limits: name, resource, unit.

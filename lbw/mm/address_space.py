@@ -60,8 +60,9 @@ class AddressSpace(UserMemory):
 
     __slots__ = (
         "abi", "arg_end", "arg_start", "auxv", "barriers", "brk_end", "crowded", "data_limit", "env_end", "env_start",
-        "executable", "faults", "fragments", "frames", "hidden", "homes", "implies_exec", "ldt", "mmu", "narrow",
-        "pointer", "rewritten", "size_limit", "stack_limit", "start_brk", "start_stack", "total", "users", "vmas",
+        "executable", "faults", "fragments", "frames", "hidden", "homes", "implies_exec", "ldt", "lock_limit",
+        "lock_marks", "locked_pages", "mmu", "narrow", "pointer", "rewritten", "size_limit", "stack_limit", "start_brk",
+        "start_stack", "total", "users", "vmas",
     )  # fmt: skip
 
     def __init__(
@@ -82,7 +83,9 @@ class AddressSpace(UserMemory):
         self.faults = 0  # minor faults
         # RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK
         self.size_limit = self.data_limit = _INFINITY
-        self.stack_limit = 8 << 20
+        self.stack_limit = self.lock_limit = 8 << 20  # RLIMIT_MEMLOCK
+        # of lbw.mm.locking: pages of locked mappings, and the marks of new ones
+        self.locked_pages = self.lock_marks = 0
         # what the loader lays out
         self.start_brk = self.brk_end = self.start_stack = 0
         self.arg_start = self.arg_end = self.env_start = self.env_end = 0
@@ -274,6 +277,7 @@ class AddressSpace(UserMemory):
             child.mmu.permits = lambda page: permits(child, page)
         child.total = sum(vma.end - vma.start for vma in child.vmas)
         child.size_limit, child.data_limit, child.stack_limit = self.size_limit, self.data_limit, self.stack_limit
+        child.lock_limit = self.lock_limit
         child.start_brk, child.brk_end, child.start_stack = self.start_brk, self.brk_end, self.start_stack
         child.arg_start, child.arg_end = self.arg_start, self.arg_end
         child.env_start, child.env_end = self.env_start, self.env_end

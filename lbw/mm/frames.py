@@ -24,6 +24,7 @@ from array import array
 from lbw.abi.errno import ENOMEM, LinuxError
 from lbw.cpu.contracts import GRANULE, PAGE
 from lbw.mm.granules import Granules
+from lbw.mm.overcommit import Commitment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Frames:
         self.mark = self.limit  # what `used` must stay below without anybody being told
         self.minimum = 0  # frames that are for the kernel, between traps
         self.granules = Granules(ram)
+        self.commitment = Commitment(self)
         self._counts = memoryview(mmap.mmap(-1, max(ram.size // PAGE * 4, PAGE))).cast("I")
         self._fresh: list[int] = []  # zeroed
         self._free: list[int] = []  # with old content
