@@ -25,6 +25,8 @@ class MappedObject:
     tracks_writes = False
     #: Whether its frames are the content itself (shared memory), for reports of what is resident.
     in_memory = False
+    #: Whether pieces of its mappings become one again where they continue each other.
+    joins = True
 
     def __init__(self, identity: Hashable) -> None:
         self.identity = identity
@@ -50,6 +52,10 @@ class MappedObject:
 
     def dirtied(self, page: int) -> None:
         """A shared mapping is about to write to `page`, which was clean.  LinuxError: it cannot be written"""
+
+    def granted(self, shared: bool, prot: int, max_prot: int) -> int:
+        """Return what mprotect may grant to a mapping with `prot`: `max_prot`, or less.  EPERM: sealed"""
+        return max_prot
 
     def zap(self, first: int, end: int, private: bool) -> None:
         """Take pages `first` to `end` away from all mappings; the next access faults.
