@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class KernelPages(MappedObject):
     """A few frames, shown to every process that maps them."""
 
+    joins = False
+
     __slots__ = ("_pages",)
 
     def __init__(self, name: str, pages: Sequence[int]) -> None:

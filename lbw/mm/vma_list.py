@@ -2,6 +2,15 @@
 
 Neighbours that continue each other are one VMA, as in Linux: a heap that grew a thousand times is one line of
 /proc/PID/maps. Addresses are byte addresses, page-aligned, ranges are half open.
+
+The list is cut into blocks of some hundred VMAs: what is inserted or removed moves the rest of one block, whatever the
+number of VMAs, and 100 of them are one block, a plain list. Each block has an upper bound of the holes below its VMAs,
+so that a search for a free place (`gap`) looks only into blocks where there may be one; a search in vain makes the
+bound exact. And each window remembers how far down it was searched, so that the usual search, for a place below the
+last one, looks at one VMA.
+
+Rejected: a balanced tree (each step of it costs more in Python than moving a block of pointers); `sortedcontainers`,
+which has such blocks too, but calls a key function for each comparison, or keeps a second list, and knows no holes.
 """
 
 from __future__ import annotations
@@ -19,147 +28,304 @@ if TYPE_CHECKING:
 
 #: Gap that a growing stack keeps to the mapping below, bytes (Linux stack_guard_gap).
 STACK_GUARD_GAP = 256 * PAGE
+#: A block that gets longer than this becomes two; one shorter than an eighth joins its neighbour.
+BLOCK = 512
+_UNKNOWN = 1 << 64
+
+
+def bottom(vma: Vma) -> int:
+    """Return the end of the free place below `vma`: a stack needs room to grow."""
+    return vma.start - STACK_GUARD_GAP if vma.flags & MAP_GROWSDOWN else vma.start
 
 
 class VmaList:
     """A sorted list of VMAs."""
 
-    __slots__ = ("_searched", "_starts", "_vmas")
+    __slots__ = ("_count", "_holes", "_lows", "_searched", "_starts", "_vmas")
 
     def __init__(self, vmas: list[Vma] | None = None) -> None:
-        self._vmas = vmas or []
-        self._starts = [vma.start for vma in self._vmas]
-        # By window: how far down `gap` has searched, and the largest hole above. Only `remove` makes new holes.
-        self._searched: dict[tuple[int, int], tuple[int, int]] = {}
+        vmas = vmas or []
+        # By block. Where it begins: the start of its first VMA, but -1 for the first block, so that bisect finds it.
+        self._vmas = [vmas[at : at + BLOCK // 2] for at in range(0, len(vmas), BLOCK // 2)] or [[]]
+        self._starts = [[vma.start for vma in block] for block in self._vmas]
+        self._lows = [-1, *[starts[0] for starts in self._starts[1:]]]
+        self._holes = [_UNKNOWN] * len(self._vmas)  # no hole just below a VMA of the block is larger
+        self._count = len(vmas)
+        # By window: start of the VMA down to which `gap` has searched, where the hole below it ends, and an upper bound
+        # of the holes above.
+        self._searched: dict[tuple[int, int], tuple[int, int, int]] = {}
 
     def __len__(self) -> int:
-        return len(self._vmas)
+        return self._count
 
     def __iter__(self) -> Iterator[Vma]:
-        return iter(self._vmas)
+        return iter(self._vmas[0]) if len(self._vmas) == 1 else (vma for block in self._vmas for vma in block)
 
-    def __getitem__(self, index: int) -> Vma:
-        return self._vmas[index]
+    def last(self) -> Vma | None:
+        """Return the VMA with the highest address."""
+        return self._vmas[-1][-1] if self._count else None
 
-    def between(self, start: int, end: int) -> list[Vma]:
-        """Return the VMAs that intersect the range."""
-        first, last = self.range_of(start, end)
-        return self._vmas[first:last]
-
-    def above(self, address: int) -> tuple[Vma | None, Vma | None]:
-        """Return the VMA that starts above `address`, and the one before it."""
-        index = bisect_right(self._starts, address)
-        above = self._vmas[index] if index < len(self._vmas) else None
-        return above, self._vmas[index - 1] if index else None
-
-    def extend_down(self, vma: Vma, start: int) -> None:
-        """Let `vma` begin at `start`, in the free range below it."""
-        self._starts[bisect_left(self._starts, vma.start)] = start
-        vma.start = start
-
-    def remove(self, start: int, end: int) -> list[Vma]:
-        """Take the VMAs of the range out, cutting those that reach beyond it; return them."""
-        self._searched.clear()
-        self.cut(start)
-        self.cut(end)
-        first, last = self.range_of(start, end)
-        gone = self._vmas[first:last]
-        del self._vmas[first:last]
-        del self._starts[first:last]
-        return gone
+    # Looking
 
     def find(self, address: int) -> Vma | None:
         """Return the VMA that contains `address`."""
-        index = bisect_right(self._starts, address) - 1
+        block = bisect_right(self._lows, address) - 1
+        index = bisect_right(self._starts[block], address) - 1
         if index >= 0:
-            vma = self._vmas[index]
+            vma = self._vmas[block][index]
             if address < vma.end:
                 return vma
         return None
 
-    def range_of(self, start: int, end: int) -> tuple[int, int]:
-        """Return the slice of `vmas` that intersects the range."""
-        first = bisect_right(self._starts, start) - 1
-        if first < 0 or self._vmas[first].end <= start:
-            first += 1
-        return first, bisect_left(self._starts, end, first)
+    def between(self, start: int, end: int) -> list[Vma]:
+        """Return the VMAs that intersect the range."""
+        lows = self._lows
+        block = bisect_right(lows, start) - 1
+        vmas, starts = self._vmas[block], self._starts[block]
+        index = bisect_right(starts, start) - 1
+        if index < 0 or vmas[index].end <= start:
+            index += 1
+        found = vmas[index : bisect_left(starts, end, index)]
+        block += 1
+        while block < len(lows) and lows[block] < end:
+            found += self._vmas[block][: bisect_left(self._starts[block], end)]
+            block += 1
+        return found
+
+    def above(self, address: int) -> tuple[Vma | None, Vma | None]:
+        """Return the VMA that starts above `address`, and the one before it."""
+        block = bisect_right(self._lows, address) - 1
+        vmas = self._vmas[block]
+        index = bisect_right(self._starts[block], address)
+        before = vmas[index - 1] if index else None
+        if index < len(vmas):
+            return vmas[index], before
+        return (self._vmas[block + 1][0] if block + 1 < len(self._vmas) else None), before
 
     def overlaps(self, start: int, end: int) -> bool:
         """Whether anything is mapped in the range."""
-        first, last = self.range_of(start, end)
-        return first < last
+        block = bisect_left(self._lows, end) - 1
+        index = bisect_left(self._starts[block], end) - 1
+        return index >= 0 and self._vmas[block][index].end > start
 
     def covered(self, start: int, end: int) -> bool:
         """Whether all of the range is mapped."""
-        first, last = self.range_of(start, end)
-        for vma in self._vmas[first:last]:
+        for vma in self.between(start, end):
             if vma.start > start:
                 return False
             start = vma.end
         return start >= end
 
-    def gap(self, low: int, high: int, length: int) -> int:
-        """Return the highest free place of `length` bytes in a window, 0 when there is none."""
-        window = (low, high)
-        lowest, largest = self._searched.get(window, (high, 0))
-        if length > largest:
-            high = lowest
-        else:  # perhaps in one of the holes above
-            largest = 0
-        vmas = self._vmas
-        index = bisect_left(self._starts, high) - 1
-        while index >= 0:
-            vma = vmas[index]
-            if vma.end <= high - length:
-                break
-            largest = max(largest, high - vma.end)
-            high = min(high, vma.start)
-            if vma.flags & MAP_GROWSDOWN:
-                high -= STACK_GUARD_GAP
-            index -= 1
-        if high <= lowest:
-            self._searched[window] = (high, largest)
-        return high - length if high - length >= low else 0
+    # Changing
 
-    def insert(self, vma: Vma) -> None:
-        """Add a VMA to a free range, joining it to its neighbours where they continue each other."""
-        index = bisect_left(self._starts, vma.start)
-        vmas, starts = self._vmas, self._starts
-        if index and not vma.shared and vmas[index - 1].joins(vma):
-            before = vmas[index - 1]
-            before.end = vma.end
-            vma.drop()
-            vma, index = before, index - 1
+    def insert(self, vma: Vma, joining: bool = True) -> Vma:
+        """Add a VMA to a free range, joining it to its neighbours where they continue each other; return what it is now.
+
+        With `joining` false it stays alone.
+        """
+        start = vma.start
+        block = bisect_left(self._lows, start) - 1
+        vmas, starts = self._vmas[block], self._starts[block]
+        index = bisect_left(starts, start)
+        before = vmas[index - 1] if index else None
+        if index < len(vmas):
+            after: Vma | None = vmas[index]
+        else:
+            after = self._vmas[block + 1][0] if block + 1 < len(self._vmas) else None
+            self._holes[block] = max(self._holes[block], start - before.end if before else start)
+        if joining and before is not None and before.joins(vma):
+            before.swallow(vma)
+            vma = before
         else:
             vmas.insert(index, vma)
-            starts.insert(index, vma.start)
-        if index + 1 < len(vmas) and not vma.shared and vma.joins(vmas[index + 1]):
-            after = vmas.pop(index + 1)
-            starts.pop(index + 1)
-            vma.end = after.end
-            after.drop()
+            starts.insert(index, start)
+            self._count += 1
+            if len(vmas) > BLOCK:
+                self._halve(block)
+        if joining and after is not None and vma.joins(after):
+            self._take_out(after)
+            vma.swallow(after)
+        return vma
+
+    def remove(self, start: int, end: int) -> list[Vma]:
+        """Take the VMAs of the range out, cutting those that reach beyond it; return them."""
+        gone = self.between(start, end)
+        if not gone:
+            return gone
+        if gone[0].start < start or gone[-1].end > end:
+            self.cut(start)
+            self.cut(end)
+            gone = self.between(start, end)
+        low = gone[0].start
+        block = bisect_right(self._lows, low) - 1
+        left = len(gone)
+        self._count -= left
+        index = bisect_left(self._starts[block], low)
+        while left:
+            some = min(left, len(self._starts[block]) - index)
+            del self._vmas[block][index : index + some]
+            del self._starts[block][index : index + some]
+            left -= some
+            block += self._shrunk(block)
+            index = 0
+        self._freed(low)
+        return gone
 
     def cut(self, address: int) -> None:
         """Make `address` a boundary between VMAs."""
-        index = bisect_right(self._starts, address) - 1
-        if index < 0:
-            return
-        vma = self._vmas[index]
-        if vma.start < address < vma.end:
+        vma = self.find(address)
+        if vma is not None and vma.start < address:
             upper = vma.piece(address, vma.end)
             vma.end = address
-            self._vmas.insert(index + 1, upper)
-            self._starts.insert(index + 1, address)
+            self.insert(upper, joining=False)
+
+    def isolate(self, vma: Vma, start: int, end: int) -> Vma:
+        """Cut what is of `vma` in the range out of it; return that."""
+        if vma.start < start:
+            upper = vma.piece(start, vma.end)
+            vma.end = start
+            vma = self.insert(upper, joining=False)
+        if end < vma.end:
+            upper = vma.piece(end, vma.end)
+            vma.end = end
+            self.insert(upper, joining=False)
+        return vma
 
     def rejoin(self, start: int, end: int) -> None:
-        """Join neighbours in and beside the range that have become alike."""
-        vmas, starts = self._vmas, self._starts
-        first, last = self.range_of(start, end)
-        index = min(last, len(vmas) - 1)
-        while index >= max(first, 1):
-            if not vmas[index].shared and vmas[index - 1].joins(vmas[index]):
-                gone = vmas.pop(index)
-                starts.pop(index)
-                vmas[index - 1].end = gone.end
-                gone.drop()
+        """Join neighbours in and beside the range that have become alike, from below upwards."""
+        run = self.between(start - 1, end + 1)
+        for index in range(1, len(run)):
+            before, vma = run[index - 1], run[index]
+            if before.joins(vma):
+                self._take_out(vma)
+                before.swallow(vma)
+                run[index] = before
+
+    def extend_down(self, vma: Vma, start: int) -> None:
+        """Let `vma` begin at `start`, in the free range below it."""
+        block = bisect_right(self._lows, vma.start) - 1
+        index = bisect_left(self._starts[block], vma.start)
+        self._starts[block][index] = start
+        if block and not index:
+            self._lows[block] = start
+        vma.offset -= vma.start - start
+        vma.start = start
+
+    # Free places
+
+    def gap(self, low: int, high: int, length: int) -> int:
+        """Return the highest free place of `length` bytes in a window, 0 when there is none."""
+        window = (low, high)
+        searched = self._searched.get(window)
+        if searched is not None and length > searched[2]:
+            position, ceiling, largest = searched
+        else:  # perhaps in one of the holes above
+            position, ceiling, largest = high, high, 0
+            above, _ = self.above(high - 1)
+            if above is not None:
+                ceiling = min(high, bottom(above))
+        block = bisect_left(self._lows, position) - 1
+        vmas = self._vmas[block]
+        index = bisect_left(self._starts[block], position) - 1
+        entire = False  # whether all of the block is looked at
+        seen = 0
+        while ceiling - length >= low:
+            if index < 0:
+                block -= 1
+                if block < 0:
+                    break
+                vmas = self._vmas[block]
+                index = len(vmas) - 1
+                seen_below = max(ceiling - vmas[index].end, seen)
+                if entire and seen_below < length:
+                    self._holes[block + 1] = seen_below
+                entire, seen = True, 0
+                if self._holes[block] < length and ceiling - vmas[index].end < length:
+                    largest = max(largest, ceiling - vmas[index].end, self._holes[block])
+                    position, ceiling = vmas[0].start, bottom(vmas[0])
+                    index, entire = -1, False
+                    continue
+            vma = vmas[index]
+            hole = ceiling - vma.end
+            if hole >= length:
+                break
+            if hole > largest:
+                largest = hole
+            if hole > seen and index < len(vmas) - 1:
+                seen = hole
+            position, ceiling = vma.start, bottom(vma)
             index -= 1
+        self._searched[window] = (position, ceiling, largest)
+        return ceiling - length if ceiling - length >= low else 0
+
+    def gap_above(self, low: int, high: int, length: int) -> int:
+        """Return the lowest free place of `length` bytes in a window, 0 when there is none."""
+        block = bisect_right(self._lows, low) - 1
+        index = max(bisect_right(self._starts[block], low) - 1, 0)
+        floor = low
+        while True:
+            for vma in self._vmas[block][index:]:
+                if min(bottom(vma), high) - floor >= length:
+                    return floor
+                floor = max(floor, vma.end)
+            block, index = block + 1, 0
+            while block < len(self._vmas) and self._holes[block] < length:
+                floor = max(floor, self._vmas[block][-1].end)
+                block += 1
+            if block == len(self._vmas) or floor + length > high:
+                return floor if floor + length <= high else 0
+
+    # Blocks
+
+    def _take_out(self, vma: Vma) -> None:
+        """Remove one VMA whose range stays mapped."""
+        block = bisect_right(self._lows, vma.start) - 1
+        index = bisect_left(self._starts[block], vma.start)
+        del self._vmas[block][index]
+        del self._starts[block][index]
+        self._count -= 1
+        self._shrunk(block)
+
+    def _halve(self, block: int) -> None:
+        vmas, starts = self._vmas[block], self._starts[block]
+        half = len(vmas) // 2
+        self._vmas.insert(block + 1, vmas[half:])
+        self._starts.insert(block + 1, starts[half:])
+        self._lows.insert(block + 1, starts[half])
+        self._holes.insert(block + 1, self._holes[block])
+        del vmas[half:]
+        del starts[half:]
+
+    def _shrunk(self, block: int) -> int:
+        """See to a block that has lost VMAs; return how much farther the next one is: 0 when this one is gone."""
+        if len(self._lows) == 1:
+            return 1
+        starts = self._starts[block]
+        if not starts:
+            del self._vmas[block], self._starts[block], self._lows[block], self._holes[block]
+            self._lows[0] = -1
+            return 0
+        if block:
+            self._lows[block] = starts[0]
+            if len(starts) < BLOCK // 8 and len(self._starts[block - 1]) < BLOCK // 2:
+                self._vmas[block - 1] += self._vmas.pop(block)
+                self._starts[block - 1] += self._starts.pop(block)
+                del self._lows[block]
+                self._holes[block - 1] = max(self._holes[block - 1], self._holes.pop(block))
+                return 0
+        return 1
+
+    def _freed(self, address: int) -> None:
+        """Take note of the hole around `address`."""
+        above, before = self.above(address)
+        start = before.end if before is not None else 0
+        if above is None:
+            end = _UNKNOWN
+        else:
+            end = bottom(above)
+            block = bisect_right(self._lows, above.start) - 1
+            if self._holes[block] < end - start:
+                self._holes[block] = end - start
+        for window, (position, ceiling, largest) in self._searched.items():
+            if end > ceiling and end - start > largest:
+                self._searched[window] = (position, ceiling, end - start)
