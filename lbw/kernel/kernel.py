@@ -5,6 +5,7 @@ Everything here is reachable as `task.kernel`; nothing is global, so that severa
 
 from __future__ import annotations
 
+from functools import partial
 from os import urandom
 
 from lbw.abi.signal import SIGINT
@@ -14,6 +15,7 @@ from lbw.kernel.clock_changes import ClockChanges
 from lbw.kernel.core_settings import CoreSettings
 from lbw.kernel.dispatch import SyscallTable
 from lbw.kernel.futexes.table import Futexes
+from lbw.kernel.oom import OomSettings, pressed
 from lbw.kernel.pids import PidAllocator
 from lbw.kernel.scheduler import Scheduler
 from lbw.kernel.tables import SyscallTables
@@ -130,6 +132,10 @@ class Kernel:
         self.current: Task | None = None  # whose turn it is
         self.boot_time = self.clock.realtime()
         self.stopping = False
+        self.oom = OomSettings()
+        self.scarce = False  # memory is: lbw.kernel.oom is to look at it
+        if frames is not None:
+            frames.pressed = partial(pressed, self)
         self._ipc: IpcNamespace | None = None
         self._queues: QueueFileSystem | None = None
         self.main: Process | None = None  # the user's program; its end is the end of all

@@ -16,11 +16,11 @@ from lbw.kernel.dispatch import begin_call, continue_call, handler_failed, unkno
 from lbw.kernel.fault_path import leave_fragment, page_fault_is_ours
 from lbw.kernel.fault_signals import processor_fault, segmentation_fault
 from lbw.kernel.gates import foreign_call, own_gate, return_to_guest
-from lbw.kernel.oom import out_of_memory
+from lbw.kernel.oom import out_of_memory, relieve
 from lbw.kernel.restart import settle
 from lbw.kernel.rseq import restart
 from lbw.kernel.signal_delivery import deliver_signals
-from lbw.kernel.task import DEAD, PARKED, READY, RSEQ, SIGNAL, YIELD
+from lbw.kernel.task import DEAD, MEMORY, PARKED, READY, RSEQ, SIGNAL, YIELD
 from lbw.mm.faults import SegmentationFault
 
 TYPE_CHECKING = False
@@ -47,6 +47,8 @@ def run(kernel: Kernel) -> None:
             idle(kernel)
         else:
             kernel.counters.switches += 1
+            if kernel.scarce:
+                relieve(kernel)
             run_slice(kernel, task)
 
 
@@ -187,6 +189,10 @@ def attend(task: Task) -> bool:
     if task.state == DEAD:
         return False
     attention, task.attention = task.attention, 0
+    if attention & MEMORY and task.kernel.scarce:
+        relieve(task.kernel)
+        if task.state == DEAD:
+            return False
     if attention & SIGNAL:
         deliver_signals(task)
         if task.state == DEAD:

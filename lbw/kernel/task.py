@@ -44,6 +44,7 @@ RELOAD = 2  # context, memory or ABI were exchanged (execve)
 YIELD = 4  # let others run
 EXIT = 8  # the task is dead: leave it
 RSEQ = 16  # it was interrupted: a critical section of rseq(2) begins again
+MEMORY = 32  # memory is scarce (lbw.kernel.oom)
 
 #: How a wait ended.
 PENDING, WOKEN, TIMED_OUT, INTERRUPTED = range(4)

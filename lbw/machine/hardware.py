@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from lbw.abi.i386 import I386
 from lbw.abi.x86_64 import X86_64
@@ -19,6 +20,7 @@ from lbw.mm.address_space import AddressSpace
 from lbw.mm.frames import Frames
 from lbw.mm.homes import HomeAddresses
 from lbw.mm.page_cache import PageCache
+from lbw.mm.reclaim import unmapped, watermark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +42,9 @@ class Board:
         self.ram = Ram(size)
         self.frames = Frames(self.ram)
         self.page_cache = PageCache(self.frames, size // 2)
-        self.frames.reclaim = self._reclaim
+        self.frames.reclaim = partial(unmapped, self.frames, self.page_cache)
+        self.frames.minimum = watermark(self.frames.limit)
+        self.frames.relieved()
         self.engine = UnicornEngine(self.ram, self.frames, parked=segments != BASE, predictable=predictable)
         self.templates = TemplateStore(os.path.join(cache_dir(), "fragments"))
         self.faults = FaultPath(self.engine, self.frames, ABIS, segments, self.templates)
@@ -53,11 +57,9 @@ class Board:
         """Return an empty address space.  LinuxError(ENOMEM)"""
         return AddressSpace(self.engine.create_mmu(), self.frames, self.homes, abi, self.faults.fragments.hidden[abi])
 
-    def _reclaim(self) -> bool:
-        return self.page_cache.shrink(self.page_cache.granules // 2)
-
     def close(self) -> None:
         """Give the memory back to the host."""
+        self.frames.shared.closed = True
         self.vdso.close()
         self.templates.close()
         self.faults.close()

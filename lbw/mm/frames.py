@@ -24,6 +24,7 @@ from array import array
 from lbw.abi.errno import ENOMEM, LinuxError
 from lbw.cpu.contracts import GRANULE, PAGE
 from lbw.mm.granules import Granules
+from lbw.mm.shared_account import SharedMemoryAccount
 from lbw.mm.overcommit import Commitment
 
 TYPE_CHECKING = False
@@ -39,6 +40,8 @@ _ONES = array("I", [1] * FRAMES_PER_GRANULE)
 _RETIRE_LIMIT = 1024
 #: Free frames beyond this many are searched for whole granules to give back.
 _TRIM_LIMIT = 2048
+#: When the host has no memory, so many frames in hand are enough.
+_IN_HAND = 64
 
 
 class Frames:
@@ -66,6 +69,7 @@ class Frames:
         self.reclaim: Callable[[], bool] = lambda: False
         #: Told when memory gets scarce, or has run out.
         self.pressed: Callable[[], None] = lambda: None
+        self.shared = SharedMemoryAccount()
         #: A frame of zeros that nobody ever writes to.
         self.zero = self.allocate()
 
@@ -154,6 +158,12 @@ class Frames:
         self.used += count
         return frames
 
+    def share_many(self, addresses: Sequence[int]) -> None:
+        """Add a reference to each."""
+        counts = self._counts
+        for address in addresses:
+            counts[address >> 12] += 1
+
     def drop_many(self, addresses: Sequence[int]) -> None:
         """Drop a reference to each; the same frame may be among them more than once."""
         counts = self._counts
@@ -191,17 +201,20 @@ class Frames:
 
     @property
     def available(self) -> int:
-        """How many more frames may be used."""
-        return self.limit - self.used
+        """How many more frames may be used; when the host has no more, those that are in hand."""
+        left = self.limit - self.used
+        if self.granules.starved:
+            return min(left, self.granules.committed * FRAMES_PER_GRANULE - self.used)
+        return left
 
     @property
     def short(self) -> bool:
         """Whether the kernel has less to work with than it should."""
-        return self.limit - self.used < self.minimum or self.granules.starved
+        return self.limit - self.used < self.minimum or (self.granules.starved and self.available < _IN_HAND)
 
     def relieved(self) -> None:
         """Set the next mark: memory was freed, or could not be."""
-        available = self.limit - self.used
+        available = self.available
         enough = 2 * self.minimum
         self.mark = self.limit - (enough if available > enough else self.minimum if available > self.minimum else 0)
 
@@ -227,6 +240,14 @@ class Frames:
         if empty:
             self.granules.give_back(empty)
         return len(empty)
+
+    def gather(self) -> None:
+        """Find all that is free, and fill up what is kept for a host without memory."""
+        if self._retired:
+            self._unretire()
+        self.trim()
+        if self.granules.starved:
+            self.granules.refill()
 
     def _make_room(self, count: int) -> None:
         """Let `count` more frames be used, beyond the mark.  LinuxError(ENOMEM)"""

@@ -142,8 +142,7 @@ def mark_all(space: AddressSpace, marks: int) -> None:
         vma.marks = vma.marks & ~_MARKS | marks
         locked += vma.end - vma.start
     space.locked_pages = locked >> 12 if marks & VM_LOCKED else 0
-    if len(space.vmas):
-        space.vmas.rejoin(space.vmas[0].start, round_up(space.vmas[len(space.vmas) - 1].end))
+    space.vmas.rejoin(0, space.abi.task_size)
 
 
 def pinned(backing: MappedObject, first: int, end: int) -> bool:

@@ -1,4 +1,4 @@
-"""Memory: mmap and its family, brk.  man 2 mmap, munmap, mprotect, mremap, madvise, msync, mincore, mlock, brk"""
+"""Memory: mmap and its family, brk.  man 2 mmap, munmap, mprotect, mremap, madvise, msync, mincore, brk"""
 
 from __future__ import annotations
 
@@ -13,18 +13,10 @@ from lbw.abi.mman import (
     MAP_SHARED,
     MAP_SHARED_VALIDATE,
     MAP_TYPE,
-    MCL_CURRENT,
-    MCL_FUTURE,
-    MCL_ONFAULT,
-    MLOCK_ONFAULT,
-    MS_ASYNC,
-    MS_INVALIDATE,
-    MS_SYNC,
     PROT_EXEC,
     PROT_READ,
     PROT_WRITE,
 )  # fmt: skip
-from lbw.abi.resource import RLIMIT_MEMLOCK
 from lbw.abi.signal import SIGBUS
 from lbw.abi.stat import S_IFMT, S_IFREG
 from lbw.cpu.contracts import PAGE, READ, WRITE
@@ -59,7 +51,7 @@ MAP_NAMES = _names("MAP_", "MAP_FILE", "MAP_TYPE", "MAP_UNINITIALIZED")
 @syscall(
     "mmap", Pointer("addr"), Size("length"), Flags("prot", PROT_NAMES), Flags("flags", MAP_NAMES), Fd("fd"),
     Hex("offset"),
-    note="shared mappings of files are refused with ENODEV, huge pages with ENOMEM",
+    note="huge pages are refused with ENOMEM",
 )  # fmt: skip
 def mmap(task: Task, address: int, length: int, prot: int, flags: int, fd: int, offset: int) -> int:
     """Map anonymous memory or a file; return the address.  man 2 mmap"""
@@ -74,6 +66,7 @@ def mmap(task: Task, address: int, length: int, prot: int, flags: int, fd: int, 
         return memory.mmap(address, length, prot, flags | MAP_ANONYMOUS)
     file, max_prot = mapped_file(file, prot, flags)
     backing = file.inode.mapped(task.kernel.page_cache)
+    max_prot = backing.granted(flags & MAP_TYPE != MAP_PRIVATE, prot, max_prot)
     return memory.mmap(address, length, prot, flags, backing, offset, location=file.location, max_prot=max_prot)
 
 
@@ -182,18 +175,6 @@ async def populate(task: Task, start: int, end: int, access: int, refusal: int) 
     return 0
 
 
-@syscall("msync", Pointer("addr"), Size("length"), Flags("flags", _names("MS_")))
-def msync(task: Task, address: int, length: int, flags: int) -> int:
-    """Write a file mapping back.
-
-    there are only private ones, which have nothing to write.  EINVAL, ENOMEM: not mapped
-    """
-    if flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE) or (flags & MS_ASYNC and flags & MS_SYNC):
-        raise LinuxError(EINVAL)
-    _mapped(task, address, length)
-    return 0
-
-
 @syscall("mincore", Pointer("addr"), Size("length"), Out("vec"))
 def mincore(task: Task, address: int, length: int, vec: int) -> Awaitable[int]:
     """Tell which pages are in memory.  EINVAL, ENOMEM: not mapped, EFAULT"""
@@ -219,55 +200,4 @@ async def look_at_pages(task: Task, start: int, end: int, vec: int) -> int:
         vec += len(resident)
         if piece + BITE < end:
             await task.give_way()
-    return 0
-
-
-# Nothing is ever swapped out, so locking is a matter of limits and of the pages being present.
-
-
-def _lock(task: Task, address: int, length: int, present: bool) -> int | Awaitable[int]:
-    start, end = address & ~PAGE_MASK, round_up(address + length)
-    limit = task.process.limits.get(RLIMIT_MEMLOCK)[0]
-    if end - start > limit and not task.credentials.capable(14):  # CAP_IPC_LOCK
-        raise LinuxError(EPERM if limit == 0 else ENOMEM)
-    if not task.memory.vmas.covered(start, end):
-        raise LinuxError(ENOMEM)
-    return populate(task, start, end, READ, ENOMEM) if present else 0
-
-
-@syscall("mlock", Pointer("addr"), Size("length"))
-def mlock(task: Task, address: int, length: int) -> int | Awaitable[int]:
-    """Bring pages into memory, where they stay anyway.  ENOMEM, EPERM"""
-    return _lock(task, address, length, True)
-
-
-@syscall("mlock2", Pointer("addr"), Size("length"), Flags("flags", {MLOCK_ONFAULT: "MLOCK_ONFAULT"}))
-def mlock2(task: Task, address: int, length: int, flags: int) -> int | Awaitable[int]:
-    """Like mlock, or (MLOCK_ONFAULT) only for pages that are touched.  EINVAL"""
-    if flags & ~MLOCK_ONFAULT:
-        raise LinuxError(EINVAL)
-    return _lock(task, address, length, not flags)
-
-
-@syscall("munlock", Pointer("addr"), Size("length"))
-def munlock(task: Task, address: int, length: int) -> int:
-    """Allow swapping of pages, which does not exist.  ENOMEM: not mapped"""
-    if not task.memory.vmas.covered(address & ~PAGE_MASK, round_up(address + length)):
-        raise LinuxError(ENOMEM)
-    return 0
-
-
-@syscall("mlockall", Flags("flags", _names("MCL_")))
-def mlockall(task: Task, flags: int) -> int:
-    """Keep all pages in memory, as they are anyway.  EINVAL, EPERM"""
-    if not flags or flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) or flags == MCL_ONFAULT:
-        raise LinuxError(EINVAL)
-    if task.process.limits.get(RLIMIT_MEMLOCK)[0] < task.memory.total and not task.credentials.capable(14):
-        raise LinuxError(ENOMEM)
-    return 0
-
-
-@syscall("munlockall")
-def munlockall(task: Task) -> int:
-    """Undo mlockall."""
     return 0
