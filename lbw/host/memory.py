@@ -50,6 +50,7 @@ else:
 
         def __init__(self, size: int) -> None:
             """Reserve `size` bytes (whole granules).  HostError: the host refuses"""
+            self._fd = -1
             check_size(size)
             self.size = size
             self._fd = _create_memfd(size) if sys.platform == "linux" else -1
@@ -89,6 +90,11 @@ else:
         def resident(self) -> int:
             """Return the bytes of host memory in use; 0 when the host cannot tell."""
             return os.fstat(self._fd).st_blocks * 512 if self._fd >= 0 else 0
+
+        def __del__(self) -> None:
+            if self._fd >= 0:  # nobody has closed it; the mapping goes by itself
+                os.close(self._fd)
+                self._fd = -1
 
         def close(self) -> None:
             """Give everything back. Views that somebody still holds read as zeros from now on (Linux)."""

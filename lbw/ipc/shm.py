@@ -1,6 +1,6 @@
 """System V shared memory: segments, and who is attached.  man 7 sysvipc, man 2 shmget, shmop, shmctl
 
-A segment is shared anonymous memory (`lbw.mm.shared`) that holds itself: it lives until it is removed and no mapping of
+A segment holds an object of shared memory (`lbw.mm.shared`): it lives until it is removed and no mapping of
 it is left. The mappings are the VMAs, so `nattch` counts them as Linux does: fork and cutting a mapping in two add one,
 munmap, exit and execve take them away; nothing else needs to be told.
 
@@ -33,6 +33,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.ipc.namespace import Surroundings
     from lbw.mm.address_space import AddressSpace
+    from lbw.mm.frames import Frames
     from lbw.mm.vma import Vma
     from lbw.vfs.credentials import Credentials
 
@@ -42,8 +43,24 @@ _UNLIMITED = (1 << 64) - 1 - (1 << 24)
 class SegmentMemory(SharedMemory):
     """The memory of a segment; tells it when mappings come and go."""
 
-    __slots__ = ("number", "segment")
-    segment: Segment
+    joins = False
+
+    __slots__ = ("segment",)
+
+    def __init__(self, segment: Segment, frames: Frames, size: int) -> None:
+        super().__init__(frames, size)
+        self.segment = segment
+        self.held = True
+
+    @property
+    def name(self) -> bytes:
+        """The name in /proc/PID/maps."""
+        return b"/SYSV%08x (deleted)" % (self.segment.key & 0xFFFFFFFF)
+
+    @property
+    def number(self) -> int:
+        """The inode number in /proc/PID/maps."""
+        return self.segment.id
 
     def acquire(self, vma: Vma) -> None:
         """Add a mapping."""
@@ -59,7 +76,7 @@ class SegmentMemory(SharedMemory):
 class Segment(IpcObject):
     """A shared memory segment."""
 
-    __slots__ = ("_table", "attach_time", "creator", "detach_time", "last_pid", "memory", "size")
+    __slots__ = ("_attaching", "_table", "attach_time", "creator", "detach_time", "last_pid", "memory", "size")
 
     def __init__(self, table: Segments, key: int, size: int, flags: int, owner: Credentials) -> None:
         super().__init__(key, flags, owner)
@@ -69,14 +86,13 @@ class Segment(IpcObject):
         self.last_pid = 0
         self.attach_time = self.detach_time = 0
         self.changed = table.around.now()
-        self.memory = SegmentMemory(table.around.frames, round_up(size) // PAGE)
-        self.memory.segment = self
-        self.memory.users = 1  # the segment itself
+        self.memory = SegmentMemory(self, table.around.frames, round_up(size))
+        self._attaching = False
 
     @property
     def attachments(self) -> int:
         """How many mappings there are (nattch)."""
-        return self.memory.users - 1
+        return len(self.memory.mappings)
 
     @property
     def pages(self) -> int:
@@ -98,8 +114,19 @@ class Segment(IpcObject):
 
     def end_if_unused(self) -> None:
         """End a segment that nobody has attached, when that is due."""
-        if not self.attachments and not self.removed and (self.mode & SHM_DEST or self._table.forced):
+        due = self.mode & SHM_DEST or self._table.forced
+        if due and not self.attachments and not self.removed and not self._attaching:
             self._table.end(self)
+
+    def map(self, space: AddressSpace, address: int, prot: int, flags: int, max_prot: int) -> int:
+        """Map all of it and return where; it outlives what the new mapping may replace.  ENOMEM and the like"""
+        memory = self.memory
+        self._attaching = True
+        try:
+            return space.mmap(address, memory.size, prot, flags, memory, 0, memory.name, max_prot=max_prot)
+        finally:
+            self._attaching = False
+            self.end_if_unused()
 
     def remove(self) -> None:
         """Remove it (IPC_RMID): at once, or when the last mapping goes."""
@@ -149,7 +176,6 @@ class Segments(IdTable[Segment]):
         if pages > self.around.frames.limit and not flags & SHM_NORESERVE:
             raise LinuxError(ENOMEM)
         segment = self.enter(Segment(self, key, size, flags, owner), self.count_limit)
-        segment.memory.number = segment.id
         self.all_pages += pages
         return segment
 
@@ -192,14 +218,8 @@ def attach(segment: Segment, space: AddressSpace, who: Credentials, address: int
     free = address + length <= 1 << 8 * space.pointer.size and not space.vmas.overlaps(address, address + length)
     if address and not flags & SHM_REMAP and not free:
         raise LinuxError(EINVAL)
-    name = b"/SYSV%08x (deleted)" % (segment.key & 0xFFFFFFFF)
     max_prot = PROT_READ | PROT_EXEC if flags & SHM_RDONLY else 7
-    segment.memory.users += 1  # so it outlives what the new mapping may replace
-    try:
-        return space.mmap(address, length, prot, placing, segment.memory, 0, name, max_prot=max_prot)
-    finally:
-        segment.memory.users -= 1
-        segment.end_if_unused()
+    return segment.map(space, address, prot, placing, max_prot)
 
 
 def detach(space: AddressSpace, address: int) -> None:
@@ -212,7 +232,7 @@ def detach(space: AddressSpace, address: int) -> None:
             continue
         if memory is None:
             memory = vma.backing
-            end = address + memory.size * PAGE
+            end = address + memory.size
         if vma.end <= end and vma.backing is memory:
             space.munmap(vma.start, vma.end - vma.start)
     if memory is None:

@@ -172,5 +172,5 @@ class Machine:
         if self._tree is None:
             from lbw.machine.tree import Tree
 
-            self._tree = Tree(self.root, self.binds, self.overlay, self.memory)
+            self._tree = Tree(self.root, self.binds, self.overlay, self.memory, self.board.frames)
         return self._tree

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
     from lbw.machine import Bind
+    from lbw.mm.page_cache import PageCache
+    from lbw.mm.frames import Frames
     from lbw.vfs.inode import FileSystem
     from lbw.vfs.proc.source import ProcSource
 
@@ -33,8 +35,9 @@ MINIMUM_PIPES = 1 << 20
 class Tree:
     """A mount table over a root directory."""
 
-    def __init__(self, root: str, binds: Sequence[Bind], overlay: bool, memory: int) -> None:
-        """Mount everything.  RootError, UsageError"""
+    def __init__(self, root: str, binds: Sequence[Bind], overlay: bool, memory: int, frames: Frames) -> None:
+        """Mount everything; files in memory lie in `frames`.  RootError, UsageError"""
+        self._frames = frames
         self._systems: list[FileSystem] = []
         self._scratch: TemporaryDirectory[str] | None = None  # where an overlay keeps what changed
         lower = self._open_root(root, overlay)
@@ -86,7 +89,7 @@ class Tree:
         return self._note(HostFileSystem(self._scratch.name))
 
     def _tmpfs(self, limit: int, permissions: int, type_name: str = "tmpfs") -> FileSystem:
-        system = TmpFileSystem(limit, permissions, type_name=type_name)
+        system = TmpFileSystem(limit, permissions, type_name=type_name, frames=self._frames)
         return self._note(system)
 
     def _note(self, system: FileSystem) -> FileSystem:
@@ -115,6 +118,11 @@ class Tree:
         for system in self._systems:
             system.now = now
         self.vfs.random = random
+
+    def use_cache(self, pages: PageCache) -> None:
+        """Have pages of files kept in `pages`."""
+        for system in self._systems:
+            system.use_cache(pages)
 
     def mount_proc(self, source: ProcSource) -> None:
         """Mount /proc for the kernel behind `source`, in place of that of an earlier run."""

@@ -7,7 +7,7 @@ man 2 mmap, munmap, mprotect, mremap, madvise, brk; fork's copy is in `fork`.
 
 from __future__ import annotations
 
-from lbw.abi.errno import EEXIST, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, LinuxError
+from lbw.abi.errno import EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EPERM, LinuxError
 from lbw.abi.mman import (
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
@@ -163,7 +163,7 @@ class AddressSpace(UserMemory):
         """Map `length` bytes and return their address.  man 2 mmap
 
         `backing` None: anonymous memory; SharedMemory: such as others have mapped already. EINVAL, ENOMEM, EEXIST
-        (MAP_FIXED_NOREPLACE), ENODEV: a shared mapping of a file, EPERM: below vm.mmap_min_addr. `location` is where
+        (MAP_FIXED_NOREPLACE), EPERM: below vm.mmap_min_addr. `location` is where
         the file was found, for /proc/PID/maps.
         """
         kind = flags & MAP_TYPE
@@ -179,8 +179,6 @@ class AddressSpace(UserMemory):
         if flags & MAP_HUGETLB:
             raise LinuxError(ENOMEM)  # as a Linux without reserved huge pages
         shared = backing if isinstance(backing, SharedMemory) else None
-        if backing is not None and kind == MAP_SHARED and shared is None:
-            raise LinuxError(ENODEV)
         length = round_up(length)
         task_size = self.abi.task_size
         if length > task_size or offset + length > 1 << 63:
@@ -205,8 +203,8 @@ class AddressSpace(UserMemory):
         else:
             file = None if isinstance(backing, SharedMemory) else backing
             address = place(self, length, file, address & ~PAGE_MASK, flags)
-        if kind == MAP_SHARED and shared is None:
-            shared = SharedMemory(self.frames, length // PAGE)
+        if kind == MAP_SHARED and backing is None:
+            shared = SharedMemory(self.frames, length)
         vma = Vma(address, address + length, prot, flags & _KEPT, shared or backing, offset, name, location, max_prot)
         self.add(vma)
         if flags & MAP_POPULATE and prot:

@@ -26,6 +26,7 @@ from lbw.abi.signal import NSIG
 from lbw.kernel.async_io import O_ASYNC, Notifier, notifier_of, set_async
 from lbw.syscalls.flag_names import DUP3_FLAGS, FCNTL_COMMANDS
 from lbw.syscalls.locks import lock_command, test_command
+from lbw.syscalls.memfd import SEAL_COMMANDS
 from lbw.syscalls.parameters import Choice, Fd, Flags, Hex, signed
 from lbw.syscalls.start import only
 from lbw.syscalls.table import PARTIAL, syscall
@@ -72,7 +73,7 @@ def dup3(task: Task, fd: int, new: int, flags: int) -> int:
 
 @syscall(
     "fcntl", Fd("fd"), Choice("cmd", FCNTL_COMMANDS), Hex("arg"),
-    support=PARTIAL, note="no leases, no directory notification, no seals",
+    support=PARTIAL, note="no leases, no directory notification",
 )  # fmt: skip
 def fcntl(
     task: Task, fd: int, command: int, argument: int, others: Mapping[int, Command] = NO_OTHERS
@@ -233,6 +234,7 @@ COMMANDS: dict[int, Command] = {
     abi.F_GETLEASE: get_lease,
     abi.F_GETPIPE_SZ: get_pipe_size,
     abi.F_SETPIPE_SZ: set_pipe_size,
+    **SEAL_COMMANDS,
 }
 #: What an O_PATH descriptor may be asked.
 PATH_COMMANDS = frozenset((abi.F_DUPFD, abi.F_DUPFD_CLOEXEC, abi.F_GETFD, abi.F_SETFD, abi.F_GETFL))

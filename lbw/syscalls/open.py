@@ -1,4 +1,4 @@
-"""Opening and closing: open, openat, openat2, creat, close, close_range, memfd_create.
+"""Opening and closing: open, openat, openat2, creat, close, close_range.
 
 Opening a FIFO waits for its other end; the path walk and the opening itself never wait.
 """
@@ -32,11 +32,6 @@ from lbw.syscalls.flag_names import (
     CLOSE_RANGE_CLOEXEC,
     CLOSE_RANGE_FLAGS,
     CLOSE_RANGE_UNSHARE,
-    MEMFD_FLAGS,
-    MFD_ALLOW_SEALING,
-    MFD_CLOEXEC,
-    MFD_EXEC,
-    MFD_NOEXEC_SEAL,
     OPEN_FLAGS,
     RESOLVE_FLAGS,
 )
@@ -182,23 +177,6 @@ def close_range(task: Task, first: int, last: int, flags: int) -> int:
             else:
                 files.close(fd)
     return 0
-
-
-@syscall("memfd_create", Path("name"), Flags("flags", MEMFD_FLAGS), support=PARTIAL, note="no seals, no huge pages")
-def memfd_create(task: Task, name: bytes, flags: int) -> int:
-    """Create an anonymous file in memory and open it for reading and writing.
-
-    EINVAL: an unknown flag, or a name of more than 249 bytes.  man 2 memfd_create
-    """
-    only(flags, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)
-    if len(name) > 249 or (flags & MFD_EXEC and flags & MFD_NOEXEC_SEAL):
-        raise LinuxError(EINVAL)
-    from lbw.vfs.tmpfs.memfd import MemoryFile
-
-    credentials = task.credentials
-    mode = 0o666 if flags & MFD_NOEXEC_SEAL else 0o777
-    inode = MemoryFile(name, mode, credentials.fsuid, credentials.fsgid)
-    return install(task, inode.open(O_RDWR | O_LARGEFILE), O_CLOEXEC if flags & MFD_CLOEXEC else 0)
 
 
 def unshare(task: Task) -> None:

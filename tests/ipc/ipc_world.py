@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from lbw.abi.errno import LinuxError
+from lbw.mm.shared_account import SharedMemoryAccount
 from lbw.vfs.credentials import Credentials
 
 ROOT = Credentials()
@@ -21,14 +22,17 @@ class Around:
         self.who = ROOT
         self.allowance = 1 << 62
         self.allocated = 0
-        self.frames = SimpleNamespace(limit=1 << 20, allocate=self.allocate, drop=self.drop)
+        self.frames = SimpleNamespace(
+            limit=1 << 20, allocate=self.allocate, drop_many=self.drop_many, view=memoryview(b""),
+            shared=SharedMemoryAccount(),
+        )  # fmt: skip
 
     def allocate(self) -> int:
         self.allocated += 1
         return self.allocated << 12
 
-    def drop(self, frame: int) -> None:
-        self.allocated -= 1
+    def drop_many(self, frames: list[int]) -> None:
+        self.allocated -= len(frames)
 
     def now(self) -> int:
         return self.time

@@ -1,166 +1,129 @@
-"""The bytes of a file in memory: chunks of up to 64 kB in a dict, so that holes cost nothing.
+"""The bytes of a file in memory: shared memory that a file system accounts for, with seals.
 
-A chunk is as long as what was written to it (in pages, for the account); behind its end it reads as zeros. Small
-files are therefore small, and a file of a terabyte with one byte at its end is one page.
+Seals.  A memfd can be sealed: from then on nobody can shrink it, grow it, write to it or make it executable, so that
+whoever gets it from somebody else can rely on its content.  man 2 fcntl, F_ADD_SEALS. Files of a mounted tmpfs have
+F_SEAL_SEAL from the start: nothing can be added.
+
+Times.  A store by a mapping changes the file's times when a page is first written to through one; `stamped` says when,
+and the inode looks at it (`TmpInode.settle`). Linux looks at pages that a mapping did not show before only: there a page
+that was read first can be written without a trace.
 """
 
 from __future__ import annotations
 
-from lbw.abi.errno import EFBIG, ENOSPC, ENXIO, LinuxError
+from lbw.abi.errno import EBUSY, EFBIG, EPERM, LinuxError
+from lbw.abi.fcntl import (
+    F_SEAL_EXEC,
+    F_SEAL_FUTURE_WRITE,
+    F_SEAL_GROW,
+    F_SEAL_SEAL,
+    F_SEAL_SHRINK,
+    F_SEAL_WRITE,
+)
+from lbw.abi.mman import PROT_WRITE
+from lbw.cpu.contracts import PAGE
+from lbw.mm.shared import SharedMemory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from lbw.vfs.tmpfs.filesystem import TmpFileSystem
 
-CHUNK = 1 << 16
-PAGE = 4096
 LARGEST = (1 << 63) - 1
+#: Nobody who opens or maps it from now on can write to it.
+UNWRITABLE = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE
 
 
-def _pages(length: int) -> int:
-    return (length + PAGE - 1) // PAGE
-
-
-class Content:
+class Content(SharedMemory):
     """The bytes of one regular file."""
 
-    __slots__ = ("_chunks", "_fs", "pages", "size", "version")
+    __slots__ = ("_fs", "_name", "seals", "stamped")
+    tracks_writes = True
 
-    def __init__(self, fs: TmpFileSystem) -> None:
+    def __init__(self, fs: TmpFileSystem, name: bytes = b"", number: int = 0) -> None:
+        """Make it empty; `name` and inode `number` are for mappings of files without a path."""
+        super().__init__(fs.frames, 0, fs)
         self._fs = fs
-        self._chunks: dict[int, bytearray] = {}
-        self.size = 0
-        self.pages = 0
-        self.version = 0  # counts changes
+        self._name, self._number = name, number
+        self.held = True
+        self.seals = F_SEAL_SEAL
+        self.stamped = 0  # when a mapping wrote to it, ns; 0: not since somebody looked
 
-    def __del__(self) -> None:
-        self._fs.used_pages -= self.pages
+    @property
+    def name(self) -> bytes:
+        """What /proc/PID/maps shows if it was opened without a path."""
+        return self._name
 
-    def read_into(self, view: memoryview, offset: int) -> int:
-        """Copy bytes from `offset` into `view`; return how many there were."""
-        length = min(len(view), self.size - offset)
-        if length <= 0:
-            return 0
-        done = 0
-        chunks = self._chunks
-        while done < length:
-            number, start = divmod(offset + done, CHUNK)
-            part = min(CHUNK - start, length - done)
-            chunk = chunks.get(number)
-            held = 0 if chunk is None else max(0, min(part, len(chunk) - start))
-            if held:
-                view[done : done + held] = memoryview(chunk)[start : start + held]  # type: ignore[arg-type]
-            if held < part:
-                view[done + held : done + part] = bytes(part - held)
-            done += part
-        return length
+    def key(self) -> Hashable:
+        """Return what changes when the bytes may have changed."""
+        if self.is_writable():
+            self.version += 1
+        return self.version
+
+    def dirtied(self, page: int) -> None:
+        """Note that a mapping writes to a page that it has not written to yet."""
+        self.version += 1
+        self.stamped = self._fs.now()
 
     def write(self, data: memoryview, offset: int) -> int:
-        """Store `data` at `offset`; return how much fitted.  ENOSPC: nothing did"""
-        if not len(data):
+        """Store `data` at `offset`; return how much fitted.  EFBIG, EPERM: sealed, ENOSPC, ENOMEM: nothing did"""
+        length = len(data)
+        if not length:
             return 0
-        if offset + len(data) > LARGEST:
+        if offset + length > LARGEST:
             raise LinuxError(EFBIG)
-        self.version += 1
-        done, length = 0, len(data)
-        while done < length:
-            number, start = divmod(offset + done, CHUNK)
-            part = min(CHUNK - start, length - done)
-            try:
-                chunk = self._reserve(number, start + part)
-            except LinuxError:
-                if done:
-                    break
-                raise
-            chunk[start : start + part] = data[done : done + part]
-            done += part
-        self.size = max(self.size, offset + done)
-        return done
+        if self.seals & (UNWRITABLE | F_SEAL_GROW):
+            data = data[: self._writable(offset, length)]
+        return super().write(data, offset)
 
-    def _reserve(self, number: int, length: int) -> bytearray:
-        """Return a chunk that is at least `length` long.  ENOSPC"""
-        chunk = self._chunks.get(number)
-        held = 0 if chunk is None else len(chunk)
-        if chunk is not None and held >= length:
-            return chunk
-        more = _pages(length) - _pages(held)
-        if more:
-            self._fs.take_pages(more)
-            self.pages += more
-        if chunk is None:
-            chunk = self._chunks[number] = bytearray(length)
-        else:
-            chunk.extend(bytes(length - held))
-        return chunk
-
-    def _shorten(self, number: int, length: int) -> None:
-        """Keep the first `length` bytes of a chunk."""
-        chunk = self._chunks.get(number)
-        if chunk is None or len(chunk) <= length:
-            return
-        fewer = _pages(len(chunk)) - _pages(length)
-        self.pages -= fewer
-        self._fs.used_pages -= fewer
-        if length:
-            del chunk[length:]
-        else:
-            del self._chunks[number]
+    def _writable(self, offset: int, length: int) -> int:
+        """Return how much may be written; a page that would make a sealed file longer is not begun.  EPERM"""
+        if self.seals & UNWRITABLE:
+            raise LinuxError(EPERM)
+        if offset + length > self.size:
+            length = (self.size & -PAGE) - offset
+            if length <= 0:
+                raise LinuxError(EPERM)
+        return length
 
     def truncate(self, size: int) -> None:
-        """Set the size."""
-        self.version += 1
-        if size < self.size:
-            last, rest = divmod(size, CHUNK)
-            for number in [number for number in self._chunks if number >= last]:
-                self._shorten(number, rest if number == last else 0)
-        self.size = size
+        """Set the size.  EPERM: sealed"""
+        if (size < self.size and self.seals & F_SEAL_SHRINK) or (size > self.size and self.seals & F_SEAL_GROW):
+            raise LinuxError(EPERM)
+        super().truncate(size)
 
     def punch(self, offset: int, length: int) -> None:
-        """Make a range a hole; the size stays."""
-        self.version += 1
-        end = min(offset + length, self.size)
-        if offset >= end:
-            return
-        for number in [n for n in self._chunks if offset < (n + 1) * CHUNK and n * CHUNK < end]:
-            start = max(offset - number * CHUNK, 0)
-            stop = min(end - number * CHUNK, CHUNK)
-            chunk = self._chunks[number]
-            if stop >= len(chunk):
-                self._shorten(number, start)
-            else:
-                chunk[start:stop] = bytes(stop - start)
+        """Make a range a hole.  EPERM: sealed"""
+        if self.seals & UNWRITABLE:
+            raise LinuxError(EPERM)
+        super().punch(offset, length)
+
+    def remove(self, first: int, end: int) -> None:
+        """Make pages a hole (MADV_REMOVE).  EPERM: sealed"""
+        super().remove(first, end)
+        self.stamped = self._fs.now()
 
     def allocate(self, offset: int, length: int) -> None:
-        """Reserve space for a range.  ENOSPC: nothing is reserved"""
-        end = offset + length
-        first, last = offset // CHUNK, (end - 1) // CHUNK
-        # Chunks are held from their start on, so what the first one has before the range is needed, too.
-        more = (last - first) * (CHUNK // PAGE) + _pages(end - last * CHUNK)
-        for number in [number for number in self._chunks if first <= number <= last]:
-            more -= min(_pages(len(self._chunks[number])), _pages(min(end - number * CHUNK, CHUNK)))
-        if more > self._fs.free_pages():
-            raise LinuxError(ENOSPC)
-        for number in range(first, last + 1):
-            self._reserve(number, min(end - number * CHUNK, CHUNK))
+        """Reserve space for a range.  ENOSPC: nothing is reserved; EPERM: sealed"""
+        if offset + length > self.size and self.seals & F_SEAL_GROW:
+            raise LinuxError(EPERM)
+        super().allocate(offset, length)
 
-    def seek(self, offset: int, hole: bool) -> int:
-        """Return the next offset with data, or of a hole (the end is one), by chunks.  ENXIO: behind the end"""
-        if offset < 0 or offset >= self.size:
-            raise LinuxError(ENXIO)
-        number, start = divmod(offset, CHUNK)
-        if hole:
-            while start < (end := self._data_end(number)):
-                if end < CHUNK:
-                    return min(number * CHUNK + end, self.size)
-                number, start = number + 1, 0
-            return min(max(offset, number * CHUNK), self.size)
-        if start < self._data_end(number):
-            return offset
-        found = min([later for later in self._chunks if later > number], default=LARGEST) * CHUNK
-        if found >= self.size:
-            raise LinuxError(ENXIO)
-        return found
+    def granted(self, shared: bool, prot: int, max_prot: int) -> int:
+        """Return what mprotect may grant to a mapping, of `max_prot`.  EPERM: sealed"""
+        if not shared or not self.seals & UNWRITABLE:
+            return max_prot
+        if prot & PROT_WRITE:
+            raise LinuxError(EPERM)
+        return max_prot & ~PROT_WRITE
 
-    def _data_end(self, number: int) -> int:
-        """Return up to where a chunk holds data, in whole pages."""
-        return _pages(len(self._chunks.get(number, b""))) * PAGE
+    def seal(self, seals: int, executable: bool) -> None:
+        """Add seals.  EPERM: none can be added; EBUSY: a mapping could still write to it"""
+        if self.seals & F_SEAL_SEAL:
+            raise LinuxError(EPERM)
+        if seals & F_SEAL_EXEC and executable:  # what can be executed must not be written to
+            seals |= F_SEAL_SHRINK | F_SEAL_GROW | UNWRITABLE
+        if seals & F_SEAL_WRITE and not self.seals & F_SEAL_WRITE and self.is_writable():
+            raise LinuxError(EBUSY)
+        self.seals |= seals

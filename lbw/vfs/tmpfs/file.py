@@ -31,6 +31,7 @@ class TmpFile(File):
         assert inode.content is not None
         self.content: Content = inode.content
         inode.opens += 1
+        inode.content.held = True
         if self.writable:
             inode.writers += 1
 

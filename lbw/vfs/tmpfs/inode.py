@@ -6,38 +6,41 @@ from lbw.abi.errno import (
     EEXIST,
     EINVAL,
     EISDIR,
-    ENODATA,
+    ENODEV,
     ENOENT,
     ENOTDIR,
     ENOTEMPTY,
-    EOPNOTSUPP,
+    EPERM,
     LinuxError,
 )
-from lbw.abi.fcntl import RENAME_EXCHANGE, RENAME_NOREPLACE
+from lbw.abi.fcntl import F_SEAL_EXEC, RENAME_EXCHANGE, RENAME_NOREPLACE
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from lbw.vfs.directory import Directory
+from lbw.cpu.contracts import PAGE
 from lbw.vfs.inode import Inode, Stat
-from lbw.vfs.tmpfs.content import PAGE, Content
+from lbw.vfs.tmpfs.content import Content
 from lbw.vfs.tmpfs.file import TmpFile
+from lbw.vfs.tmpfs.xattrs import XattrInode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from lbw.mm.backing import MappedObject
+    from lbw.mm.page_cache import PageCache
     from lbw.vfs.file import File
     from lbw.vfs.tmpfs.filesystem import TmpFileSystem
 
 #: What a directory entry adds to the size of its directory, as in Linux.
 ENTRY_SIZE = 20
-XATTR_CREATE, XATTR_REPLACE = 1, 2
 
 
-class TmpInode(Inode):
+class TmpInode(XattrInode):
     """A file in memory."""
 
     __slots__ = (
-        "_mode", "atime", "btime", "content", "ctime", "gid", "ino", "mtime", "names", "nlink", "opens", "rdev",
-        "target", "uid", "writers", "xattrs",
+        "_mode", "atime", "btime", "content", "gid", "ino", "mtime", "names", "nlink", "opens", "rdev",
+        "target", "uid", "writers",
     )  # fmt: skip
 
     fs: TmpFileSystem
@@ -54,7 +57,7 @@ class TmpInode(Inode):
         self.atime = self.mtime = self.ctime = self.btime = self.fs.now()
         self.names: dict[bytes, TmpInode] | None = {} if mode & S_IFMT == S_IFDIR else None
         self.content = Content(fs) if mode & S_IFMT == S_IFREG else None
-        self.xattrs: dict[bytes, bytes] | None = None
+        self.xattrs = None
         self.opens = 0  # descriptions
         self.writers = 0  # descriptions that can write
 
@@ -75,7 +78,8 @@ class TmpInode(Inode):
     def stat(self) -> Stat:
         """Return the attributes."""
         if self.content is not None:
-            size, blocks = self.content.size, self.content.pages * (PAGE // 512)
+            self.settle()
+            size, blocks = self.content.size, self.content.resident * (PAGE // 512)
         elif self.names is not None:
             size, blocks = ENTRY_SIZE * (len(self.names) + 2), 0
         else:
@@ -90,7 +94,12 @@ class TmpInode(Inode):
         self, *, mode: int | None = None, uid: int | None = None, gid: int | None = None,
         atime: int | None = None, mtime: int | None = None,
     ) -> None:  # fmt: skip
-        """Change attributes."""
+        """Change attributes.  EPERM: sealed against execute permissions"""
+        content = self.content
+        if content is not None:
+            if mode is not None and content.seals & F_SEAL_EXEC and (mode ^ self._mode) & 0o111:
+                raise LinuxError(EPERM)
+            self.settle()
         if mode is not None:
             self._mode = self._mode & S_IFMT | mode & 0o7777
         if uid is not None:
@@ -116,11 +125,30 @@ class TmpInode(Inode):
     def identity(self) -> Hashable:
         """Return what changes with the content."""
         assert self.content is not None
-        return self.fs.dev, self.ino, self.content.version
+        return self.fs.dev, self.ino, self.content.key()
 
     def is_open_for_writing(self) -> bool:
-        """Whether some description can write."""
-        return self.writers > 0
+        """Whether some description can write, or a mapping that was made through one."""
+        return self.writers > 0 or (self.content is not None and self.content.is_writable())
+
+    def mapped(self, cache: PageCache) -> MappedObject:
+        """Return the content itself."""
+        if self.content is None:
+            raise LinuxError(ENODEV)
+        self.accessed()
+        return self.content
+
+    def accessed(self) -> None:
+        """Note a read (relatime)."""
+        if self.atime <= self.mtime or self.atime <= self.ctime:
+            self.atime = self.fs.now()
+
+    def settle(self) -> None:
+        """Take note of what mappings have written."""
+        content = self.content
+        if content is not None and content.stamped:
+            self.mtime = self.ctime = max(self.mtime, content.stamped)
+            content.stamped = 0
 
     def truncate(self, size: int) -> None:
         """Set the size."""
@@ -131,9 +159,9 @@ class TmpInode(Inode):
         self.mtime = self.ctime = self.fs.now()
 
     def free_if_unused(self) -> None:
-        """Give back the content of a file that has neither names nor open descriptions."""
+        """Give back the content of a file that has neither names nor open descriptions; mappings keep it."""
         if not self.nlink and not self.opens and self.content is not None:
-            self.content.truncate(0)
+            self.content.let_go()
 
     def readlink(self) -> bytes:
         """Return the target."""
@@ -266,35 +294,3 @@ class TmpInode(Inode):
                 directory.nlink += 1
         now = self.fs.now()
         self.mtime = self.ctime = directory.mtime = directory.ctime = inode.ctime = now
-
-    # Extended attributes
-
-    def get_xattr(self, name: bytes) -> bytes:
-        """Return the value."""
-        if self.xattrs is None or name not in self.xattrs:
-            raise LinuxError(ENODATA)
-        return self.xattrs[name]
-
-    def list_xattr(self) -> list[bytes]:
-        """Return the names."""
-        return list(self.xattrs or ())
-
-    def set_xattr(self, name: bytes, value: bytes, flags: int) -> None:
-        """Set the value of a user., trusted. or security. attribute."""
-        if not name.startswith((b"user.", b"trusted.", b"security.")):
-            raise LinuxError(EOPNOTSUPP)
-        if self.xattrs is None:
-            self.xattrs = {}
-        if flags & XATTR_CREATE and name in self.xattrs:
-            raise LinuxError(EEXIST)
-        if flags & XATTR_REPLACE and name not in self.xattrs:
-            raise LinuxError(ENODATA)
-        self.xattrs[name] = value
-        self.ctime = self.fs.now()
-
-    def remove_xattr(self, name: bytes) -> None:
-        """Remove the attribute."""
-        if self.xattrs is None or name not in self.xattrs:
-            raise LinuxError(ENODATA)
-        del self.xattrs[name]
-        self.ctime = self.fs.now()
