@@ -61,8 +61,8 @@ class AddressSpace(UserMemory):
     __slots__ = (
         "abi", "arg_end", "arg_start", "auxv", "barriers", "brk_end", "crowded", "data_limit", "env_end", "env_start",
         "executable", "faults", "fragments", "frames", "hidden", "homes", "implies_exec", "ldt", "lock_limit",
-        "lock_marks", "locked_pages", "mmu", "narrow", "pointer", "rewritten", "size_limit", "stack_limit", "start_brk",
-        "start_stack", "total", "users", "vmas",
+        "lock_marks", "locked_pages", "major_faults", "mmu", "most", "narrow", "pointer", "rewritten", "size_limit",
+        "stack_limit", "start_brk", "start_stack", "total", "users", "vmas",
     )  # fmt: skip
 
     def __init__(
@@ -80,7 +80,9 @@ class AddressSpace(UserMemory):
         self.crowded = False  # something is mapped where hidden pages may be
         self.users = 1  # tasks' processes that share it
         self.total = 0  # bytes mapped
-        self.faults = 0  # minor faults
+        self.most = 0  # the most that `total` was when something was unmapped
+        self.faults = 0  # page faults that were answered
+        self.major_faults = 0  # those that had to read from the host
         # RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK
         self.size_limit = self.data_limit = _INFINITY
         self.stack_limit = self.lock_limit = 8 << 20  # RLIMIT_MEMLOCK
@@ -126,8 +128,12 @@ class AddressSpace(UserMemory):
                 raise SegmentationFault(SIGSEGV, SEGV_ACCERR, address)
             access = READ
         self.faults += 1
+        frames = self.frames
+        paged_in = frames.paged_in
         try:
             if self.mmu.touch(vma, address, access, bool(error_code & PF_PRESENT)):
+                if frames.paged_in != paged_in:
+                    self.major_faults += 1
                 return
         except LinuxError as error:
             if error.errno == ENOMEM:
@@ -233,6 +239,8 @@ class AddressSpace(UserMemory):
         if vma is not None and vma.start < start and end < vma.end and len(self.vmas) >= MAX_MAP_COUNT:
             raise LinuxError(ENOMEM)  # it would become two
         self.mmu.unmap(start, end)  # first: it may fail
+        if self.total > self.most:
+            self.most = self.total
         for vma in self.vmas.remove(start, end):
             self.total -= vma.end - vma.start
             vma.drop()

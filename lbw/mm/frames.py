@@ -70,6 +70,7 @@ class Frames:
         #: Told when memory gets scarce, or has run out.
         self.pressed: Callable[[], None] = lambda: None
         self.shared = SharedMemoryAccount()
+        self.paged_in = 0  # pages that were read from the host, ever
         #: A frame of zeros that nobody ever writes to.
         self.zero = self.allocate()
 
