@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from lbw.abi.x86_64 import Abi
     from lbw.cpu.contracts import Context, Engine
     from lbw.faults.template_store import TemplateStore
-    from lbw.faults.text import TextPage
+    from lbw.faults.text import TextFile, TextPage
     from lbw.mm.address_space import AddressSpace
     from lbw.mm.frames import Frames
-    from lbw.mm.page_cache import CachedFile
 
 #: Modes of `--segments`.
 PATCH, FAULT, BASE = "patch", "fault", "base"
@@ -63,7 +62,7 @@ class FaultPath:
         self.parked = mode != BASE
         #: Sites that still trap: (address, bytes, bits); and those that do not: (address, file, page of the file).
         self.sites: dict[tuple[int, bytes, int], Site] = {}
-        self.patched: dict[tuple[int, CachedFile, int], Site] = {}
+        self.patched: dict[tuple[int, TextFile, int], Site] = {}
         self.traps = 0
         self.forgotten = 0  # sites
         self.fragments = Fragments(engine, frames, abis, mode != BASE)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from lbw.abi.mman import PROT_EXEC, PROT_WRITE
 from lbw.cpu.contracts import PAGE
 from lbw.faults.rewritten import RewrittenImage, read_image
-from lbw.mm.page_cache import CachedFile
+from lbw.mm.cached_file import CachedFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

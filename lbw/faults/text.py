@@ -12,7 +12,8 @@ from lbw.abi.x86 import REX_PREFIXES
 from lbw.cpu.contracts import PAGE
 from lbw.faults.punning import JUMP_LENGTH
 from lbw.faults.superblock import build
-from lbw.mm.page_cache import CachedFile
+from lbw.mm.cached_file import CachedFile
+from lbw.mm.shared import SharedMemory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lbw.mm.address_space import AddressSpace
     from lbw.mm.frames import Frames
 
+    TextFile = CachedFile | SharedMemory
 
 #: Bytes that may stand before a jump.
 _PREFIXES_32 = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65))
@@ -39,7 +41,7 @@ class TextPage:
 
     __slots__ = ("address", "file", "key", "original")
 
-    def __init__(self, address: int, file: CachedFile, page: int, original: int) -> None:
+    def __init__(self, address: int, file: TextFile, page: int, original: int) -> None:
         self.address = address
         self.file = file
         self.key = (address >> 12, page)
@@ -53,8 +55,8 @@ class TextCopies:
         self._engine = engine
         self._frames = frames
         #: (file, page number of the address, page number in the file) -> addresses of bytes that punned jumps use.
-        self._locked: dict[tuple[CachedFile, int, int], set[int]] = {}
-        self._followed: dict[CachedFile, list[Callable[[], None]]] = {}
+        self._locked: dict[tuple[TextFile, int, int], set[int]] = {}
+        self._followed: dict[TextFile, list[Callable[[], None]]] = {}
 
     def page(self, space: AddressSpace, address: int) -> TextPage | None:
         """Return the page at `address` if it may be patched: unchanged code of a file, not writable."""
@@ -62,8 +64,10 @@ class TextCopies:
         if vma is None or vma.shared or vma.prot & (PROT_EXEC | PROT_WRITE) != PROT_EXEC:
             return None
         file, permits = vma.backing, space.mmu.permits
-        if not isinstance(file, CachedFile) or (permits is not None and not permits(address >> 12)):
+        if not isinstance(file, CachedFile | SharedMemory) or (permits is not None and not permits(address >> 12)):
             return None
+        if file.is_writable():
+            return None  # whoever has it mapped may change it unnoticed
         start = address & -PAGE
         page = vma.offset + start - vma.start >> 12
         frame = file.frame(page)
@@ -158,7 +162,7 @@ class TextCopies:
             file.forgotten = lambda: None
         self._followed.clear()
 
-    def _forget(self, file: CachedFile) -> None:
+    def _forget(self, file: TextFile) -> None:
         frames = self._frames
         for gone in self._followed.pop(file, ()):
             gone()

@@ -14,6 +14,7 @@ from lbw.kernel.clock import Clock
 from lbw.kernel.clock_changes import ClockChanges
 from lbw.kernel.core_settings import CoreSettings
 from lbw.kernel.dispatch import SyscallTable
+from lbw.kernel.flusher import Flusher
 from lbw.kernel.futexes.table import Futexes
 from lbw.kernel.oom import OomSettings, pressed
 from lbw.kernel.pids import PidAllocator
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from lbw.mm.page_cache import PageCache
     from lbw.signals.pending import QueueAccount
     from lbw.vfs.context import FsContext
+    from lbw.vfs.tmpfs.memfd import MemoryFileSystem
     from lbw.vfs.vfs import Vfs
 
     class Events(Protocol):
@@ -108,6 +110,7 @@ class Kernel:
         self.scheduler.aims = repeatable is None
         self._frames = frames
         self._page_cache = page_cache
+        self.flusher = Flusher(self, page_cache)
         self._vfs = vfs
         self._create_memory = create_memory
         self._images = images
@@ -138,6 +141,7 @@ class Kernel:
             frames.pressed = partial(pressed, self)
         self._ipc: IpcNamespace | None = None
         self._queues: QueueFileSystem | None = None
+        self._memory_files: MemoryFileSystem | None = None
         self.main: Process | None = None  # the user's program; its end is the end of all
         from lbw.kernel.start import make_init
 
@@ -196,6 +200,15 @@ class Kernel:
             self._queues = make_queues(self)
         return self._queues
 
+    @property
+    def memory_files(self) -> MemoryFileSystem:
+        """Where the files are that memfd_create makes."""
+        if self._memory_files is None:
+            from lbw.vfs.tmpfs.memfd import MemoryFileSystem
+
+            self._memory_files = MemoryFileSystem(self.frames, self.clock.realtime)
+        return self._memory_files
+
     def create_memory(self, abi: Abi) -> AddressSpace:
         """Return an empty address space for programs of `abi`.  ENOMEM"""
         assert self._create_memory is not None
@@ -237,6 +250,7 @@ class Kernel:
         finally:
             self.stopping = True
             kill_everything(self)
+            self.flusher.finish()
             if self._ipc is not None:
                 self._ipc.close()
             self.scheduler.stop_ticking()

@@ -35,6 +35,7 @@ def parameters(kernel: Kernel) -> dict[str, Numbers]:
         "kernel/shm_rmid_forced": forced_removal(ipc.segments),
         "kernel/pid_max": attribute(kernel.pids, "limit", RESERVED + 1, PID_MAX),
         "kernel/threads-max": attribute(kernel, "max_tasks", _MIN_TASKS, kernel.max_tasks),
+        "vm/dirty_writeback_centisecs": attribute(kernel.flusher, "centiseconds"),
         "fs/epoll/max_user_watches": attribute(kernel.vfs.epoll_watches, "limit", highest=_LONG_MAX),
         "fs/inotify/max_queued_events": attribute(kernel.vfs.inotify_limits, "queued_events"),
         "fs/inotify/max_user_instances": attribute(kernel.vfs.inotify_limits, "instances"),

@@ -75,6 +75,7 @@ class Session:
         for abi in ABIS:
             self.kernel.tables.offer(abi, load_table)
         tree.keep_time(self.kernel.clock.realtime, self.kernel.random)
+        tree.use_cache(board.page_cache)
         tree.mount_proc(KernelProcSource(self.kernel, tree.devices))
         tree.mount_queues(self.kernel.queues)
 

@@ -1,149 +1,36 @@
-"""The page cache: file contents in guest memory, shared by all mappings of a file.
+"""The page cache: all cached files of a machine, and what memory pressure may take of them.
 
-A file is known by its identity (device, inode, size, modification time), so a changed file is another file here.
-Contents are read in 64 kB granules, with one read each, on first use. A cached file keeps its source open only while
-something maps it; its pages stay afterwards, so that the next exec of the same program reads nothing, until memory is
-short or the cache has grown past its limit: then files that nobody maps are dropped, least recently mapped first.
+Pages stay when nobody maps a file any more, so that the next exec of the same program reads nothing, until memory is
+short or the cache has grown past its limit: then files that nobody maps go, least recently mapped first (`shrink`,
+which may be called anywhere). Pages that are mapped can go too (`reclaim_mapped`), but only where no view of guest
+memory is in use: between traps, at the start of a system call. Dirty pages must be written back first.
+
+Inodes of the host know whether their file is here (`HostInode.cached`), so that files which are not cost nothing: file
+systems enter themselves (`watchers`) and are told what comes and goes.
 """
 
 from __future__ import annotations
 
+from lbw.abi.errno import LinuxError
 from lbw.cpu.contracts import GRANULE, PAGE
-from lbw.mm.backing import MappedObject
+from lbw.mm.cached_file import CachedFile
+from lbw.mm.file_pages import CHUNK, END
 from lbw.mm.frames import FRAMES_PER_GRANULE
+from lbw.mm.writeback import write_back
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Protocol
 
+    from lbw.mm.file_pages import Source
     from lbw.mm.frames import Frames
-    from lbw.mm.vma import Vma
 
-    class Source(Protocol):
-        """Where a file's bytes come from."""
+    class Watcher(Protocol):
+        """A file system whose files come into the cache."""
 
-        def read_into(self, view: memoryview, offset: int) -> int:
-            """Read at `offset` into `view`; return the bytes read, fewer only at the end of file."""
-
-        def size(self) -> int:
-            """Return the file's size in bytes now."""
-
-        def open(self) -> None:
-            """Keep the file open until `close`."""
-
-        def close(self) -> None:
-            """Undo `open`."""
-
-
-#: Frames are listed in chunks of so many pages: a sparse file of terabytes costs what is read of it.
-_CHUNK = 512
-_ABSENT = [0] * _CHUNK
-
-
-class CachedFile(MappedObject):
-    """The pages of one file; the `Backing` of its mappings."""
-
-    __slots__ = (
-        "_chunks",
-        "_granules",
-        "cache",
-        "forgotten",
-        "pages",
-        "source",
-    )
-
-    def __init__(self, cache: PageCache, identity: Hashable, source: Source) -> None:
-        super().__init__(identity)
-        self.cache = cache
-        self.source = source
-        #: Told when the pages go.
-        self.forgotten: Callable[[], None] = lambda: None
-        self.pages = (source.size() + PAGE - 1) // PAGE
-        self._chunks: dict[int, list[int]] = {}  # page number // _CHUNK -> physical addresses, 0 for absent pages
-        self._granules: dict[int, int] = {}  # granule number -> physical address
-
-    def acquire(self, vma: Vma) -> None:
-        """Add a mapping. The first one opens the source."""
-        if not self.mappings:
-            self.source.open()
-        super().acquire(vma)
-
-    def release(self, vma: Vma) -> None:
-        """Remove a mapping. The last one closes the source."""
-        super().release(vma)
-        if not self.mappings:
-            self.source.close()
-
-    def frame(self, page: int) -> int | None:
-        """Return the frame of 4 kB page `page`, read if needed; None beyond the end of file."""
-        if page >= self.pages and not self._grow(page):
-            return None
-        chunk = self._chunks.get(page // _CHUNK)
-        return (chunk is not None and chunk[page % _CHUNK]) or self._load(page)
-
-    def cached_run(self, page: int, count: int) -> list[int]:
-        """Return what is in memory of `count` pages from `page` on: physical addresses, 0 for absent ones."""
-        end = min(page + count, self.pages)
-        run: list[int] = []
-        while page < end:
-            number, first = divmod(page, _CHUNK)
-            run += self._chunks.get(number, _ABSENT)[first : first + end - page]
-            page = (number + 1) * _CHUNK
-        return run
-
-    def _grow(self, page: int) -> bool:
-        pages = (self.source.size() + PAGE - 1) // PAGE
-        if page >= pages:
-            return False
-        self.pages = pages
-        return True
-
-    def _load(self, page: int) -> int:
-        granule = page // FRAMES_PER_GRANULE
-        known = self._granules.get(granule)
-        if known is not None:  # it was cut short at what was the end of the file then
-            self._fill(granule, known)
-            return known + page % FRAMES_PER_GRANULE * PAGE
-        frames = self.cache.frames
-        base = frames.allocate_granule()
-        try:
-            self._fill(granule, base)
-        except BaseException:
-            for frame in range(base, base + GRANULE, PAGE):
-                frames.drop(frame)
-            raise
-        self._granules[granule] = base
-        self.cache.granules += 1
-        return base + page % FRAMES_PER_GRANULE * PAGE
-
-    def _fill(self, granule: int, base: int) -> None:
-        view = self.cache.frames.view[base : base + GRANULE]
-        offset = granule * GRANULE
-        done = 0
-        while done < GRANULE:
-            count = self.source.read_into(view[done:], offset + done)
-            if count <= 0:
-                break
-            done += count
-        first = granule * FRAMES_PER_GRANULE
-        last = min(first + FRAMES_PER_GRANULE, self.pages)
-        number, at = divmod(first, _CHUNK)
-        chunk = self._chunks.setdefault(number, _ABSENT[:])
-        chunk[at : at + last - first] = range(base, base + (last - first) * PAGE, PAGE)
-
-    def forget(self) -> None:
-        """Drop all pages; only without mappings."""
-        assert not self.mappings
-        self.forgotten()
-        frames = self.cache.frames
-        for base in self._granules.values():
-            frames.code.update(range(base, base + GRANULE, PAGE))
-            for frame in range(base, base + GRANULE, PAGE):
-                frames.drop(frame)
-        self.cache.granules -= len(self._granules)
-        self._granules.clear()
-        self._chunks.clear()
+        def cache_changed(self, identity: Hashable, cached: CachedFile | None) -> None:
+            """The file with `identity` has come into the cache, or (None) left it."""
 
 
 class PageCache:
@@ -153,29 +40,132 @@ class PageCache:
         """Keep at most about `limit` bytes of files that nobody maps."""
         self.frames = frames
         self.limit = limit // GRANULE
-        self.granules = 0
-        self._files: dict[Hashable, CachedFile] = {}  # least recently mapped first
+        self.pages = 0  # frames that hold pages of files
+        self.dirty_pages = 0
+        self.failures = 0  # of write-back
+        self.dirty_files: dict[CachedFile, None] = {}
+        self.files: dict[Hashable, CachedFile] = {}  # by identity, least recently mapped first
+        self.watchers: dict[Watcher, None] = {}
+        #: Called when there is something to write back, after there was nothing.
+        self.on_dirty: Callable[[], None] = lambda: None
+
+    @property
+    def granules(self) -> int:
+        """What the cache holds, in units of 64 kB."""
+        return (self.pages + FRAMES_PER_GRANULE - 1) // FRAMES_PER_GRANULE
+
+    @property
+    def mapped_pages(self) -> int:
+        """How many pages belong to files that are mapped."""
+        return sum(cached.present for cached in self.files.values() if cached.mappings)
+
+    # Files
 
     def file(self, identity: Hashable, source: Source) -> CachedFile:
-        """Return the cached file; `source` is used when nothing maps it yet."""
-        cached = self._files.pop(identity, None)
+        """Return the file with `identity`, which was found through `source`, as the host has it now."""
+        files = self.files
+        cached = files.pop(identity, None)
         if cached is None:
             if self.granules > self.limit:
                 self.shrink(self.limit * 3 // 4)
             cached = CachedFile(self, identity, source)
-        elif not cached.mappings:
-            cached.source = source
-        self._files[identity] = cached
+            self._tell(identity, cached)
+        else:
+            cached.offer(source)
+            cached.look(source.stamp())
+        files[identity] = cached
         return cached
 
+    def keep(self, cached: CachedFile) -> None:
+        """Make sure that a file that is about to be mapped is here: memory may have run short meanwhile."""
+        if self.files.setdefault(cached.identity, cached) is not cached:
+            raise AssertionError("two sets of pages for one file")
+        if not cached.mappings:
+            self._tell(cached.identity, cached)
+
+    def discard(self, identity: Hashable) -> None:
+        """Forget a file whose number another one has now."""
+        cached = self.files.get(identity)
+        if cached is not None and not cached.mappings and not cached.dirty:
+            cached.forget()
+            del self.files[identity]
+            self._tell(identity, None)
+
+    def _tell(self, identity: Hashable, cached: CachedFile | None) -> None:
+        for watcher in self.watchers:
+            watcher.cache_changed(identity, cached)
+
+    # Dirty pages
+
+    def became_dirty(self, cached: CachedFile) -> None:
+        """Note a page of `cached` that has become dirty."""
+        self.dirty_pages += 1
+        if len(cached.dirty) == 1:
+            self.dirty_files[cached] = None
+            if self.dirty_pages == 1:
+                self.on_dirty()
+
+    def write_back(self, limit_pages: int | None = None) -> int:
+        """Write dirty pages to the host, at most so many; return how many. Failures are kept for who asks (fsync)."""
+        written = 0
+        for cached in list(self.dirty_files):
+            left = None if limit_pages is None else limit_pages - written
+            if left is not None and left <= 0:
+                break
+            written += write_back(cached, limit=left)
+        return written
+
+    def sync(self) -> None:
+        """Write all back and make it durable.  sync(2): failures are not reported"""
+        for cached in list(self.dirty_files):
+            write_back(cached)
+            try:
+                cached.source.sync(False)
+            except LinuxError:
+                pass
+            cached.settle()
+
+    def lost_bytes(self) -> int:
+        """Return how much was never written: the last attempt has failed."""
+        return self.dirty_pages * PAGE
+
+    # Memory pressure
+
     def shrink(self, granules: int) -> bool:
-        """Drop unmapped files until at most `granules` are left; return whether anything was freed."""
+        """Drop files that nobody maps until at most `granules` are left; return whether anything was freed."""
         freed = False
-        for identity, cached in list(self._files.items()):
+        for identity, cached in list(self.files.items()):
             if self.granules <= granules:
                 break
-            if not cached.mappings:
-                freed = True
+            if not cached.mappings and not cached.dirty:
+                freed = freed or cached.present > 0
                 cached.forget()
-                del self._files[identity]
+                del self.files[identity]
+                self._tell(identity, None)
         return freed
+
+    def reclaim_mapped(self, granules_wanted: int) -> int:
+        """Take clean pages of mapped files away, `granules_wanted` times 64 kB; return how many granules it were.
+
+        Each file has its turn (the one that was visited goes to the end), and of a file the chunks that were read
+        first. What is still in use comes back with a fault. Only where nobody holds views of guest memory.
+        """
+        wanted = granules_wanted * FRAMES_PER_GRANULE
+        freed = 0
+        for identity, cached in list(self.files.items()):
+            if freed >= wanted:
+                break
+            if cached.present <= len(cached.dirty) or any(vma.locked for vma in cached.mappings):
+                continue
+            del self.files[identity]
+            self.files[identity] = cached
+            if cached.patched:  # the copies know where their originals are
+                cached.zap(0, END, False)
+                cached.forgotten()
+            for number in list(cached.chunks):
+                first = number * CHUNK
+                cached.zap(first, first + CHUNK, False)
+                freed += cached.drop_pages(first, first + CHUNK, keep_dirty=True)
+                if freed >= wanted:
+                    break
+        return freed // FRAMES_PER_GRANULE

@@ -77,6 +77,9 @@ class FileSystem:
     def sync(self) -> None:
         """Write everything back."""
 
+    def use_cache(self, pages: PageCache) -> None:
+        """Learn who keeps pages of files: what changes a file must change them too."""
+
     def close(self) -> None:
         """Let everything of the host go; nobody uses the file system any more."""
 
@@ -138,20 +141,14 @@ class Inode:
         return False
 
     def identity(self) -> Hashable:
-        """Return a key that changes when the content may have changed: the page cache's and the loader's key."""
+        """Return a key that changes when the content may have changed: the loader's key."""
         raise LinuxError(EINVAL)
 
     # Regular files
 
     def mapped(self, cache: PageCache) -> MappedObject:
         """Return what mappings of this file show: its pages.  ENODEV: it cannot be mapped"""
-        from lbw.vfs.source import InodeSource
-
-        try:
-            identity = self.identity()
-        except LinuxError:
-            raise LinuxError(ENODEV) from None
-        return cache.file(identity, InodeSource(self))
+        raise LinuxError(ENODEV)
 
     def truncate(self, size: int) -> None:
         """Set the size in bytes; the gap reads as zeros."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from file_source import FileSource
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lbw.abi.errno import EEXIST, EFAULT, EINVAL, ENAMETOOLONG, ENODEV, ENOMEM, EPERM, LinuxError
+from lbw.abi.errno import EEXIST, EFAULT, EINVAL, ENAMETOOLONG, ENOMEM, EPERM, LinuxError
 from lbw.abi.mman import (
     MADV_DODUMP,
     MADV_DONTDUMP,
@@ -34,30 +35,6 @@ PAGE = 4096
 BASE = 0x1000_0000
 RW = PROT_READ | PROT_WRITE
 PRIVATE = MAP_PRIVATE | MAP_ANONYMOUS
-
-
-class Bytes:
-    """A file in memory, as the page cache sees it."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.reads: list[tuple[int, int]] = []
-        self.opened = 0
-
-    def open(self) -> None:
-        self.opened += 1
-
-    def close(self) -> None:
-        self.opened -= 1
-
-    def size(self) -> int:
-        return len(self.data)
-
-    def read_into(self, view: memoryview, offset: int) -> int:
-        chunk = self.data[offset : offset + len(view)]
-        view[: len(chunk)] = chunk
-        self.reads.append((offset, len(chunk)))
-        return len(chunk)
 
 
 def errno_of(call, *arguments, **keywords) -> int:
@@ -95,12 +72,6 @@ def test_bad_arguments_are_refused_as_linux_does(bench):
     assert errno_of(space.mprotect, BASE, 2 * PAGE, PROT_READ) == ENOMEM
 
 
-def test_shared_file_mappings_are_refused(bench):
-    space = bench.space()
-    file = bench.page_cache.file("f", Bytes(b"x"))
-    assert errno_of(space.mmap, 0, PAGE, PROT_READ, MAP_SHARED, file) == ENODEV
-
-
 def test_faults_name_signal_code_and_address(bench):
     space = bench.space()
     space.mmap(BASE, PAGE, PROT_READ, PRIVATE | MAP_FIXED)
@@ -109,7 +80,7 @@ def test_faults_name_signal_code_and_address(bench):
     assert fault_of(space, BASE + 5, PF_USER | PF_FETCH) == (SIGSEGV, SEGV_ACCERR, BASE + 5)
     assert fault_of(space, BASE + PAGE, PF_USER) == (SIGSEGV, SEGV_ACCERR, BASE + PAGE)
     assert fault_of(space, BASE + 2 * PAGE, PF_USER) == (SIGSEGV, SEGV_MAPERR, BASE + 2 * PAGE)
-    file = bench.page_cache.file("short", Bytes(b"abc"))
+    file = bench.page_cache.file("short", FileSource(b"abc"))
     space.mmap(BASE, 3 * PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, file)
     assert space.read(BASE, 4) == b"abc\0"
     assert fault_of(space, BASE + PAGE, PF_USER) == (SIGBUS, BUS_ADRERR, BASE + PAGE)
@@ -117,7 +88,7 @@ def test_faults_name_signal_code_and_address(bench):
 
 def test_a_file_mapping_shows_the_file_and_copies_on_write(bench):
     data = bytes(i % 251 for i in range(200_000))
-    source = Bytes(data)
+    source = FileSource(data)
     file = bench.page_cache.file("data", source)
     one, two = bench.space(), bench.space()
     a = one.mmap(0, len(data), RW, MAP_PRIVATE, file)
@@ -134,7 +105,7 @@ def test_a_file_mapping_shows_the_file_and_copies_on_write(bench):
 
 def test_any_page_of_a_file_maps_at_any_page(bench):
     data = b"".join(bytes([i]) * PAGE for i in range(40))
-    file = bench.page_cache.file("pages", Bytes(data))
+    file = bench.page_cache.file("pages", FileSource(data))
     space = bench.space()
     for offset in (0, 1, 15, 16, 17, 39):
         space.mmap(BASE + 7 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, offset * PAGE)
@@ -142,7 +113,7 @@ def test_any_page_of_a_file_maps_at_any_page(bench):
 
 
 def test_a_source_is_open_while_something_maps_it(bench):
-    source = Bytes(bytes(PAGE * 3))
+    source = FileSource(bytes(PAGE * 3))
     file = bench.page_cache.file("open", source)
     space = bench.space()
     address = space.mmap(0, PAGE * 3, PROT_READ, MAP_PRIVATE, file)
@@ -158,7 +129,7 @@ def test_a_source_is_open_while_something_maps_it(bench):
 def test_the_page_cache_lets_unmapped_files_go_when_memory_is_short(bench):
     space = bench.space()
     for number in range(8):
-        file = bench.page_cache.file(number, Bytes(bytes(1 << 20)))
+        file = bench.page_cache.file(number, FileSource(bytes(1 << 20)))
         address = space.mmap(0, 1 << 20, PROT_READ, MAP_PRIVATE, file)
         space.read(address, 1 << 20)
         space.munmap(address, 1 << 20)
@@ -277,7 +248,7 @@ def test_mremap_grows_moves_and_shrinks(bench):
 
 def test_dontneed_forgets_private_changes(bench):
     space = bench.space()
-    file = bench.page_cache.file("advice", Bytes(b"file" * 2048))
+    file = bench.page_cache.file("advice", FileSource(b"file" * 2048))
     mapped = space.mmap(0, 2 * PAGE, RW, MAP_PRIVATE, file)
     anonymous = space.mmap(0, 2 * PAGE, RW, PRIVATE)
     for address in (mapped, anonymous):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from file_source import FileSource
 
 from lbw.abi.errno import EFAULT, EIO, ENOMEM, LinuxError
 from lbw.abi.mman import (
@@ -52,26 +53,9 @@ class Shortage:
         return call
 
 
-class File:
-    """A file of 64 pages; `broken` makes reads fail."""
-
-    broken = False
-
-    def open(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    def size(self) -> int:
-        return 64 * PAGE
-
-    def read_into(self, view: memoryview, offset: int) -> int:
-        if self.broken:
-            raise LinuxError(EIO)
-        length = min(len(view), self.size() - offset)
-        view[:length] = bytes([offset >> 16 & 0xFF | 1]) * length
-        return length
+def file_of_64_pages() -> FileSource:
+    """Return a file of 64 pages."""
+    return FileSource(b"".join(bytes([number >> 4 | 1]) * PAGE for number in range(64)))
 
 
 def populated(bench):
@@ -83,7 +67,7 @@ def populated(bench):
     space.mmap(WIDE, 3 * SPAN, RW, PRIVATE)
     for address in range(WIDE, WIDE + 3 * SPAN, SPAN // 2):
         space.write(address, b"wide")
-    file = bench.page_cache.file("file", File())
+    file = bench.page_cache.file("file", file_of_64_pages())
     space.mmap(BASE + 6 * SPAN, LENGTH, RW | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, file)
     space.read(BASE + 6 * SPAN, LENGTH)
     space.mmap(BASE + 7 * SPAN, LENGTH, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED)
@@ -132,7 +116,7 @@ def contents(space) -> dict[int, bytes]:
 def test_an_operation_that_runs_out_of_memory_loses_and_leaks_nothing(bench, name):
     shortage = Shortage(bench.frames)
     operation = OPERATIONS[name]
-    bench.page_cache.file("file", File()).frame(0)  # the cache keeps its granule
+    bench.page_cache.file("file", file_of_64_pages()).frame(0)  # the cache keeps its granule
     base = bench.frames.used
     for moment in range(200):
         space, other = populated(bench)
@@ -157,7 +141,7 @@ def test_an_operation_that_runs_out_of_memory_loses_and_leaks_nothing(bench, nam
         space.release()
         other.release()
         assert bench.frames.used == base
-        assert bench.page_cache.file("file", File()).mappings == {}
+        assert bench.page_cache.file("file", file_of_64_pages()).mappings == {}
         if not failed:
             break
     else:
@@ -167,14 +151,14 @@ def test_an_operation_that_runs_out_of_memory_loses_and_leaks_nothing(bench, nam
 def test_a_file_that_cannot_be_read_is_a_bus_error_and_leaks_nothing(bench):
     base = bench.frames.used
     space = bench.space()
-    source = File()
-    source.broken = True
+    source = file_of_64_pages()
+    source.read_error = EIO
     address = space.mmap(0, LENGTH, PROT_READ, MAP_PRIVATE, bench.page_cache.file("broken", source))
     for _ in range(3):
         with pytest.raises(SegmentationFault) as fault:
             space.fault(address, PF_USER)
         assert fault.value.signo == SIGBUS
-    source.broken = False
+    source.read_error = 0
     assert space.read(address, 1) == b"\1"
     space.release()
     assert bench.frames.used == base + 16
@@ -191,4 +175,4 @@ def test_tables_are_counted_like_pages(bench):
     child = space.fork()
     assert child.mmu.tables == held
     space.munmap(WIDE, 8 * SPAN)
-    assert space.mmu.tables == held - 8
+    assert space.mmu.tables == 1 and held > 9  # upper ones go too

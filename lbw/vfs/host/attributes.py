@@ -9,6 +9,7 @@ from lbw.abi.stat import S_IFLNK, S_IFMT
 from lbw.host import files
 from lbw.host.files import fstat
 from lbw.vfs.host.errors import linux_error
+from lbw.vfs.host.source import stamp_of
 from lbw.vfs.inode import Inode, Stat
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from lbw.host.files import Handle
+    from lbw.mm.cached_file import CachedFile
     from lbw.vfs.host.file import HostFile
     from lbw.vfs.host.filesystem import HostFileSystem
     from lbw.vfs.host.inode import HostInode
@@ -30,7 +32,7 @@ class HostAttributes(Inode):
     """What `HostInode` is, apart from content and entries."""
 
     __slots__ = (
-        "__weakref__", "directory", "files", "handle", "name", "spare", "status", "target", "used",
+        "__weakref__", "cached", "directory", "files", "handle", "name", "spare", "status", "target", "used",
         "version",
     )  # fmt: skip
 
@@ -44,6 +46,7 @@ class HostAttributes(Inode):
         self.handle: Handle | None = None  # of a directory
         self.used = False  # the handle was, lately
         self.files: list[HostFile] = []  # open descriptions
+        self.cached: CachedFile | None = None  # its pages, if they are in the page cache
         self.version = 0  # a number no other content of this file had
         self.target: tuple[int, bytes] | None = None  # of a symbolic link: (ctime, target)
         self.spare: HostFile | None = None  # keeps an unnamed file until it is opened
@@ -112,6 +115,18 @@ class HostAttributes(Inode):
 
     def refresh(self) -> None:
         """Ask the host."""
+        self.ask()
+        if self.cached is not None:
+            self.cached.look(stamp_of(self.status))
+
+    def changed_attributes(self) -> None:
+        """Ask the host, after a change of lbw's own that has left the content as it was."""
+        self.ask()
+        if self.cached is not None:
+            self.cached.adopt(stamp_of(self.status))
+
+    def ask(self) -> None:
+        """Ask the host, for the page cache or for one who tells it."""
         try:
             if self.files:
                 self.status = fstat(self.files[0].descriptor)
@@ -156,6 +171,9 @@ class HostAttributes(Inode):
         result.atime = status.st_atime_ns
         result.mtime = status.st_mtime_ns
         result.ctime = status.st_ctime_ns
+        if self.cached is not None and self.cached.dirty:
+            result.mtime = max(result.mtime, self.cached.modified)
+            result.ctime = max(result.ctime, self.cached.modified)
         result.btime = 0
         return result
 
@@ -190,11 +208,13 @@ class HostAttributes(Inode):
                 )
         except OSError as error:
             raise linux_error(error) from None
-        self.refresh()
+        self.changed_attributes()
 
     def take(self, mode: int, uid: int, gid: int, rdev: int | None) -> None:
         """Give a new file its owner and mode. `rdev`: of a placeholder of a device."""
         fs = self.fs
+        if self.cached is not None and fs.pages is not None:  # of an older file that had this number
+            fs.pages.discard(self.cached.identity)
         status = self.status
         try:
             if rdev is not None and fs.metadata is not None:

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 from lbw.abi.errno import EINVAL, EOPNOTSUPP, LinuxError
-from lbw.abi.fcntl import O_APPEND, SEEK_DATA, SEEK_HOLE
+from lbw.abi.fcntl import (
+    FALLOC_FL_COLLAPSE_RANGE,
+    FALLOC_FL_INSERT_RANGE,
+    FALLOC_FL_PUNCH_HOLE,
+    FALLOC_FL_ZERO_RANGE,
+    O_APPEND,
+    SEEK_DATA,
+    SEEK_HOLE,
+)
 from lbw.host import files
 from lbw.host.files import MOST_VIEWS, append, preadv, pwritev
+from lbw.mm.writeback import write_back
 from lbw.vfs.file import File
 from lbw.vfs.host.errors import linux_error
+from lbw.vfs.host.source import stamp_of
 from lbw.vfs.permissions import clear_privileges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.mm.cached_file import CachedFile
     from lbw.vfs.host.inode import HostInode
 
 
 class HostFile(File):
     """A regular file."""
 
-    __slots__ = ("descriptor",)
+    __slots__ = ("descriptor", "errors_known")
 
     inode: HostInode
 
     def __init__(self, inode: HostInode, flags: int, descriptor: int) -> None:
         super().__init__(inode, flags)
         self.descriptor = descriptor
+        self.errors_known = 0  # the number of the last failed write-back that fsync need not tell
         inode.files.append(self)
 
     def close(self) -> None:
@@ -39,24 +51,30 @@ class HostFile(File):
 
     def read(self, views: list[memoryview]) -> int:
         """Read at the file offset and advance it."""
+        offset = self.offset
         try:
             if len(views) <= MOST_VIEWS:
-                count = preadv(self.descriptor, views, self.offset)
+                count = preadv(self.descriptor, views, offset)
             else:
-                count = self._read_many(views, self.offset)
+                count = self._read_many(views, offset)
         except OSError as error:
             raise linux_error(error) from None
-        self.offset += count
+        cached = self.inode.cached
+        if cached is not None and cached.dirty:
+            cached.show_dirty(views, offset, count)
+        self.offset = offset + count
         return count
 
     def pread(self, views: list[memoryview], offset: int) -> int:
         """Read at `offset`."""
         try:
-            if len(views) <= MOST_VIEWS:
-                return preadv(self.descriptor, views, offset)
-            return self._read_many(views, offset)
+            count = preadv(self.descriptor, views, offset) if len(views) <= MOST_VIEWS else self._read_many(views, offset)
         except OSError as error:
             raise linux_error(error) from None
+        cached = self.inode.cached
+        if cached is not None and cached.dirty:
+            cached.show_dirty(views, offset, count)
+        return count
 
     def _read_many(self, views: list[memoryview], offset: int) -> int:
         total = 0
@@ -82,6 +100,8 @@ class HostFile(File):
             self.offset = files.fstat(self.descriptor).st_size
         except OSError as error:
             raise linux_error(error) from None
+        if self.inode.cached is not None:
+            self._after_write(views, self.offset - count, count)
         return count
 
     def pwrite(self, views: list[memoryview], offset: int) -> int:
@@ -89,24 +109,45 @@ class HostFile(File):
         self._before_write(views)
         try:
             if len(views) <= MOST_VIEWS:
-                return pwritev(self.descriptor, views, offset)
-            total = 0
-            for start in range(0, len(views), MOST_VIEWS):
-                part = views[start : start + MOST_VIEWS]
-                count = pwritev(self.descriptor, part, offset + total)
-                total += count
-                if count < sum(map(len, part)):
-                    break
-            return total
+                count = pwritev(self.descriptor, views, offset)
+            else:
+                count = self._write_many(views, offset)
         except OSError as error:
             raise linux_error(error) from None
+        if self.inode.cached is not None:
+            self._after_write(views, offset, count)
+        return count
+
+    def _write_many(self, views: list[memoryview], offset: int) -> int:
+        total = 0
+        for start in range(0, len(views), MOST_VIEWS):
+            part = views[start : start + MOST_VIEWS]
+            count = pwritev(self.descriptor, part, offset + total)
+            total += count
+            if count < sum(map(len, part)):
+                break
+        return total
 
     def _before_write(self, views: list[memoryview] | None) -> None:
         inode = self.inode
         inode.written()
+        if inode.cached is not None:
+            inode.cached.before_change(stamp_of(files.fstat(self.descriptor)))
         if self.strips_privileges and inode.mode & 0o6000 and (views is None or any(map(len, views))):
             inode.refresh()
             clear_privileges(inode)
+
+    def _after_write(self, views: list[memoryview], offset: int, count: int) -> None:
+        """Let the pages in the cache take what was written."""
+        cached = self.inode.cached
+        if cached is not None:
+            cached.written(views, offset, count)
+            self._settled(cached)
+
+    def _settled(self, cached: CachedFile) -> None:
+        """Let the cache know how the file is after a change."""
+        self.inode.status = status = files.fstat(self.descriptor)
+        cached.adopt(stamp_of(status))
 
     def seek(self, offset: int, whence: int) -> int:
         """Move the file offset; SEEK_DATA and SEEK_HOLE ask the host."""
@@ -120,11 +161,29 @@ class HostFile(File):
 
     def allocate(self, mode: int, offset: int, length: int) -> None:
         """Reserve or punch space."""
-        from lbw.host.files_linux import fallocate
-
         if offset < 0 or length <= 0:
             raise LinuxError(EINVAL)
+        cached = self.inode.cached
+        moves = mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)
+        if cached is not None and moves and cached.dirty and write_back(cached) and cached.dirty:
+            raise LinuxError(cached.error)
         self._before_write(None)
+        self._allocate(mode, offset, length)
+        if cached is None:
+            return
+        size = files.fstat(self.descriptor).st_size
+        if moves:
+            cached.shifted(offset, size)
+        else:
+            if mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE):
+                cached.punched(offset, length)
+            if size != cached.size:
+                cached.resized(size)
+        self._settled(cached)
+
+    def _allocate(self, mode: int, offset: int, length: int) -> None:
+        from lbw.host.files_linux import fallocate
+
         try:
             fallocate(self.descriptor, mode, offset, length)
         except OSError as error:
@@ -134,9 +193,17 @@ class HostFile(File):
                 files.truncate(self.descriptor, offset + length)
 
     def fsync(self, data_only: bool) -> None:
-        """Make the data, and what the database holds, durable."""
+        """Make the data, and what the database holds, durable. A write-back that failed is told once."""
+        cached = self.inode.cached
+        if cached is not None and cached.dirty:
+            write_back(cached)
         self.inode.fs.sync()
         try:
             files.sync(self.descriptor, data_only)
         except OSError as error:
             raise linux_error(error) from None
+        if cached is not None:
+            failed = cached.error_since(self.errors_known)
+            if failed:
+                self.errors_known = cached.error_serial
+                raise LinuxError(failed)

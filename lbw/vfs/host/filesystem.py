@@ -21,11 +21,16 @@ from lbw.host import files
 from lbw.vfs.host.errors import linux_error
 from lbw.vfs.host.inode import HostInode
 from lbw.vfs.host.metadata import EMPTY, Metadata, Row, database_path
+from lbw.vfs.host.source import stamp_of
 from lbw.vfs.inode import FileSystem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
     from lbw.host.files import Handle
+    from lbw.mm.cached_file import CachedFile
+    from lbw.mm.page_cache import PageCache
 
     InodeReference = ref[HostInode]
 else:
@@ -71,6 +76,8 @@ class HostFileSystem(FileSystem):
         self._closing: list[Handle | None] = []
         self.handle_limit = max(16, min(1024, files.descriptor_limit() // 4))
         self.writes = 0  # numbers contents, see HostInode.identity
+        self.pages: PageCache | None = None  # who keeps pages of its files
+        self._cached: Mapping[Hashable, CachedFile] = {}  # what that has, by (st_dev, st_ino)
         self.doomed: set[int] = set()  # inode numbers whose rows go when the last description closes
         try:
             is_directory = os.path.isdir(path)
@@ -102,6 +109,8 @@ class HostFileSystem(FileSystem):
             known = reference()
             if known is not None and not (known.status.st_mode ^ status.st_mode) & S_IFMT:
                 known.status = status
+                if known.cached is not None:
+                    known.cached.look(stamp_of(status))
                 if known.directory is not None:
                     known.directory = directory
                     known.name = name
@@ -120,6 +129,26 @@ class HostFileSystem(FileSystem):
         reference.key = key
         reference.table = self._table
         self._table[key] = reference
+        inode.cached = self._cached.get(key)
+
+    # Pages
+
+    def use_cache(self, pages: PageCache) -> None:
+        """Let `pages` keep pages of these files: writes to them go there too."""
+        self.pages = pages
+        self._cached = pages.files
+        pages.watchers[self] = None
+        for key, reference in self._table.items():
+            inode = reference()
+            if inode is not None:
+                inode.cached = self._cached.get(key)
+
+    def cache_changed(self, identity: Hashable, cached: CachedFile | None) -> None:
+        """Note that pages of a file have come into the cache, or left it."""
+        reference = self._table.get(identity)  # type: ignore[call-overload]
+        inode = None if reference is None else reference()
+        if inode is not None:
+            inode.cached = cached
 
     # Handles
 
@@ -150,6 +179,8 @@ class HostFileSystem(FileSystem):
 
     def close(self) -> None:
         """Close all handles and the database: the file system is not used any more."""
+        if self.pages is not None:
+            self.pages.watchers.pop(self, None)
         self.close_handles()
         self._top.close_handle()
         for handle in self._closing:

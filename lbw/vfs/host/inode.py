@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from lbw.abi.errno import EACCES, EINVAL, EISDIR, ENOTDIR, ESTALE, LinuxError
+from lbw.abi.errno import EACCES, EINVAL, EISDIR, ENODEV, ENOTDIR, ESTALE, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_DSYNC, O_RDONLY, O_SYNC, O_WRONLY, RENAME_EXCHANGE, RENAME_NOREPLACE
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from lbw.host import files
@@ -17,12 +17,15 @@ from lbw.vfs.directory import Directory
 from lbw.vfs.host.attributes import HostAttributes
 from lbw.vfs.host.errors import linux_error
 from lbw.vfs.host.file import HostFile
+from lbw.vfs.host.source import HostSource, stamp_of
 from lbw.vfs.inode import Inode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from lbw.mm.backing import MappedObject
+    from lbw.mm.page_cache import PageCache
     from lbw.vfs.file import File
 
 _ACCESS = (os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_RDWR)
@@ -63,11 +66,28 @@ class HostInode(HostAttributes):
         if self.spare is not None:
             self.spare.close()
             self.spare = None
+        cached = self.cached
+        if cached is not None:
+            if extra:
+                cached.resized(0)
+                cached.adopt(stamp_of(self.status))
+            else:
+                cached.look(stamp_of(self.status))
+            file.errors_known = cached.errors_known
         return file
 
+    def mapped(self, cache: PageCache) -> MappedObject:
+        """Return the pages of this file.  ENODEV: it is no regular file"""
+        status = self.status
+        if status.st_mode & S_IFMT != S_IFREG:
+            raise LinuxError(ENODEV)
+        if self.fs.pages is not cache:
+            self.fs.use_cache(cache)
+        return cache.file((status.st_dev, status.st_ino), HostSource(self))
+
     def is_open_for_writing(self) -> bool:
-        """Whether one of the open descriptions can write."""
-        return any(file.writable for file in self.files)
+        """Whether one of the open descriptions, or a mapping, can write."""
+        return any(file.writable for file in self.files) or (self.cached is not None and bool(self.cached.writers))
 
     def identity(self) -> Hashable:
         """Return what changes with the content. Writes of ours count too: the host's clock ticks slowly."""
@@ -80,18 +100,23 @@ class HostInode(HostAttributes):
         if self.status.st_mode & S_IFMT == S_IFDIR:
             raise LinuxError(EISDIR)
         self.written()
+        descriptor = next((file.descriptor for file in self.files if file.writable), -1)
+        opened = -1
         try:
-            for file in self.files:
-                if file.writable:
-                    files.truncate(file.descriptor, size)
-                    return
-            descriptor = self.reopen(os.O_WRONLY)
-            try:
-                files.truncate(descriptor, size)
-            finally:
-                files.close(descriptor)
+            if descriptor < 0:
+                descriptor = opened = self.reopen(os.O_WRONLY)
+            cached = self.cached
+            if cached is not None:
+                cached.before_change(stamp_of(files.fstat(descriptor)))
+            files.truncate(descriptor, size)
+            if cached is not None:
+                cached.resized(size)
+                cached.adopt(stamp_of(files.fstat(descriptor)))
         except OSError as error:
             raise linux_error(error) from None
+        finally:
+            if opened >= 0:
+                files.close(opened)
 
     def readlink(self) -> bytes:
         """Return the target, remembered while the inode does not change."""
@@ -131,6 +156,8 @@ class HostInode(HostAttributes):
         old = known.status
         if status.st_ino == old.st_ino and status.st_dev == old.st_dev and not (status.st_mode ^ old.st_mode) & S_IFMT:
             known.status = status
+            if known.cached is not None:
+                known.cached.look(stamp_of(status))
             known.directory = self  # it may have been seen last under another of its names
             known.name = name
             return known
@@ -228,6 +255,8 @@ class HostInode(HostAttributes):
         try:
             inode.link_to(self.descriptor(), name)
             inode.status = lstat_at(self.descriptor(), name)
+            if inode.cached is not None:
+                inode.cached.adopt(stamp_of(inode.status))
         except OSError as error:
             raise linux_error(error) from None
 
@@ -292,6 +321,8 @@ class HostInode(HostAttributes):
         inode = self.fs.find(moved)
         if inode is not None:
             inode.directory, inode.name = directory, new_name
+            if inode.cached is not None:
+                inode.changed_attributes()
         if victim is not None:
             if flags & RENAME_EXCHANGE:
                 inode = self.fs.find(victim)

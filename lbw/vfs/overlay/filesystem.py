@@ -21,6 +21,8 @@ from lbw.vfs.overlay.inode import OverlayInode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lbw.mm.page_cache import PageCache
+
     Reference = ref[OverlayInode]
 else:
     Reference = ref
@@ -88,6 +90,11 @@ class OverlayFileSystem(FileSystem):
     def statfs(self) -> tuple[int, int, int, int, int]:
         """Return the room that there is for changes."""
         return self.storage.statfs()
+
+    def use_cache(self, pages: PageCache) -> None:
+        """Pages are those of the files below and in the storage."""
+        self.lower.use_cache(pages)
+        self.storage.use_cache(pages)
 
     def close(self) -> None:
         """Let go of what is below; whoever made `storage` throws away what is in it."""

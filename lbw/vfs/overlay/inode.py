@@ -6,7 +6,7 @@ remember it; `own_content` gives a regular file content of its own (`upper`, a f
 
 from __future__ import annotations
 
-from lbw.abi.errno import EEXIST, EINVAL, ENODATA, EOPNOTSUPP, LinuxError
+from lbw.abi.errno import EEXIST, EINVAL, ENODATA, ENODEV, EOPNOTSUPP, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_RDONLY, O_RDWR, SEEK_DATA, SEEK_HOLE
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from lbw.vfs.directory import Directory
@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from lbw.mm.backing import MappedObject
+    from lbw.mm.page_cache import PageCache
     from lbw.vfs.file import File
     from lbw.vfs.inode import Inode
 
@@ -173,6 +175,13 @@ class OverlayInode(OverlayNames):
             return "overlay", self.upper.identity()
         assert self.lower is not None
         return self.lower.identity()
+
+    def mapped(self, cache: PageCache) -> MappedObject:
+        """Return the pages of the file that has the content now: a mapping from before a copy keeps the one below."""
+        real = self.upper or self.lower
+        if real is None:
+            raise LinuxError(ENODEV)
+        return real.mapped(cache)
 
     def is_open_for_writing(self) -> bool:
         """Whether some description can write."""
