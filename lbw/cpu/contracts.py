@@ -180,6 +180,9 @@ if TYPE_CHECKING:
         def forget_code(self, mmu: Mmu, address: int, length: int) -> None:
             """Forget translations of bytes that the kernel has changed, in a frame that `mmu` maps at `address`."""
 
+        def flush_counts(self) -> list[tuple[str, int]]:
+            """Return how often caches of the processor were emptied, and why, for people."""
+
         def expect_interrupts(self) -> None:
             """Prepare for `interrupt` from other threads; before the first of them, while nothing runs."""
 

@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     class Backing(Protocol):
         """Where the pages of a file mapping come from."""
 
-        executed: bool  # a shared mapping of it was executable; for the Mmu, which sets it
+        ran: bool  # a mapping of it is known to be executable
+        executed: bool  # pages that shared mappings may write to are executed: those stores must be noticed
         #: (page number of the address, page number in the file) -> the frame that a private, executable, not writable
         #: region shows there instead: a copy with patches.
         patched: dict[tuple[int, int], int]
         in_memory: bool  # its frames are the content itself: resident pages of it count as SHARED_MEMORY
         #: Whether `dirtied` is to be called: then shared pages are mapped writable only by a write to them.
         tracks_writes: bool
+
+        def will_run(self) -> None:
+            """Pages of it are about to be executed; may take pages away from mappings, and set `executed`."""
 
         def dirtied(self, page: int) -> None:
             """A shared region is about to write to `page`, which it shows read-only until now.
@@ -93,6 +97,9 @@ if TYPE_CHECKING:
         def peak(self) -> int:
             """The most that `resident` has been."""
 
+        def forget_peak(self) -> None:
+            """Let the peak be what is resident now."""
+
         def usage(self, start: int = 0, end: int = USER_END) -> tuple[int, int, int, int]:
             """Return how many resident pages the range has: (ANONYMOUS, FILE, SHARED_MEMORY), and `tables`, of all."""
 
@@ -114,6 +121,12 @@ if TYPE_CHECKING:
 
             `reported`: the answer to a page fault of the processor that said PF_PRESENT, not an access by the kernel.
             False: the page lies beyond the end of the backing file. LinuxError(ENOMEM): no memory left.
+            """
+
+        def populate(self, region: Region, start: int, end: int, access: int) -> bool:
+            """Make all pages of a range usable for `access`, as `touch` does.
+
+            False: some lie beyond the end of the backing. LinuxError(ENOMEM): some may be usable now.
             """
 
         # These three may raise LinuxError(ENOMEM); then nothing has changed.

@@ -200,6 +200,10 @@ class ScriptedEngine:
         """Return a context that runs nothing yet."""
         return ScriptedContext(self, mmu)
 
+    def flush_counts(self) -> list[tuple[str, int]]:
+        """Return nothing: there are no caches."""
+        return []
+
     def expect_interrupts(self) -> None:
         """Interrupts are exact here anyway."""
 

@@ -29,6 +29,10 @@ class ScriptedMmu:
         """How many pages are resident."""
         return len(self.held)
 
+    def forget_peak(self) -> None:
+        """Let the peak be what is resident now."""
+        self.peak = len(self.held)
+
     def usage(self, start: int = 0, end: int = USER_END) -> tuple[int, int, int, int]:
         """Return how many pages the range has, by kind."""
         owned = [known[2] for page, known in self.held.items() if start <= page < end]
@@ -64,6 +68,10 @@ class ScriptedMmu:
                 owned = True
             self.held[page] = frame, region.prot, owned
         return True
+
+    def populate(self, region: Region, start: int, end: int, access: int) -> bool:
+        """Make pages usable for `access`."""
+        return all(self.touch(region, address, access) for address in range(start, end, PAGE))
 
     def unmap(self, start: int, end: int) -> None:
         """Forget the pages of the range."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class MappedObject:
     """A `Backing` (lbw.cpu.contracts) without its pages."""
 
-    __slots__ = ("executed", "identity", "mappings", "patched")
+    __slots__ = ("executed", "identity", "mappings", "patched", "ran")
 
     #: Whether it wants to be told of the first write to each page through a shared mapping (`dirtied`).
     tracks_writes = False
@@ -30,7 +30,7 @@ class MappedObject:
 
     def __init__(self, identity: Hashable) -> None:
         self.identity = identity
-        self.executed = False
+        self.executed = self.ran = False
         self.patched: dict[tuple[int, int], int] = {}
         self.mappings: dict[Vma, None] = {}  # an ordered set
 
@@ -41,6 +41,12 @@ class MappedObject:
     def release(self, vma: Vma) -> None:
         """Forget a mapping."""
         del self.mappings[vma]
+
+    def will_run(self) -> None:
+        """Note that pages of it are about to be executed: from now on stores to them must be noticed."""
+        self.ran = self.executed = True
+        if any(vma.shared for vma in self.mappings):
+            self.zap(0, 1 << 52, False)  # they come back in such a way
 
     def frame(self, page: int) -> int | None:
         """Return the frame of page `page`; None beyond the end."""

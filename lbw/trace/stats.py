@@ -28,8 +28,7 @@ def summary(kernel: Kernel) -> str:
         ("task switches", counters.switches),
         ("forks", counters.forks),
         ("execs", counters.execs),
-        ("TLB flushes", getattr(engine, "flushes", 0)),
-        ("translation flushes", getattr(engine, "code_flushes", 0)),
+        *engine.flush_counts(),
         ("frames in use (4 kB)", frames.used),
     ]
     lines = [f"{count:>12,}  {name}" for name, count in rows]

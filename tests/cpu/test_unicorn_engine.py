@@ -43,6 +43,7 @@ from lbw.cpu.contracts import (
     SYSCALL,
     UD,
 )  # fmt: skip
+from lbw.cpu.unicorn.flush_causes import REMOVED
 from lbw.mm.remap import mremap
 
 CODE, DATA = 0x40_0000, 0x100_0000
@@ -402,7 +403,7 @@ def test_an_interrupt_while_the_run_is_prepared_is_not_lost(guest):
         flush(*arguments)
         guest.engine.interrupt()
 
-    guest.engine.flush_pending = True
+    guest.engine.flush_pending = REMOVED
     library.control = interrupted_flush
     rescue = threading.Timer(2, guest.engine.interrupt)
     rescue.start()

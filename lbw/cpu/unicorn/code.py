@@ -9,12 +9,12 @@ from __future__ import annotations
 from ctypes import c_uint64
 
 from lbw.cpu.unicorn import library as uc
+from lbw.cpu.unicorn.flush_causes import CODE, tally
 from lbw.cpu.unicorn.page_bits import FRAME, NX, USER
 from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lbw.cpu.mmu import Mmu
     from lbw.cpu.unicorn.boot import Processor
     from lbw.cpu.unicorn.context import UnicornContext
     from lbw.cpu.unicorn.page_tables import PageTables
@@ -31,7 +31,8 @@ class CodeMemory:
     loaded: UnicornContext | None
     active: PageTables | None
     spaces: set[PageTables]
-    flush_pending: bool
+    flush_pending: int
+    flushes: dict[int, int]
     code_flushes: int
 
     if TYPE_CHECKING:  # the engine has it
@@ -39,15 +40,14 @@ class CodeMemory:
         def synchronise(self, context: UnicornContext) -> None:
             """Bring the context's state into the processor."""
 
-    def forget_code(self, mmu: Mmu, start: int, length: int) -> None:
+    def forget_code(self, mmu: object, start: int, length: int) -> None:
         """Forget translations of bytes that the kernel changes, in a frame that `mmu` maps at `start`."""
         processor = self.processor
         loaded = self.loaded
         if loaded is not None and loaded.mmu is mmu:
             self.synchronise(loaded)
             if self.flush_pending:
-                self.flush_pending = False
-                processor.library.control(processor.handle, uc.TLB_FLUSH)
+                self.flush_tlb()
             error = processor.library.ctl(
                 processor.handle, uc.TB_REMOVE_CACHE | 2 << 26 | 1 << 30, c_uint64(start), c_uint64(start + length)
             )
@@ -65,7 +65,7 @@ class CodeMemory:
                 continue
             if space.permits is None or space.permits(address >> 12):
                 words[at] = entry & ~FRAME | copy | PATCHED
-                self.flush_pending = True  # whatever space it is: after a fork the active one may share the table
+                self.flush_pending |= CODE  # whatever space it is: after a fork the active one may share the table
 
     def share_code(self, address: int, frame: int) -> None:
         """Show `frame` as code at `address`, in the upper half, in every address space.  LinuxError(ENOMEM)"""
@@ -74,7 +74,7 @@ class CodeMemory:
     def unshare_code(self, address: int) -> None:
         """Take a page of the upper half away."""
         self.upper.unmap(address)
-        self.flush_pending = True
+        self.flush_pending |= CODE
 
     def withdraw(self, address: int) -> None:
         """Take a revealed page away from all address spaces."""
@@ -83,7 +83,19 @@ class CodeMemory:
             at = space.leaf(address)
             if at and words[at] & HIDDEN:
                 words[at] = 0
-        self.flush_pending = True
+        self.flush_pending |= CODE
+
+    def flush_tlb(self) -> None:
+        """Forget all translations of addresses, for the causes that have come together."""
+        causes, self.flush_pending = self.flush_pending, 0
+        self.flushes[causes] = self.flushes.get(causes, 0) + 1
+        self.processor.library.control(self.processor.handle, uc.TLB_FLUSH)
+
+    def flush_counts(self) -> list[tuple[str, int]]:
+        """Return how often the TLB and the translated code were forgotten, and why, for people."""
+        rows = [("TLB flushes", sum(self.flushes.values()))]
+        rows += [(f"  {name}", number) for name, number in tally(self.flushes).items() if number]
+        return [*rows, ("translation flushes", self.code_flushes)]
 
     def flush_code(self) -> None:
         """Forget all translations."""

@@ -41,6 +41,7 @@ from lbw.cpu.unicorn.bases import TrueBases
 from lbw.cpu.unicorn.boot import Processor
 from lbw.cpu.unicorn.code import CodeMemory
 from lbw.cpu.unicorn.context import UnicornContext
+from lbw.cpu.unicorn.flush_causes import SWITCHED
 from lbw.cpu.unicorn.modes import CS64
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.cpu.unicorn.parking import UpperHalf
@@ -91,8 +92,8 @@ class UnicornEngine(CodeMemory, TrueBases):
         self.active: PageTables | None = None  # whose CR3 is loaded
         self.spaces: set[PageTables] = set()  # all that live
         self.originals: dict[int, int] = {}
-        self.flush_pending = False
-        self.flushes = 0
+        self.flush_pending = 0  # why the TLB is to be flushed before the next run: bits of `flush_causes`
+        self.flushes: dict[int, int] = {}  # how often it was, by causes that came together
         self.code_flushes = 0
         self._next: UnicornContext | None = None
         self._trap = UnicornTrap()
@@ -147,9 +148,7 @@ class UnicornEngine(CodeMemory, TrueBases):
             processor.library.bare_context_restore(processor.handle, processor.live)
             context.modified = UNMODIFIED
         if self.flush_pending:
-            self.flush_pending = False
-            self.flushes += 1
-            processor.library.control(processor.handle, uc.TLB_FLUSH)
+            self.flush_tlb()
         self._runs += 1
         if self._interrupted:  # looked at after `_runs` was set, as `interrupt` does it the other way round
             self._runs += 1
@@ -263,7 +262,7 @@ class UnicornEngine(CodeMemory, TrueBases):
         assert isinstance(mmu, PageTables)
         self._cr3.value = mmu.root
         if mmu is not self.active:  # threads of one process keep what the TLB knows
-            self.flush_pending = True
+            self.flush_pending |= SWITCHED
             self.active = mmu
         context.modified = ALL
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from lbw.cpu.contracts import PAGE
 from lbw.cpu.mmu import ANONYMOUS, FILE, SHARED_MEMORY, USER_END, ZEROES
+from lbw.cpu.unicorn.flush_causes import REMOVED
 from lbw.cpu.unicorn.page_bits import FRAME
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.table_tree import HIDDEN, MEMORY, OWNED, PATCHED, SPAN, ZERO, TableTree
@@ -54,11 +55,18 @@ class TableCounts(TableTree):
         """The most that `resident` has been."""
         return max(self.high, self.resident)
 
+    def forget_peak(self) -> None:
+        """Let the peak be what is resident now."""
+        self.high = 0
+
     def disturb(self, address: int) -> None:
-        """Note that the leaf table for `address` has changed in place: others may have lost pages too."""
+        """Note that pages were taken out of the leaf table for `address` in place: others may have lost them too."""
         if not self.above_writable(address):
             for space in self.engine.spaces:
                 space.recount = True
+                space.readable.clear()
+                space.writable.clear()
+            self.engine.flush_pending |= REMOVED
 
     def usage(self, start: int = 0, end: int = USER_END) -> tuple[int, int, int, int]:
         """Return how many resident pages the range has: (ANONYMOUS, FILE, SHARED_MEMORY), and `tables`, of all."""

@@ -33,12 +33,17 @@ LINK = PRESENT | WRITABLE | USER | ACCESSED
 SPAN = 1 << 21
 #: All entries of a table ANDed with "not W" at once, as one big integer.
 _CLEAR_W = int.from_bytes((~WRITABLE & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little") * 512, "little")
+#: The OWNED bits of a table, of the second byte of each entry.
+_OWNED = int.from_bytes(bytes((OWNED >> 8,)) * 512, "little")
 
 
 class TableTree:
     """The page tables of one address space."""
 
-    __slots__ = ("engine", "frames", "held", "high", "permits", "ram", "recount", "root", "tables", "words")
+    __slots__ = (
+        "engine", "frames", "held", "high", "permits", "ram", "readable", "recount", "root", "tables", "words",
+        "writable",
+    )  # fmt: skip
 
     def __init__(self, engine: UnicornEngine) -> None:
         self.engine = engine
@@ -48,6 +53,9 @@ class TableTree:
         self.root = self.frames.allocate()
         self.words[(self.root >> 3) + 256] = engine.processor.kernel_entry
         self.words[(self.root >> 3) + 511] = engine.upper.entry
+        # What the kernel's own accesses have found: page number -> physical address.
+        self.readable: dict[int, int] = {}
+        self.writable: dict[int, int] = {}
         self.permits: Callable[[int], bool] | None = None
         self.held = 0  # resident pages, unless `recount`
         self.high = 0  # the most that it was when pages were taken away
@@ -77,10 +85,7 @@ class TableTree:
         """Return an own copy of an upper table; its children become shared."""
         copy = self.frames.allocate_copy(table)
         self.frames.drop(table)
-        words, share = self.words, self.frames.share
-        for entry in words[copy >> 3 : (copy >> 3) + 512].tolist():
-            if entry:
-                share(entry & FRAME)
+        self.frames.share_many([e & FRAME for e in self.words[copy >> 3 : (copy >> 3) + 512].tolist() if e])
         self._clear_writable(table, copy)
         return copy
 
@@ -88,12 +93,16 @@ class TableTree:
         """Return an own copy of a leaf table; its frames become copy-on-write in both."""
         copy = self.frames.allocate_copy(table)
         self.frames.drop(table)
-        words, share = self.words, self.frames.share
-        for entry in words[copy >> 3 : (copy >> 3) + 512].tolist():
-            if entry & OWNED:
-                share(entry & FRAME)
+        self.frames.share_many(self.owned(copy >> 3, 512))
         self._clear_writable(table, copy)
         return copy
+
+    def owned(self, first: int, size: int) -> list[int]:
+        """Return the frames that `size` leaf entries own, by the index of the first in `words`."""
+        octets = self.ram[first << 3 : first + size << 3].tobytes()[1::8]
+        if not int.from_bytes(octets, "little") & _OWNED:
+            return []
+        return [entry & FRAME for entry in self.words[first : first + size].tolist() if entry & OWNED]
 
     def _clear_writable(self, *tables: int) -> None:
         ram = self.ram
@@ -147,16 +156,6 @@ class TableTree:
             start = stop
         return spans
 
-    def unlink(self, address: int) -> None:
-        """Drop a whole leaf table; the tables above it are exclusive (`own_upper`)."""
-        words, table = self.words, self.root
-        for shift in (39, 30, 21):
-            at = (table >> 3) + (address >> shift & 511)
-            table = words[at] & FRAME
-        words[at] = 0
-        self.tables -= 1
-        self.drop_leaf(table)
-
     def own_upper(self, address: int) -> None:
         """Make the upper tables on the way to `address` exclusive."""
         words, table = self.words, self.root
@@ -168,15 +167,6 @@ class TableTree:
                 if self.frames.references(table) > 1:
                     table = self._copy_upper(table)
                 words[at] = table | LINK
-
-    def drop_leaf(self, table: int) -> None:
-        owned = [e for e in filter(None, self.words[table >> 3 : (table >> 3) + 512].tolist()) if e & OWNED]
-        frames = self.frames
-        if frames.references(table) == 1:
-            drop = frames.drop
-            for entry in owned:
-                drop(entry & FRAME)
-        frames.drop(table)
 
     def share_with(self, child: TableTree) -> None:
         """Let the empty `child` share everything, copy on write."""
@@ -194,21 +184,3 @@ class TableTree:
         for count in (256, 512, 512):
             tables = [e & FRAME for table in tables for e in words[table >> 3 : (table >> 3) + count].tolist() if e]
         return tables
-
-    def drop_all(self) -> None:
-        """Give all tables and owned frames back."""
-        self._release(self.root, 39)
-        self.root = 0
-
-    def _release(self, table: int, shift: int) -> None:
-        frames, words = self.frames, self.words
-        if frames.references(table) == 1:
-            count = 256 if shift == 39 else 512
-            for entry in words[table >> 3 : (table >> 3) + count].tolist():
-                if not entry:
-                    continue
-                if shift == 21:
-                    self.drop_leaf(entry & FRAME)
-                else:
-                    self._release(entry & FRAME, shift - 9)
-        frames.drop(table)

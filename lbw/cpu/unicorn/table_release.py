@@ -1,0 +1,72 @@
+"""Giving page tables back: whole trees, whole leaf tables, and tables that have become empty.
+
+What is shared only loses a reference, whatever hangs below it: the end of a forked child costs what it has touched. The
+last owner gives all frames of a leaf table back at once.
+
+Tables go as soon as they are empty, upper ones too: a program that maps and unmaps all over the address space holds
+no more of them than one that does not.
+"""
+
+from __future__ import annotations
+
+from lbw.cpu.contracts import PAGE
+from lbw.cpu.unicorn.page_bits import FRAME
+from lbw.cpu.unicorn.table_counts import TableCounts
+
+#: The bytes of an empty table.
+EMPTY = bytes(PAGE)
+
+
+class TableRelease(TableCounts):
+    """The page tables of one address space, as something to be given back."""
+
+    __slots__ = ()
+
+    def unlink(self, address: int) -> None:
+        """Drop a whole leaf table, and upper ones that become empty; all upper ones are exclusive (`own_upper`)."""
+        words, ram, frames = self.words, self.ram, self.frames
+        table = self.root
+        path = []
+        for shift in (39, 30, 21):
+            at = (table >> 3) + (address >> shift & 511)
+            path.append(at)
+            table = words[at] & FRAME
+        self._drop_leaf(table)
+        self.tables -= 1
+        words[path[2]] = 0
+        for level in (2, 1):
+            table = words[path[level - 1]] & FRAME
+            if ram[table : table + PAGE].tobytes() != EMPTY:
+                break
+            frames.drop(table)
+            self.tables -= 1
+            words[path[level - 1]] = 0
+
+    def unlink_empty(self, address: int) -> None:
+        """Drop the leaf table for `address`, which is exclusive, if it has become empty."""
+        table = self.leaf(address) << 3 & -PAGE
+        if self.ram[table : table + PAGE].tobytes() == EMPTY:
+            self.unlink(address)
+
+    def drop_all(self) -> None:
+        """Give all tables and owned frames back."""
+        self._release(self.root, 39)
+        self.root = 0
+
+    def _drop_leaf(self, table: int) -> None:
+        frames = self.frames
+        if frames.references(table) == 1:
+            frames.drop_many(self.owned(table >> 3, 512))
+        frames.drop(table)
+
+    def _release(self, table: int, shift: int) -> None:
+        frames, words = self.frames, self.words
+        if frames.references(table) == 1:
+            count = 256 if shift == 39 else 512
+            drop = self._drop_leaf if shift == 21 else None
+            for entry in filter(None, words[table >> 3 : (table >> 3) + count].tolist()):
+                if drop is not None:
+                    drop(entry & FRAME)
+                else:
+                    self._release(entry & FRAME, shift - 9)
+        frames.drop(table)
