@@ -210,14 +210,20 @@ class Frames:
 
     @property
     def short(self) -> bool:
-        """Whether the kernel has less to work with than it should."""
-        return self.limit - self.used < self.minimum or (self.granules.starved and self.available < _IN_HAND)
+        """Whether there is less than the kernel needs, and than makes sure that programs get anything done.
+
+        A program whose text was reclaimed must be able to fetch as much of it as one instruction needs, before memory
+        is found scarce again.
+        """
+        return self.limit - self.used < self.minimum * 3 // 2 or (self.granules.starved and self.available < _IN_HAND)
 
     def relieved(self) -> None:
         """Set the next mark: memory was freed, or could not be."""
-        available = self.available
-        enough = 2 * self.minimum
-        self.mark = self.limit - (enough if available > enough else self.minimum if available > self.minimum else 0)
+        minimum = self.minimum
+        available = self.limit - self.used
+        if available >= minimum * 5 // 2:
+            minimum *= 2
+        self.mark = self.limit - minimum if available > minimum else self.limit
 
     def trim(self) -> int:
         """Give whole empty granules back, and put the other free frames in order; return how many granules it were."""
