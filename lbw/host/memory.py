@@ -5,12 +5,14 @@ before they are touched, *release* them afterwards. A released granule costs not
 committed again. 64 kB is the allocation granularity of Windows; anything finer is refused everywhere, so that nobody
 comes to rely on it.
 
-Linux: a memfd, because `commit` can then fail cleanly (fallocate, where a plain touch would be SIGBUS), `release` is
-MADV_REMOVE, and the memory in use is one fstat. Other Unixes: an anonymous mapping, released by mapping it anew.
-Windows: `lbw.host.windows_memory`.
+Linux: a memfd, because `commit` can then fail cleanly (a write, where a plain touch would be SIGBUS), `release` is
+MADV_REMOVE, and the memory in use is one fstat. Zeros are written, and one byte is read back: the host maps all 16 pages
+of a granule around it, which spares 16 faults (25 us for a granule, 41 us with fallocate). Other Unixes: an anonymous
+mapping, released by mapping it anew. Windows: `lbw.host.windows_memory`.
 
-Rejected: MADV_DONTNEED (leaves the pages of a shared mapping), MADV_FREE (the bytes may come back), MADV_POPULATE_WRITE
-(Linux 5.14 and later only, and no faster than fallocate plus the faults).
+Rejected: MADV_DONTNEED (leaves the pages of a shared mapping), MADV_FREE (the bytes may come back), fallocate (the pages
+count as not read yet, so that each is a fault of its own), MADV_POPULATE_WRITE (Linux 5.14 and later only, and no faster
+than fallocate plus the faults).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import sys
 from lbw.errors import HostError
 
 GRANULE = 65536
+_ZEROS = bytes(GRANULE)
 
 _MAP_NORESERVE = 0x4000 if sys.platform == "linux" else 0x40
 _MADV_REMOVE = 9
@@ -71,11 +74,15 @@ else:
         def commit(self, offset: int, length: int) -> None:
             """Make the granules usable; fresh ones read as zeros.  MemoryError: the host has no memory left"""
             check_range(offset, length, self.size)
-            if self._fd >= 0 and length:
-                try:
-                    os.posix_fallocate(self._fd, offset, length)
-                except OSError as error:
-                    raise MemoryError(f"the host has no memory for the guest: {error}") from error
+            if self._fd < 0:
+                return
+            try:
+                for granule in range(offset, offset + length, GRANULE):
+                    if os.pwrite(self._fd, _ZEROS, granule) < GRANULE:
+                        raise MemoryError("the host has no memory for the guest")
+                    self.view[granule]  # see above
+            except OSError as error:
+                raise MemoryError(f"the host has no memory for the guest: {error}") from error
 
         def release(self, offset: int, length: int) -> None:
             """Give the granules back to the host."""
