@@ -59,14 +59,9 @@ static size_t used;
 static unsigned char *heap, *elsewhere;
 static size_t elsewhere_size;
 static int self, orders[PROCESSES], answers[PROCESSES][2];
-static pid_t pids[PROCESSES];
+static volatile pid_t *pids; /* shared by all */
 static const char *directory, *memory_directory;
 static char names[2][256];
-
-struct answer {
-    int length, forked, pid;
-};
-static struct answer answer;
 
 static void say(const char *format, ...)
 {
@@ -218,7 +213,7 @@ static void show_maps(int exact)
         say(" %d", count);
 }
 
-/* Whether a range lies in more than one mapping: since Linux 6.17 they may move together. */
+/* Whether a range is not in one mapping: since Linux 6.17 several may move together. */
 static int several(unsigned char *start, size_t size)
 {
     static char maps[1 << 18];
@@ -231,9 +226,9 @@ static int several(unsigned char *start, size_t size)
     for (char *line = strtok(maps, "\n"); line; line = strtok(NULL, "\n")) {
         unsigned long from, to;
         sscanf(line, "%lx-%lx", &from, &to);
-        found += from < (uintptr_t)start + size && to > (uintptr_t)start;
+        found |= from <= (uintptr_t)start && to >= (uintptr_t)start + size;
     }
-    return found > 1;
+    return !found;
 }
 
 static void show_file(int fd)
@@ -469,11 +464,9 @@ static void serve(void)
     char order[256];
     while (read_all(orders[self], order, sizeof order)) {
         used = 0;
-        answer = (struct answer){0, -1, 0};
         if (*order != 'X')
             perform(order);
-        answer.length = used;
-        write_all(answers[self][1], (void *)&answer, sizeof answer);
+        write_all(answers[self][1], (void *)&used, sizeof used);
         write_all(answers[self][1], output, used);
         if (*order == 'X')
             break;
@@ -491,15 +484,14 @@ static void fork_as(int process)
     }
     pid_t child = self ? syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) : fork();
     if (!child) {
-        pids[0] = self ? pids[0] : getppid();
         self = process;
+        alarm(20);
         for (int i = 1; i < PROCESSES; i++)
             close(ends[i]); /* so that all end when the first one dies */
-        memset(pids + 1, 0, sizeof pids - sizeof *pids);
         serve();
     }
     if (child > 0)
-        pids[process] = child, answer.forked = process, answer.pid = child;
+        pids[process] = child;
     say(child < 0 ? " E%d" : " forked", errno);
 }
 
@@ -512,13 +504,12 @@ static void order_to(int process, char *line)
     }
     strcpy(order, line);
     write_all(ends[process], order, sizeof order);
-    if (!read_all(answers[process][0], &answer, sizeof answer) || !read_all(answers[process][0], output + used, answer.length)) {
+    size_t length;
+    if (!read_all(answers[process][0], &length, sizeof length) || !read_all(answers[process][0], output + used, length)) {
         say(" lost");
         return;
     }
-    used += answer.length;
-    if (answer.forked > 0)
-        pids[answer.forked] = answer.pid;
+    used += length;
     if (*line == 'X') {
         int status;
         waitpid(pids[process], &status, 0);
@@ -575,6 +566,7 @@ static void sequence(char **lines, int count)
     heap = (void *)((syscall(SYS_brk, 0) + PAGE - 1) & -PAGE);
     syscall(SYS_brk, heap);
     open_files();
+    pids = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pids[0] = getpid();
     for (int i = 0; i < count; i++) {
         say("%d:", i);
