@@ -6,13 +6,13 @@ committed again. 64 kB is the allocation granularity of Windows; anything finer 
 comes to rely on it.
 
 Linux: a memfd, because `commit` can then fail cleanly (a write, where a plain touch would be SIGBUS), `release` is
-MADV_REMOVE, and the memory in use is one fstat. Zeros are written, and one byte is read back: the host maps all 16 pages
-of a granule around it, which spares 16 faults (25 us for a granule, 41 us with fallocate). Other Unixes: an anonymous
-mapping, released by mapping it anew. Windows: `lbw.host.windows_memory`.
+MADV_REMOVE, and the memory in use is one fstat. Zeros are written, and one byte is read back: the host maps all 16
+pages of a granule around it, which spares 16 faults (25 us for a granule, 41 us with fallocate). Other Unixes: an
+anonymous mapping, released by mapping it anew. Windows: `lbw.host.windows_memory`.
 
-Rejected: MADV_DONTNEED (leaves the pages of a shared mapping), MADV_FREE (the bytes may come back), fallocate (the pages
-count as not read yet, so that each is a fault of its own), MADV_POPULATE_WRITE (Linux 5.14 and later only, and no faster
-than fallocate plus the faults).
+Rejected: MADV_DONTNEED (leaves the pages of a shared mapping), MADV_FREE (the bytes may come back), fallocate (the
+pages count as not read yet, so that each is a fault of its own), MADV_POPULATE_WRITE (Linux 5.14 and later only, and no
+faster than fallocate plus the faults).
 """
 
 from __future__ import annotations

@@ -75,12 +75,18 @@ class FrameTable:
             page += stop - first
         return found
 
-    def take(self, first: int, end: int) -> list[int]:
-        """Remove the pages from `first` to `end`; return their frames."""
+    def take(self, first: int, end: int) -> tuple[list[int], list[int]]:
+        """Remove the pages from `first` to `end`; return whole granules of memory, and frames."""
+        whole: list[int] = []
         taken: list[int] = []
         for number in self._among(first >> 4, (end + PAGES - 1) >> 4):
             low, high = max(first - number * PAGES, 0), min(end - number * PAGES, PAGES)
             base = self.dense.pop(number, None)
+            if base is not None and not base % GRANULE and high - low == PAGES:
+                whole.append(base)
+                self._order = None
+                self.unwritten.pop(number, None)
+                continue
             chunk = self.sparse.pop(number, None) if base is None else list(range(base, base + GRANULE, PAGE))
             assert chunk is not None
             taken += filter(None, chunk[low:high])
@@ -91,7 +97,7 @@ class FrameTable:
                 self._order = None
             if number in self.unwritten:
                 self.written(number, (1 << high) - (1 << low))
-        return taken
+        return whole, taken
 
     def written(self, number: int, bits: int) -> None:
         """Note that pages of a granule, as bits, were written to (or are no more)."""

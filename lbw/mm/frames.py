@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 FRAMES_PER_GRANULE = GRANULE // PAGE
 _ZERO = bytes(PAGE)
 _ONES = array("I", [1] * FRAMES_PER_GRANULE)
+_NONE = array("I", [0] * FRAMES_PER_GRANULE)
 #: Retired frames are flushed out together when so many have come together.
 _RETIRE_LIMIT = 1024
 #: Free frames beyond this many are searched for whole granules to give back.
@@ -187,6 +188,15 @@ class Frames:
         self._free += gone
         if len(self._free) > self._trim_at:
             self.trim()
+
+    def drop_granules(self, granules: Sequence[int]) -> None:
+        """Drop the only reference to each frame of whole granules, of which none was executed."""
+        counts = self._counts
+        for base in granules:
+            first = base >> 12
+            counts[first : first + FRAMES_PER_GRANULE] = _NONE
+        self.used -= FRAMES_PER_GRANULE * len(granules)
+        self.granules.give_back(granules)
 
     def allocate_granule(self) -> int:
         """Return the address of 16 contiguous zeroed frames with one reference each.  LinuxError(ENOMEM)"""

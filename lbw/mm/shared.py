@@ -157,6 +157,9 @@ class SharedMemory(SharedPages):
         missing = [page for page, frame in enumerate(self._table.run(first, end), first) if not frame]
         if len(missing) > room:
             raise LinuxError(ENOSPC)
+        for number in [each for each in self._table.unwritten if first >> 4 <= each <= end >> 4]:
+            low, high = max(first - number * PAGES, 0), min(end - number * PAGES, PAGES)
+            self._table.written(number, (1 << high) - (1 << low))  # so does Linux when it is reserved once more
         made: list[int] = []
         try:
             for page in missing:

@@ -15,8 +15,8 @@ Stores by mappings the processor sees by itself; the kernel's own changes make i
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
-from lbw.abi.mman import PROT_EXEC, PROT_WRITE
-from lbw.cpu.contracts import PAGE
+from lbw.abi.mman import PROT_WRITE
+from lbw.cpu.contracts import GRANULE, PAGE
 from lbw.mm.backing import MappedObject
 from lbw.mm.frame_table import PAGES, FrameTable
 
@@ -93,8 +93,6 @@ class SharedPages(MappedObject):
     def acquire(self, vma: Vma) -> None:
         """Add a mapping."""
         super().acquire(vma)
-        if vma.prot & PROT_EXEC and not self.executed:
-            self.will_run()
         if self.patched and vma.shared and vma.max_prot & PROT_WRITE:
             self._rewritten()  # copies cannot follow what it will store
 
@@ -103,12 +101,6 @@ class SharedPages(MappedObject):
         super().release(vma)
         if not self.mappings and not self.held:
             self.clear()
-
-    def will_run(self) -> None:
-        """Note that a mapping is executable: whoever writes must be noticed by the processor."""
-        self.executed = True
-        if any(vma.shared for vma in self.mappings):
-            self.zap(0, END, False)  # pages come back in a way that stores are seen
 
     def let_go(self) -> None:
         """Nobody holds it any more; mappings may."""
@@ -181,19 +173,26 @@ class SharedPages(MappedObject):
 
     def _free(self, first: int, end: int) -> None:
         """Give pages back, which no mapping shows any more."""
-        taken = self._table.take(first, end)
-        if not taken:
+        granules, taken = self._table.take(first, end)
+        count = len(taken) + PAGES * len(granules)
+        if not count:
             return
         if self.executed:
+            for base in granules:
+                taken += range(base, base + GRANULE, PAGE)
+            granules.clear()
             self._frames.code.update(taken)
             if self.patched:
                 self._rewritten()
-        self.resident -= len(taken)
-        self._frames.shared.pages -= len(taken)
+        self.resident -= count
+        self._frames.shared.pages -= count
         if self._budget is not None:
-            self._budget.used_pages -= len(taken)
-        taken.reverse()  # so that they come back in order
-        self._frames.drop_many(taken)
+            self._budget.used_pages -= count
+        if taken:
+            taken.reverse()  # so that they come back in order
+            self._frames.drop_many(taken)
+        if granules:
+            self._frames.drop_granules(granules)
         if not self.resident and not self.mappings:
             self.executed = False
 

@@ -75,7 +75,7 @@ def content_of(file: File) -> Content:
 
 
 def add_seals(task: Task, fd: int, file: File, seals: int) -> int:
-    """F_ADD_SEALS.  EPERM: not open for writing, or sealed against it; EINVAL: unknown seals, no file in memory; EBUSY"""
+    """F_ADD_SEALS.  EPERM: not open for writing, or sealed; EINVAL: unknown seals, no file in memory; EBUSY"""
     if not file.writable:
         raise LinuxError(EPERM)
     if seals & ~SEALS:

@@ -10,7 +10,7 @@ from lbw.abi.errno import EBUSY, ENOMEM, ENOSPC, ENXIO, EPERM, LinuxError
 from lbw.abi.fcntl import F_SEAL_EXEC, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE
 from lbw.abi.mman import MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE
 from lbw.abi.signal import SIGBUS
-from lbw.cpu.contracts import GRANULE, PAGE, PF_WRITE
+from lbw.cpu.contracts import GRANULE, PAGE, PF_FETCH, PF_WRITE
 from lbw.host.memory import Ram
 from lbw.mm.faults import SegmentationFault
 from lbw.mm.frames import Frames
@@ -258,8 +258,10 @@ def test_what_was_executed_and_is_rewritten_is_forgotten_by_the_processor(bench)
     bench.frames.flush_code = lambda: (flushes.append(None), flush())[1]
     content, space = SharedMemory(bench.frames, 0), bench.space()
     content.write(memoryview(b"\xc3" * PAGE), 0)
-    space.mmap(0, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, content)
+    address = space.mmap(0, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, content)
+    content.write(memoryview(b"\xc3"), 0)
     assert not flushes
+    space.fault(address, PF_FETCH)
     content.write(memoryview(b"\x90"), 0)
     assert len(flushes) == 1
     content.patched[0, 0] = bench.frames.zero

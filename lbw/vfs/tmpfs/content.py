@@ -5,8 +5,8 @@ whoever gets it from somebody else can rely on its content.  man 2 fcntl, F_ADD_
 F_SEAL_SEAL from the start: nothing can be added.
 
 Times.  A store by a mapping changes the file's times when a page is first written to through one; `stamped` says when,
-and the inode looks at it (`TmpInode.settle`). Linux looks at pages that a mapping did not show before only: there a page
-that was read first can be written without a trace.
+and the inode looks at it (`TmpInode.settle`). Linux looks at pages only that a mapping did not show before: there a
+page that was read first can be written without a trace.
 """
 
 from __future__ import annotations

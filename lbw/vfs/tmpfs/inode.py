@@ -15,8 +15,8 @@ from lbw.abi.errno import (
 )
 from lbw.abi.fcntl import F_SEAL_EXEC, RENAME_EXCHANGE, RENAME_NOREPLACE
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
-from lbw.vfs.directory import Directory
 from lbw.cpu.contracts import PAGE
+from lbw.vfs.directory import Directory
 from lbw.vfs.inode import Inode, Stat
 from lbw.vfs.tmpfs.content import Content
 from lbw.vfs.tmpfs.file import TmpFile
