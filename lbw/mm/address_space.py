@@ -26,10 +26,10 @@ from lbw.abi.mman import (
     PROT_WRITE,
 )  # fmt: skip
 from lbw.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV
-from lbw.cpu.contracts import EXECUTE, PAGE, PF_FETCH, PF_PRESENT, PF_WRITE, READ, WRITE
-from lbw.mm.faults import SegmentationFault
+from lbw.cpu.contracts import READ, WRITE
+from lbw.mm.faults import ALLOWS, SegmentationFault, fault
 from lbw.mm.heap import brk
-from lbw.mm.hidden import HiddenPages, cover, permits, reveal
+from lbw.mm.hidden import HiddenPages, cover, permits
 from lbw.mm.placement import MAX_MAP_COUNT, charge, place, withheld
 from lbw.mm.protect import mprotect
 from lbw.mm.shared import SharedMemory
@@ -104,43 +104,9 @@ class AddressSpace(UserMemory):
 
     # Page faults
 
-    def fault(self, address: int, error_code: int) -> None:
-        """Answer a page fault of the guest, or of the kernel on its behalf.
+    fault = fault
 
-        `error_code` has the PF_* bits. SegmentationFault: the access is not allowed. LinuxError(ENOMEM): no memory
-        left.
-        """
-        vma = self.vmas.find(address)
-        if vma is None:
-            if reveal(self, address, error_code):
-                return
-            vma = self._grow_stack(address)
-        if error_code & PF_WRITE:
-            if not vma.prot & PROT_WRITE:
-                raise SegmentationFault(SIGSEGV, SEGV_ACCERR, address)
-            access = WRITE
-        elif error_code & PF_FETCH:
-            if not vma.prot & PROT_EXEC:
-                raise SegmentationFault(SIGSEGV, SEGV_ACCERR, address)
-            access = EXECUTE
-        else:
-            if not vma.prot:
-                raise SegmentationFault(SIGSEGV, SEGV_ACCERR, address)
-            access = READ
-        self.faults += 1
-        frames = self.frames
-        paged_in = frames.paged_in
-        try:
-            if self.mmu.touch(vma, address, access, bool(error_code & PF_PRESENT)):
-                if frames.paged_in != paged_in:
-                    self.major_faults += 1
-                return
-        except LinuxError as error:
-            if error.errno == ENOMEM:
-                raise
-        raise SegmentationFault(SIGBUS, BUS_ADRERR, address)  # beyond the end of the file, or it cannot be read
-
-    def _grow_stack(self, address: int) -> Vma:
+    def grow_stack(self, address: int) -> Vma:
         """Extend the growing mapping above `address` down to it, or raise SegmentationFault."""
         vma, before = self.vmas.above(address)
         if vma is not None and 0 < address < self.abi.task_size:
@@ -255,10 +221,22 @@ class AddressSpace(UserMemory):
 
     def populate(self, start: int, end: int, access: int) -> None:
         """Make the pages of a range present.  LinuxError(ENOMEM): no memory; SegmentationFault"""
-        code = PF_WRITE if access == WRITE else 0
-        for address in range(start, end, PAGE):
-            if self.mmu.view(address, 1, access == WRITE) is None:
-                self.fault(address, code)
+        while start < end:
+            vma = self.vmas.find(start)
+            if vma is None:
+                raise SegmentationFault(SIGSEGV, SEGV_MAPERR, start)
+            if not vma.prot & ALLOWS[access]:
+                raise SegmentationFault(SIGSEGV, SEGV_ACCERR, start)
+            stop = min(end, vma.end)
+            try:
+                whole = self.mmu.populate(vma, start, stop, access)
+            except LinuxError as error:
+                if error.errno == ENOMEM:
+                    raise
+                whole = False
+            if not whole:
+                raise SegmentationFault(SIGBUS, BUS_ADRERR, start)
+            start = stop
 
     # Whole address spaces
 

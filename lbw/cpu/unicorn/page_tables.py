@@ -134,13 +134,12 @@ class PageTables(PageFilling):
             self.frames.code.add(entry & FRAME)
 
     def populate(self, region: Region, start: int, end: int, access: int) -> bool:
-        """Make all pages of a range usable for `access`, as `touch` does; False: some lie beyond the end of the file.
+        """Make all pages of a range usable for `access`, as `touch` does.
 
-        LinuxError(ENOMEM): some may be usable now.
+        False: some lie beyond the end of the backing. LinuxError(ENOMEM): some may be usable now.
         """
         if access == WRITE and region.backing is None:
             self.populate_zeroes(region, start, end)
-        whole = True
         ram, usable = self.ram, _USABLE[access == WRITE]
         while start < end:
             stop = min(end, (start & -SPAN) + SPAN)
@@ -152,10 +151,12 @@ class PageTables(PageFilling):
                 index = octets.find(0, index)
                 if index < 0:
                     break
-                whole = self.touch(region, start + index * PAGE, access) and whole
+                if not self.touch(region, start + index * PAGE, access):
+                    return False
+                first = self.own_table(start) + (start >> 12 & 511) * 8
                 index += 1
             start = stop
-        return whole
+        return True
 
     # Whole address spaces
 
