@@ -48,6 +48,8 @@ SHARED: tuple[str, ...] = (
     "unix/signals.c",
     "unix/stream.c",
     "unix/waiting.c",
+    "memory/file_ends.c",
+    "memory/shared_files.c",
     "ipc/mqueue.c",
     "ipc/shared.c",
     "ipc/sysv.c",
