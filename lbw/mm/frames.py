@@ -24,8 +24,8 @@ from array import array
 from lbw.abi.errno import ENOMEM, LinuxError
 from lbw.cpu.contracts import GRANULE, PAGE
 from lbw.mm.granules import Granules
-from lbw.mm.shared_account import SharedMemoryAccount
 from lbw.mm.overcommit import Commitment
+from lbw.mm.shared_account import SharedMemoryAccount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

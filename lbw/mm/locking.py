@@ -14,7 +14,7 @@ from lbw.abi.errno import EAGAIN, EINVAL, ENOMEM, EPERM, LinuxError
 from lbw.abi.mman import MAP_LOCKED, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT
 from lbw.mm.kernel_pages import KernelPages
 from lbw.mm.placement import MAX_MAP_COUNT
-from lbw.mm.vma import PAGE_MASK, VM_LOCKED, VM_LOCKONFAULT, round_up
+from lbw.mm.vma import PAGE_MASK, VM_LOCKED, VM_LOCKONFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from lbw.cpu.contracts import GRANULE, PAGE
 from lbw.mm.cached_file import CachedFile
 from lbw.mm.file_pages import CHUNK, END
 from lbw.mm.frames import FRAMES_PER_GRANULE
+from lbw.mm.locking import pinned
 from lbw.mm.writeback import write_back
 
 TYPE_CHECKING = False
@@ -155,8 +156,9 @@ class PageCache:
         for identity, cached in list(self.files.items()):
             if freed >= wanted:
                 break
-            if cached.present <= len(cached.dirty) or any(vma.locked for vma in cached.mappings):
+            if cached.present <= len(cached.dirty):
                 continue
+            locked = any(vma.locked for vma in cached.mappings)
             del self.files[identity]
             self.files[identity] = cached
             if cached.patched:  # the copies know where their originals are
@@ -164,6 +166,8 @@ class PageCache:
                 cached.forgotten()
             for number in list(cached.chunks):
                 first = number * CHUNK
+                if locked and pinned(cached, first, first + CHUNK):
+                    continue
                 cached.zap(first, first + CHUNK, False)
                 freed += cached.drop_pages(first, first + CHUNK, keep_dirty=True)
                 if freed >= wanted:

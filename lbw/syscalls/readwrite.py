@@ -25,7 +25,6 @@ from lbw.syscalls.parameters import Choice, Fd, Int, Long, OutBuffer, Size
 from lbw.syscalls.socket_transfer import read_socket, write_socket
 from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import (
-    TURN,
     in_turns,
     interrupted,
     load_iovec,
@@ -35,6 +34,7 @@ from lbw.syscalls.transfer import (
     section,
     send_sigpipe,
     total_of,
+    turn,
     wait_and_pull,
     wait_and_push,
 )
@@ -127,7 +127,7 @@ def read_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: bool
         return read_socket(task, as_socket(file), iov, MSG_DONTWAIT if nowait else 0)
     if not any(length for _, length in iov):
         return 0
-    if file.queue is None and total_of(iov) > TURN:
+    if file.queue is None and total_of(iov) > turn(task):
         return in_turns(task, file, iov, lambda part, _: pull(task, file, part))
     try:
         return pull(task, file, iov)
@@ -150,7 +150,7 @@ def write_vector(task: Task, file: File, iov: list[tuple[int, int]], nowait: boo
     if not any(length for _, length in iov):
         return 0
     total = room_below_limit(task, file, None, sum(length for _, length in iov))
-    if file.queue is None and total > TURN:
+    if file.queue is None and total > turn(task):
         iov = section(iov, 0, total)
         return in_turns(task, file, iov, lambda part, _: push(task, file, part, total_of(part), 0)[0])
     try:

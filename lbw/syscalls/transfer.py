@@ -13,7 +13,7 @@ The views of guest memory are taken again after each wait: pages may have gone m
 
 from __future__ import annotations
 
-from lbw.abi.errno import EAGAIN, EFBIG, EINVAL, EPIPE, LinuxError
+from lbw.abi.errno import EAGAIN, EFBIG, EINVAL, ENOMEM, EPIPE, LinuxError
 from lbw.abi.fcntl import O_APPEND, O_LARGEFILE
 from lbw.abi.resource import RLIM_INFINITY, RLIMIT_FSIZE
 from lbw.abi.signal import SI_USER, SIGPIPE, SIGXFSZ
@@ -127,25 +127,35 @@ def pull_at(task: Task, file: File, iov: Iov, offset: int) -> int:
     return done
 
 
+def turn(task: Task) -> int:
+    """Return what one call moves before others get a turn: a step only when its memory may not be there."""
+    return TURN if task.kernel.frames.available > TURN // 2048 else CHUNK
+
+
 async def in_turns(task: Task, file: File, iov: Iov, move: Callable[[Iov, int], int]) -> int:
     """Move all of a long `iov`, letting others run in between; only a fatal signal ends it early.
 
-    `move(part, done)` moves the part that begins after `done` bytes and returns how much it has moved.
+    `move(part, done)` moves the part that begins after `done` bytes and returns how much it has moved. When memory has
+    run out, the call goes on after some was made free, which happens while it gives way.
     """
     total, done = total_of(iov), 0
+    short = False
     file.acquire()
     try:
         while done < total:
-            part = section(iov, done, min(TURN, total - done))
+            part = section(iov, done, min(turn(task), total - done))
             try:
                 count = move(part, done)
-            except LinuxError:
-                if done:
-                    break
-                raise
+            except LinuxError as error:
+                if error.errno != ENOMEM or short:
+                    if done:
+                        break
+                    raise
+                count = 0
             done += count
-            if count < total_of(part):
+            if count < total_of(part) and (not task.kernel.scarce or (short and not count)):
                 break
+            short = not count
             await task.give_way(interruptible=False)
         return done
     finally:
@@ -156,7 +166,7 @@ def at_offset(
     move: Callable[[Task, File, Iov, int], int], task: Task, file: File, iov: Iov, offset: int
 ) -> int | Awaitable[int]:  # fmt: skip
     """Do `pull_at` or `push_at`, in turns when it is much."""
-    if total_of(iov) <= TURN:
+    if total_of(iov) <= turn(task):
         return move(task, file, iov, offset)
     return in_turns(task, file, iov, lambda part, done: move(task, file, part, offset + done))
 
