@@ -99,6 +99,21 @@ class FrameTable:
                 self.written(number, (1 << high) - (1 << low))
         return whole, taken
 
+    def take_all(self) -> tuple[list[int], list[int]]:
+        """Remove all pages; return whole granules of memory, and frames."""
+        taken = [frame for chunk in self.sparse.values() for frame in chunk if frame]
+        whole = []
+        for base in self.dense.values():
+            if base % GRANULE:
+                taken += range(base, base + GRANULE, PAGE)
+            else:
+                whole.append(base)
+        self.dense.clear()
+        self.sparse.clear()
+        self.unwritten.clear()
+        self._order = None
+        return whole, taken
+
     def written(self, number: int, bits: int) -> None:
         """Note that pages of a granule, as bits, were written to (or are no more)."""
         left = self.unwritten.get(number, 0) & ~bits

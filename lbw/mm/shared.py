@@ -79,7 +79,13 @@ class SharedMemory(SharedPages):
             self._ram[base + start : base + start + length] = data
             done = length
         else:
-            done = self._write_granules(data, number, start)
+            chunk = self._sparse.get(number)
+            inside = start & 0xFFF
+            if chunk is not None and inside + length <= PAGE and (frame := chunk[start >> 12]):
+                self._ram[frame + inside : frame + inside + length] = data
+                done = length
+            else:
+                done = self._write_granules(data, number, start)
         if self._table.unwritten:
             for page in range(offset // PAGE, (offset + done + PAGE - 1) // PAGE):
                 self._table.written(page >> 4, 1 << (page & 15))

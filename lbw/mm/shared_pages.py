@@ -110,7 +110,8 @@ class SharedPages(MappedObject):
 
     def clear(self) -> None:
         """Give all memory back; nothing is mapped."""
-        self._free(0, END)
+        if self.resident:
+            self._give_back(*self._table.take_all())
 
     def is_writable(self) -> bool:
         """Whether a mapping can write to it, or may be made to."""
@@ -173,7 +174,10 @@ class SharedPages(MappedObject):
 
     def _free(self, first: int, end: int) -> None:
         """Give pages back, which no mapping shows any more."""
-        granules, taken = self._table.take(first, end)
+        if self.resident:
+            self._give_back(*self._table.take(first, end))
+
+    def _give_back(self, granules: list[int], taken: list[int]) -> None:
         count = len(taken) + PAGES * len(granules)
         if not count:
             return
@@ -188,7 +192,9 @@ class SharedPages(MappedObject):
         self._frames.shared.pages -= count
         if self._budget is not None:
             self._budget.used_pages -= count
-        if taken:
+        if len(taken) == 1:
+            self._frames.drop(taken[0])
+        elif taken:
             taken.reverse()  # so that they come back in order
             self._frames.drop_many(taken)
         if granules:

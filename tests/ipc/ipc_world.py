@@ -23,13 +23,16 @@ class Around:
         self.allowance = 1 << 62
         self.allocated = 0
         self.frames = SimpleNamespace(
-            limit=1 << 20, allocate=self.allocate, drop_many=self.drop_many, view=memoryview(b""),
+            limit=1 << 20, allocate=self.allocate, drop=self.drop, drop_many=self.drop_many, view=memoryview(b""),
             shared=SharedMemoryAccount(),
         )  # fmt: skip
 
     def allocate(self) -> int:
         self.allocated += 1
         return self.allocated << 12
+
+    def drop(self, frame: int) -> None:
+        self.allocated -= 1
 
     def drop_many(self, frames: list[int]) -> None:
         self.allocated -= len(frames)
