@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 from lbw.abi.cpuid import Identity
+from lbw.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE
 from lbw.abi.resource import RLIM_INFINITY
+from lbw.abi.x86_64 import X86_64
+from lbw.cpu.scripted_memory import ScriptedMmu
+from lbw.host.memory import Ram
 from lbw.kernel.core_settings import CoreSettings
 from lbw.kernel.fds import FileTable
+from lbw.mm.address_space import AddressSpace
+from lbw.mm.frames import Frames
+from lbw.mm.homes import HomeAddresses
 from lbw.vfs.context import FsContext
 from lbw.vfs.credentials import Credentials
 from lbw.vfs.dev.devtmpfs import populate
@@ -22,32 +30,26 @@ from lbw.vfs.special import special_opener
 from lbw.vfs.tmpfs.filesystem import TmpFileSystem
 from lbw.vfs.vfs import Vfs
 
+#: Where programs of the made-up kernel have two pages.
+CONTENT = 0x10000
 
-class FakeMemory:
-    """Enough of an address space."""
 
-    class mmu:
-        resident = 7
-        tables = 1
+def make_memory() -> AddressSpace:
+    """Return an address space of a processor that runs nothing, with two pages at CONTENT."""
+    frames = Frames(Ram(1 << 20))
+    mmu = ScriptedMmu(SimpleNamespace(frames=frames, mmus=0))
+    memory = AddressSpace(mmu, frames, HomeAddresses(), X86_64)
+    memory.mmap(CONTENT, 0x2000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
+    memory.arg_start = memory.arg_end = memory.env_start = memory.env_end = CONTENT
+    memory.auxv = b"auxv"
+    return memory
 
-    def __init__(self) -> None:
-        self.vmas: list = []
-        self.content = bytearray(0x2000)
-        self.start_brk = self.start_stack = 0
-        self.arg_start = self.arg_end = self.env_start = self.env_end = 0x1000
-        self.auxv = b"auxv"
 
-    def lay_out(self, arguments: bytes, environment: bytes) -> None:
-        self.content[0x1000 : 0x1000 + len(arguments)] = arguments
-        self.arg_end = self.env_start = 0x1000 + len(arguments)
-        self.env_end = self.env_start + len(environment)
-        self.content[self.env_start : self.env_end] = environment
-
-    def read(self, address: int, length: int) -> bytes:
-        return bytes(self.content[address : address + length])
-
-    def write(self, address: int, data: bytes) -> None:
-        self.content[address : address + len(data)] = data
+def lay_out(memory: AddressSpace, arguments: bytes, environment: bytes) -> None:
+    """Store the arguments and the environment of a program."""
+    memory.write(CONTENT, arguments + environment)
+    memory.arg_end = memory.env_start = CONTENT + len(arguments)
+    memory.env_end = memory.env_start + len(environment)
 
 
 class FakeView:
@@ -59,7 +61,7 @@ class FakeView:
         self.comm = b"fake (1)"
         self.fs = fs
         self.files = FileTable()
-        self.memory = FakeMemory()
+        self.memory = make_memory()
         self.executable = None
         self.dumpable = True
         self.wait_channel = b""
@@ -74,6 +76,9 @@ class FakeView:
 
     def set_comm(self, name: bytes) -> None:
         self.comm = name
+
+    def adjust_oom(self, value: int, privileged: bool) -> None:
+        self.oom_adjustment = value
 
     def limits(self):
         return [("Max open files", 1024, RLIM_INFINITY, "files"), ("Max pending signals", 99, 99, "signals")]

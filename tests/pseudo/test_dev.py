@@ -6,7 +6,7 @@ import os
 import sys
 
 import pytest
-from pseudo_world import World
+from pseudo_world import CONTENT, World
 
 from lbw.abi.errno import EACCES, ENOSPC, ENOTTY, ENXIO, LinuxError
 from lbw.abi.fcntl import O_RDONLY, O_RDWR, O_WRONLY
@@ -66,8 +66,8 @@ def test_random(world: World, name: bytes) -> None:
     file = open_file(world.ctx, b"/dev/" + name, O_RDONLY, 0)
     first, second = take(file, 64), take(file, 64)
     assert len(first) == 64 and first != second
-    file.ioctl(0x80045200, 0x100, world.me.memory)
-    assert world.me.memory.read(0x100, 4) == b"\0\1\0\0"
+    file.ioctl(0x80045200, CONTENT, world.me.memory)
+    assert world.me.memory.read(CONTENT, 4) == b"\0\1\0\0"
 
 
 @pytest.mark.parametrize("name", [b"tty", b"console", b"ptmx"])

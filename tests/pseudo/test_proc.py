@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from pseudo_world import World, read_all
+from pseudo_world import CONTENT, World, lay_out, read_all
 
-from lbw.abi.errno import EACCES, EINVAL, EIO, ENOENT, EPERM, ESRCH, LinuxError
+from lbw.abi.errno import EACCES, EFAULT, EINVAL, EIO, ENOENT, EPERM, ESRCH, LinuxError
 from lbw.abi.fcntl import O_CREAT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY
+from lbw.abi.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFMT
 from lbw.vfs.operations import (
     chmod,
@@ -63,7 +64,7 @@ def test_listing_agrees_with_looking_up(world: World) -> None:
 def test_every_text_can_be_read(world: World) -> None:
     def visit(path: bytes) -> None:
         for name, _, kind in open_file(world.ctx, path, O_RDONLY, 0).entries():
-            if name in (b".", b"..", b"mem"):
+            if name in (b".", b"..", b"mem", b"pagemap", b"clear_refs"):
                 continue
             if kind == S_IFDIR:
                 visit(path + b"/" + name)
@@ -195,29 +196,90 @@ def test_privacy(world: World) -> None:
 
 def test_arguments_and_environment(world: World) -> None:
     memory = world.me.memory
-    memory.lay_out(b"ls\0-l\0", b"A=1\0B=2\0")
+    lay_out(memory, b"ls\0-l\0", b"A=1\0B=2\0")
     assert read(world, b"/proc/self/cmdline") == b"ls\0-l\0"
     assert read(world, b"/proc/self/environ") == b"A=1\0B=2\0"
     assert read(world, b"/proc/self/auxv") == b"auxv"
-    memory.lay_out(b"a title ", b"of its own\0=2\0")  # a program that overwrote its arguments
+    lay_out(memory, b"a title ", b"of its own\0=2\0")  # a program that overwrote its arguments
     assert read(world, b"/proc/self/cmdline") == b"a title of its own"
     world.me.memory = None  # a zombie
     assert read(world, b"/proc/self/cmdline") == b""
 
 
 def test_memory(world: World) -> None:
+    memory = world.me.memory
     file = open_file(world.ctx, b"/proc/self/mem", O_RDWR, 0)
-    file.seek(0x500, 0)
+    file.seek(CONTENT + 0x500, 0)
     file.write([memoryview(b"poked")])
-    assert world.me.memory.content[0x500:0x505] == b"poked"
+    assert memory.read(CONTENT + 0x500, 5) == b"poked"
     buffer = bytearray(5)
-    assert file.pread([memoryview(buffer)], 0x500) == 5 and buffer == b"poked"
-
-    def bad(address: int, length: int) -> bytes:
-        raise LinuxError(14)
-
-    world.me.memory.read = bad
+    assert file.pread([memoryview(buffer)], CONTENT + 0x500) == 5 and buffer == b"poked"
+    assert file.pread([memoryview(buffer)], CONTENT + 0x1FFD) == 3  # then there is nothing
     assert failure(lambda: file.pread([memoryview(buffer)], 0)) == EIO
+    assert failure(lambda: file.pwrite([memoryview(buffer)], 0)) == EIO
+
+
+@pytest.mark.parametrize("prot", [PROT_NONE, PROT_READ])
+def test_memory_that_the_program_cannot_write_is_written_and_stays_so(world: World, prot: int) -> None:
+    memory = world.me.memory
+    memory.write(CONTENT, b"before")
+    memory.mprotect(CONTENT, 0x1000, prot)
+    file = open_file(world.ctx, b"/proc/self/mem", O_RDWR, 0)
+    assert file.pwrite([memoryview(b"poked")], CONTENT) == 5
+    buffer = bytearray(6)
+    assert file.pread([memoryview(buffer)], CONTENT) == 6 and buffer == b"pokede"
+    assert failure(lambda: memory.write(CONTENT, b"x")) == EFAULT
+
+
+def test_memory_of_a_program_that_is_gone(world: World) -> None:
+    names = (b"mem", b"maps", b"smaps", b"smaps_rollup", b"numa_maps", b"pagemap")
+    files = [open_file(world.ctx, b"/proc/self/" + name, O_RDONLY, 0) for name in names]
+    memory, world.me.memory = world.me.memory, None
+    memory.release()
+    assert [file.pread([memoryview(bytearray(8))], 0) for file in files] == [0] * len(files)
+    assert read(world, b"/proc/self/maps") == read(world, b"/proc/self/smaps") == b""
+    assert failure(lambda: open_file(world.ctx, b"/proc/self/mem", O_RDWR, 0)) == ESRCH
+    assert failure(lambda: open_file(world.ctx, b"/proc/self/pagemap", O_RDONLY, 0)) == ESRCH
+
+
+def test_maps_in_pieces(world: World) -> None:
+    memory = world.me.memory
+    for index in range(300):
+        prot = PROT_READ if index % 2 else PROT_READ | PROT_WRITE
+        memory.mmap(0x100000 + index * 0x1000, 0x1000, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
+    path = b"/proc/self/maps"
+    whole = read(world, path)
+    assert whole.count(b"\n") == 301
+    file = open_file(world.ctx, path, O_RDONLY, 0)
+    assert read_all(file, 7) == whole
+    buffer = bytearray(100)
+    for offset in (5000, 0, 4999, 15000, len(whole) - 10, len(whole), len(whole) + 7, 1):
+        count = file.pread([memoryview(buffer)], offset)
+        assert buffer[:count] == whole[offset : offset + 100]
+    file = open_file(world.ctx, path, O_RDONLY, 0)
+    first = bytearray(whole.index(b"\n") + 1)
+    file.read([memoryview(first)])
+    memory.munmap(0x100000, 0x1000)  # the next one
+    assert read_all(file) == whole.split(b"\n", 2)[2]
+
+
+def test_advice_about_the_out_of_memory_killer(world: World) -> None:
+    file = open_file(world.ctx, b"/proc/self/oom_adj", O_RDWR, 0)
+    for old, new in ((0, 0), (15, 1000), (-17, -1000), (8, 470), (-1, -58)):
+        file.pwrite([memoryview(b"%d\n" % old)], 0)
+        assert read(world, b"/proc/self/oom_score_adj") == b"%d\n" % new
+    for bad in (b"16", b"-18", b"x", b""):
+        assert failure(lambda bad=bad: file.pwrite([memoryview(bad)], 0)) == EINVAL
+    open_file(world.ctx, b"/proc/self/oom_score_adj", O_WRONLY, 0).write([memoryview(b"300")])
+    assert read(world, b"/proc/self/oom_adj") == b"5\n"
+    assert read(world, b"/proc/self/oom_score") == b"866\n"
+
+
+def test_what_clear_refs_takes(world: World) -> None:
+    file = open_file(world.ctx, b"/proc/self/clear_refs", O_WRONLY, 0)
+    assert [file.write([memoryview(text)]) for text in (b"1", b" 2", b"3 ", b"4\n", b"5")] == [1, 2, 2, 2, 1]
+    for bad in (b"0", b"6", b"x", b""):
+        assert failure(lambda bad=bad: file.write([memoryview(bad)])) == EINVAL
 
 
 def test_naming_oneself(world: World) -> None:

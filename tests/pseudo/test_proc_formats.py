@@ -6,18 +6,19 @@ import os
 import sys
 
 import pytest
-from pseudo_world import FakeMemory, World, read_all
+from pseudo_world import World, make_memory, read_all
 
 from lbw.abi.cpuid import Identity
 from lbw.abi.fcntl import O_LARGEFILE, O_RDONLY
 from lbw.abi.mman import MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE
 from lbw.abi.resource import RLIM_INFINITY
+from lbw.mm.kernel_pages import KernelPages
 from lbw.mm.vma import Vma
 from lbw.vfs.location import Location
 from lbw.vfs.mount import Mount
 from lbw.vfs.operations import open_file
-from lbw.vfs.proc import maps as maps_text
 from lbw.vfs.proc.cpuinfo import cpuinfo
+from lbw.vfs.proc.maps import mappings
 from lbw.vfs.proc.status import limits as limits_text
 from lbw.vfs.pseudo import PseudoFileSystem, PseudoInode
 
@@ -49,7 +50,7 @@ def in_order(ours: list[str], theirs: list[str]) -> bool:
 
 
 @on_linux
-@pytest.mark.parametrize("path", ["self/status", "meminfo", "self/fdinfo/0"])
+@pytest.mark.parametrize("path", ["self/status", "meminfo", "self/fdinfo/0", "self/smaps_rollup"])
 def test_labels_are_the_hosts(world: World, path: str) -> None:
     world.me.files.install(open_file(world.ctx, b"/dev/null", O_RDONLY, 0))
     ours, theirs = proc(world, path), host(path)
@@ -92,7 +93,7 @@ def test_stat_of_a_process(world: World) -> None:
     numbered = dict(enumerate(fields, 1))
     assert (numbered[3], numbered[4], numbered[5], numbered[6]) == ("S", "3", "4", "5")
     assert (numbered[14], numbered[15], numbered[18], numbered[19]) == ("123", "5", "15", "-5")
-    assert (numbered[22], numbered[24], numbered[25]) == ("200", "7", str(RLIM_INFINITY))
+    assert (numbered[22], numbered[23], numbered[24], numbered[25]) == ("200", "8192", "0", str(RLIM_INFINITY))
     assert numbered[32] == "6"  # blocked: only the low 31 bits
     if sys.platform == "linux":
         assert len(fields) == len(host("self/stat").split())
@@ -123,37 +124,29 @@ def test_limits_are_printed_as_on_the_host() -> None:
 
 @on_linux
 def test_maps_are_printed_as_on_the_host() -> None:
-    memory, theirs = FakeMemory(), host("self/maps").splitlines()
+    memory, theirs = make_memory(), host("self/maps").splitlines()
+    memory.munmap(0, 1 << 40)
     for line in theirs:
         span, access, offset, device, ino, *name = line.split(None, 5)
         start, end = (int(address, 16) for address in span.split("-"))
         prot = sum(bit for bit, letter in ((PROT_READ, "r"), (PROT_WRITE, "w"), (PROT_EXEC, "x")) if letter in access)
-        location = backing = None
+        location, backing, label = None, None, name[0].encode() if name else b""
         if int(ino):
             major, minor = (int(part, 16) for part in device.split(":"))
             fs = PseudoFileSystem(os.makedev(major, minor))
             mount = Mount(1, fs, None, 0, b"")
-            location = Location(mount, PseudoInode(fs, int(ino), 0o755), None, name[0].encode())
-
-            class backing:
-                @staticmethod
-                def acquire() -> None:
-                    pass
-
+            location = Location(mount, PseudoInode(fs, int(ino), 0o755), None, label)
+            backing, label = KernelPages(label.decode(), []), b""
+        elif label == b"[heap]":
+            memory.start_brk, memory.brk_end = start, end
+        elif label == b"[stack]":
+            memory.start_stack = end - 100
+        elif label:
+            backing = KernelPages(label.decode(), [])
+        kept = label if backing is not None else b""
         shared = MAP_SHARED if "s" in access else MAP_PRIVATE
-        label = name[0].encode() if name and location is None else b""
-        memory.vmas.append(Vma(start, end, prot, shared, backing, int(offset, 16), label, location))
-
-    class Entry:
-        class view:
-            pass
-
-        @staticmethod
-        def path_of(location: Location) -> bytes:
-            return location.name
-
-    Entry.view.memory = memory
-    assert maps_text.maps(Entry).decode().splitlines() == theirs
+        memory.vmas.insert(Vma(start, end, prot, shared, backing, int(offset, 16), kept, location))
+    assert mappings(memory, lambda location: location.name).decode().splitlines() == theirs
 
 
 @on_linux

@@ -6,12 +6,14 @@ function that makes its text.
 
 from __future__ import annotations
 
-from lbw.abi.errno import EACCES, EINVAL, ENOENT, ESRCH, LinuxError
+from lbw.abi.errno import EINVAL, ENOENT, ESRCH, LinuxError
 from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
 from lbw.abi.stat import S_IFDIR, S_IFLNK, S_IFREG
-from lbw.vfs.proc import coredump, maps, mounts, small, status
+from lbw.vfs.proc import arguments, coredump, mounts, oom, small, spaces, status
 from lbw.vfs.proc.fds import FdDirectory, FdInfoDirectory
 from lbw.vfs.proc.inspect import owner_of, require_inspection
+from lbw.vfs.proc.map_files import MapFilesDirectory
+from lbw.vfs.proc.sizes import statm
 from lbw.vfs.pseudo import Governed, PseudoDirectory, PseudoInode, StaticDirectory, TextInode
 
 TYPE_CHECKING = False
@@ -74,7 +76,7 @@ class TaskEntry(Governed, PseudoDirectory):
             return TaskLink(self, ino, name)
         if kind == S_IFREG:
             if produce is None:
-                return MemoryInode(self, ino, permissions)
+                return spaces.SpaceInode(self, ino, permissions, name)
             return TaskText(self, ino, permissions, guarded, produce, name)
         if name == b"task":
             return ThreadDirectory(self, ino, permissions)
@@ -82,12 +84,14 @@ class TaskEntry(Governed, PseudoDirectory):
             network = StaticDirectory(self.fs, ino, permissions)
             network.children = self.fs.network_files
             return network
+        if name == b"map_files":
+            return MapFilesDirectory(self, ino, permissions)
         return (FdDirectory if name == b"fd" else FdInfoDirectory)(self, ino, permissions)
 
     @property
     def _elsewhere(self) -> tuple[bytes, ...]:
         """Entries that only processes, or only threads, have."""
-        return (b"task", b"timerslack_ns") if self.thread else (b"children",)
+        return (b"task", b"timerslack_ns", b"map_files") if self.thread else (b"children",)
 
     def link_count(self) -> int:
         return 2 + (3 if self.thread else 4)
@@ -176,27 +180,6 @@ class TaskLink(Governed, PseudoInode):
         return self._entry.path_of(self.magic_link())
 
 
-class MemoryInode(Governed, PseudoInode):
-    """/proc/PID/mem."""
-
-    __slots__ = ("_entry",)
-
-    def __init__(self, entry: TaskEntry, ino: int, permissions: int) -> None:
-        super().__init__(entry.fs, ino, permissions)
-        self._entry = entry
-
-    def owner(self) -> tuple[int, int]:
-        return owner_of(self._entry.view)
-
-    def open(self, flags: int) -> File:
-        view = self._entry.view
-        require_inspection(self._entry.source, view)
-        memory = view.memory
-        if memory is None:
-            raise LinuxError(EACCES)
-        return maps.MemoryFile(self, flags, memory)
-
-
 class ThreadDirectory(Governed, PseudoDirectory):
     """/proc/PID/task."""
 
@@ -224,28 +207,35 @@ class ThreadDirectory(Governed, PseudoDirectory):
         return [(b"%d" % tid, task_ino(tid, True), S_IFDIR) for tid in self._entry.view.threads()]
 
 
-#: Name: (type, permissions, only for those who may look into the task, text; None: special).
+#: Name: (type, permissions, only for those who may look into the task, text; None: directories, and files that
+#: `spaces` has).
 ENTRIES: dict[bytes, tuple[int, int, bool, Callable[[TaskEntry], bytes] | None]] = {
     b"task": (S_IFDIR, 0o555, False, None),
     b"fd": (S_IFDIR, 0o500, True, None),
+    b"map_files": (S_IFDIR, 0o500, True, None),
     b"fdinfo": (S_IFDIR, 0o555, True, None),
     b"net": (S_IFDIR, 0o555, False, None),
-    b"environ": (S_IFREG, 0o400, True, maps.environ),
-    b"auxv": (S_IFREG, 0o400, True, maps.auxv),
+    b"environ": (S_IFREG, 0o400, True, arguments.environ),
+    b"auxv": (S_IFREG, 0o400, True, arguments.auxv),
     b"status": (S_IFREG, 0o444, False, status.status),
     b"personality": (S_IFREG, 0o400, True, small.personality),
     b"limits": (S_IFREG, 0o444, False, status.limits),
     b"comm": (S_IFREG, 0o644, False, small.comm),
-    b"cmdline": (S_IFREG, 0o444, False, maps.cmdline),
+    b"cmdline": (S_IFREG, 0o444, False, arguments.cmdline),
     b"stat": (S_IFREG, 0o444, False, status.stat),
-    b"statm": (S_IFREG, 0o444, False, maps.statm),
-    b"maps": (S_IFREG, 0o444, True, maps.maps),
+    b"statm": (S_IFREG, 0o444, False, statm),
+    b"maps": (S_IFREG, 0o444, True, None),
+    b"numa_maps": (S_IFREG, 0o444, True, None),
     b"mem": (S_IFREG, 0o600, True, None),
     b"cwd": (S_IFLNK, 0o777, True, None),
     b"root": (S_IFLNK, 0o777, True, None),
     b"exe": (S_IFLNK, 0o777, True, None),
     b"mounts": (S_IFREG, 0o444, False, mounts.mounts),
     b"mountinfo": (S_IFREG, 0o444, False, mounts.mountinfo),
+    b"clear_refs": (S_IFREG, 0o200, False, None),
+    b"smaps": (S_IFREG, 0o444, True, None),
+    b"smaps_rollup": (S_IFREG, 0o444, True, None),
+    b"pagemap": (S_IFREG, 0o400, True, None),
     b"wchan": (S_IFREG, 0o444, False, small.wchan),
     b"cgroup": (S_IFREG, 0o444, False, small.cgroup),
     b"loginuid": (S_IFREG, 0o444, False, small.unset),
@@ -256,8 +246,9 @@ ENTRIES: dict[bytes, tuple[int, int, bool, Callable[[TaskEntry], bytes] | None]]
     b"syscall": (S_IFREG, 0o400, True, small.system_call),
     b"schedstat": (S_IFREG, 0o444, False, small.schedstat),
     b"cpuset": (S_IFREG, 0o444, False, small.cpuset),
-    b"oom_score": (S_IFREG, 0o444, False, small.oom_score),
-    b"oom_score_adj": (S_IFREG, 0o644, False, small.oom_adjustment),
+    b"oom_score": (S_IFREG, 0o444, False, oom.score),
+    b"oom_adj": (S_IFREG, 0o644, False, oom.old_adjustment),
+    b"oom_score_adj": (S_IFREG, 0o644, False, oom.adjustment),
     b"timerslack_ns": (S_IFREG, 0o444, False, small.timer_slack),
     b"children": (S_IFREG, 0o444, False, small.children),
     b"setgroups": (S_IFREG, 0o444, False, small.setgroups),

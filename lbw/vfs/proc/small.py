@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from lbw.abi.capability import CAP_SYS_RESOURCE
-from lbw.abi.errno import EACCES, EINVAL, LinuxError
-from lbw.vfs.proc import coredump
+from lbw.vfs.proc import coredump, oom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lbw.vfs.proc.process import TaskEntry
-
-#: What oom_score_adj may be, to both sides of 0.
-OOM_RANGE = 1000
-
 
 def comm(entry: TaskEntry) -> bytes:
     """Return the name."""
@@ -89,40 +83,10 @@ def timer_slack(entry: TaskEntry) -> bytes:
     return b"%d\n" % entry.view.timer_slack
 
 
-def oom_score(entry: TaskEntry) -> bytes:
-    """Return how soon the process dies when memory runs out: 0 to about 2000, 666 for a small one."""
-    view = entry.view
-    memory = view.memory
-    total = max(entry.source.status().total // 4096, 1)
-    pages = (memory.mmu.resident + memory.mmu.tables) * 1000 // total if memory is not None else 0
-    if view.oom_adjustment == -OOM_RANGE:
-        return b"0\n"
-    return b"%d\n" % (max(1000 + pages + view.oom_adjustment, 0) * 2 // 3)
-
-
-def oom_adjustment(entry: TaskEntry) -> bytes:
-    """Return what is added to that, in thousandths of the memory."""
-    return b"%d\n" % entry.view.oom_adjustment
-
-
-def adjust_oom(entry: TaskEntry, data: bytes) -> None:
-    """Set it.  EINVAL: no number from -1000 to 1000; EACCES: less than root allowed, without CAP_SYS_RESOURCE"""
-    try:
-        value = int(data.strip())
-    except ValueError:
-        raise LinuxError(EINVAL) from None
-    if abs(value) > OOM_RANGE:
-        raise LinuxError(EINVAL)
-    caller = entry.source.current
-    privileged = caller is None or caller.credentials.capable(CAP_SYS_RESOURCE)
-    if value < entry.view.oom_least and not privileged:
-        raise LinuxError(EACCES)
-    entry.view.adjust_oom(value, privileged)
-
-
 #: What takes what is written to a file, the entry being alive.
 WRITERS: dict[bytes, Callable[[TaskEntry, bytes], None]] = {
     b"comm": rename,
     b"coredump_filter": coredump.accept,
-    b"oom_score_adj": adjust_oom,
+    b"oom_adj": oom.adjust_old,
+    b"oom_score_adj": oom.adjust,
 }

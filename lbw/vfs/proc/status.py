@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from lbw.abi.resource import RLIM_INFINITY
 from lbw.abi.sched import SCHED_DEADLINE
+from lbw.cpu.contracts import PAGE
 from lbw.vfs.proc.inspect import may_inspect
-from lbw.vfs.proc.maps import PAGE, Sizes
+from lbw.vfs.proc.sizes import Sizes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,15 +41,8 @@ def stat(entry: TaskEntry) -> bytes:
     sizes = Sizes(view)
     memory = view.memory
     allowed = may_inspect(entry.source, view)
-    start_code = end_code = start_data = end_data = 0
-    if memory is not None and allowed:
-        program = [vma for vma in memory.vmas if vma.location is not None and vma.location is view.executable]
-        code = [vma for vma in program if vma.prot & 4]
-        data = [vma for vma in program if vma.prot & 2]
-        if code:
-            start_code, end_code = code[0].start, code[-1].end
-        if data:
-            start_data, end_data = data[0].start, data[-1].end
+    code = (sizes.start_code, sizes.end_code) if allowed else (0, 0)
+    data = (sizes.start_data, sizes.end_data) if allowed else (0, 0)
     layout = (
         (memory.start_brk, memory.arg_start, memory.arg_end, memory.env_start, memory.env_end)
         if memory is not None and allowed
@@ -59,11 +53,11 @@ def stat(entry: TaskEntry) -> bytes:
         now.minor_faults, now.child_minor_faults, now.major_faults, now.child_major_faults,
         now.user_time // TICK, now.system_time // TICK, now.child_user_time // TICK, now.child_system_time // TICK,
         priority(now), now.nice, now.thread_count, 0, now.start_time // TICK,
-        sizes.total * PAGE, sizes.resident, RLIM_INFINITY, start_code, end_code,
+        sizes.total * PAGE, sizes.resident, RLIM_INFINITY, *code,
         memory.start_stack if memory is not None and allowed else 0, 0, 0,
         now.pending & _31_BITS, now.blocked & _31_BITS, now.ignored & _31_BITS, now.caught & _31_BITS,
         int(now.state not in "RXZ") if allowed else 0, 0, 0, now.exit_signal, 0, now.real_time_priority,
-        now.policy, 0, 0, 0, start_data, end_data, *layout, now.exit_status if allowed else 0,
+        now.policy, 0, 0, 0, *data, *layout, now.exit_status if allowed else 0,
     ]  # fmt: skip
     return b"%d (%s) %s\n" % (view.tid, view.comm, " ".join(map(str, fields)).encode())
 
@@ -106,19 +100,20 @@ def status(entry: TaskEntry) -> bytes:
     memory = view.memory
     if memory is not None:
         sizes = Sizes(view)
-        anonymous = sizes.resident - sizes.resident_file
+        kilobytes("VmPeak", sizes.most)
         kilobytes("VmSize", sizes.total)
-        kilobytes("VmLck", 0)
+        kilobytes("VmLck", memory.locked_pages)
         kilobytes("VmPin", 0)
-        kilobytes("VmHWM", max(now.max_resident, sizes.resident))
+        kilobytes("VmHWM", sizes.peak)
         kilobytes("VmRSS", sizes.resident)
-        kilobytes("RssAnon", anonymous)
-        kilobytes("RssFile", sizes.resident_file)
-        kilobytes("RssShmem", 0)
+        kilobytes("RssAnon", sizes.anonymous)
+        kilobytes("RssFile", sizes.file)
+        kilobytes("RssShmem", sizes.shared)
         kilobytes("VmData", sizes.data)
         kilobytes("VmStk", sizes.stack)
         kilobytes("VmExe", sizes.text)
         kilobytes("VmLib", max(sizes.executable - sizes.text, 0))
+        kilobytes("VmPTE", sizes.tables)
         kilobytes("VmSwap", 0)
         kilobytes("HugetlbPages", 0)
         line("CoreDumping", 0)
