@@ -97,12 +97,6 @@ class CachedFile(FileChanges):
             self._is_open = False
             self.source.close()
 
-    def will_run(self) -> None:
-        """Note that pages of it are about to be executed: from now on stores to them must be noticed."""
-        self.executed = True
-        if self.writers:
-            self.zap(0, END, False)  # they come back in such a way
-
     def is_writable(self) -> bool:
         """Whether a mapping can write to it, or may be made to."""
         return bool(self.writers)

@@ -15,17 +15,22 @@ class HomeAddresses:
     """The homes of all files of a machine, for each window of addresses (`Abi.homes`)."""
 
     def __init__(self) -> None:
-        self._homes: dict[tuple[Hashable, tuple[int, int]], int] = {}
+        self._homes: dict[tuple[Hashable, tuple[int, int]], tuple[int, int]] = {}  # (address, bytes kept for it)
         self._next: dict[tuple[int, int], int] = {}
 
     def home(self, identity: Hashable, length: int, window: tuple[int, int]) -> int:
-        """Return where in `window` the file with `identity` should lie, 0 when there are no addresses left."""
+        """Return where in `window` the file with `identity` should lie, 0 when there are no addresses left.
+
+        A file that has outgrown its home gets another one, with room to grow.
+        """
         key = identity, window
-        home = self._homes.get(key)
-        if home is None:
+        home, room = self._homes.get(key, (0, 0))
+        if length > room:
             free = self._next.get(window, window[0])
-            if free + length > window[1]:
-                return 0
-            home = self._homes[key] = free
-            self._next[window] = free + ((length + 0x1FFFF) & -0x10000)
+            room = (2 * length if room else length) + 0xFFFF & -0x10000
+            if free + room > window[1] or room > (window[1] - window[0]) // 4:
+                return 0  # large data would leave nothing for code
+            self._homes[key] = free, room
+            self._next[window] = free + room + 0x10000
+            home = free
         return home
