@@ -139,6 +139,7 @@ class Kernel:
         self.scarce = False  # memory is: lbw.kernel.oom is to look at it
         if frames is not None:
             frames.pressed = partial(pressed, self)
+            frames.commitment.capable = self.current_is_capable
         self._ipc: IpcNamespace | None = None
         self._queues: QueueFileSystem | None = None
         self._memory_files: MemoryFileSystem | None = None
@@ -217,6 +218,10 @@ class Kernel:
     def install(self, abi: Abi, rows: Sequence[Row | None]) -> None:
         """Offer the system calls `rows` (by number) to programs of `abi`."""
         self.tables[abi] = SyscallTable(abi, rows, self.observer)
+
+    def current_is_capable(self, capability: int) -> bool:
+        """Tell whether the task whose turn it is has a capability; the kernel itself has all."""
+        return self.current is None or self.current.credentials.capable(capability)
 
     def report(self, message: str) -> None:
         """Tell lbw's user something, in one line on lbw's standard error."""

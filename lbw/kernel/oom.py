@@ -97,13 +97,6 @@ def badness(process: Process) -> int:
     return resident(process) + process.oom_adjustment * (process.kernel.frames.limit // 1000)
 
 
-def oom_score(process: Process) -> int:
-    """Return what /proc/PID/oom_score tells: 0 to 2000, about 666 for a small process.  Linux proc_oom_score"""
-    if process.oom_adjustment == NEVER:
-        return 0
-    return max(int((1000 + badness(process) * 1000 / process.kernel.frames.limit) * 2 / 3), 0)
-
-
 def resident(process: Process) -> int:
     """Return the resident pages of a living process, page tables included."""
     leader = process.leader

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lbw.abi.errno import ERANGE, LinuxError
 from lbw.ipc.ids import PLACES
 from lbw.ipc.mqueue_fs import HARD_MESSAGES, HARD_SIZE
+from lbw.kernel.memory_parameters import memory_parameters
 from lbw.kernel.pids import PID_MAX, RESERVED
 from lbw.vfs.proc.parameters import INT_MAX, Numbers, attribute
 
@@ -25,6 +26,7 @@ def parameters(kernel: Kernel) -> dict[str, Numbers]:
     """Return the parameters of `kernel`, by their path below /proc/sys."""
     ipc, queues, pipes = kernel.ipc, kernel.queues, kernel.vfs.pipe_budget
     return {
+        **memory_parameters(kernel),
         "kernel/msgmax": attribute(ipc.messages, "message_limit"),
         "kernel/msgmnb": attribute(ipc.messages, "queue_limit"),
         "kernel/msgmni": attribute(ipc.messages, "count_limit", highest=PLACES),

@@ -19,17 +19,18 @@ INT_MAX = 0x7FFF_FFFF
 class Numbers:
     """A parameter of one or more numbers."""
 
-    __slots__ = ("_change", "_get", "_highest", "_lowest")
+    __slots__ = ("_change", "_get", "_highest", "_lowest", "readable")
 
     def __init__(
         self, get: Callable[[], Sequence[int]], change: Callable[[Sequence[int]], None] | None = None,
-        lowest: int = 0, highest: int = INT_MAX,
+        lowest: int = 0, highest: int = INT_MAX, readable: bool = True,
     ) -> None:  # fmt: skip
-        """`change` None: it cannot be changed."""
+        """`change` None: it cannot be changed; `readable` false: writing does something, and that is all."""
         self._get = get
         self._change = change
         self._lowest = lowest
         self._highest = highest
+        self.readable = readable
 
     @property
     def writable(self) -> bool:

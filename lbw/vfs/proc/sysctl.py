@@ -7,7 +7,7 @@ here: a value that nothing in lbw depends on changing is read-only, where root c
 from __future__ import annotations
 
 from lbw.abi.errno import EACCES, EINVAL, EPERM, LinuxError
-from lbw.abi.fcntl import O_ACCMODE, O_RDONLY
+from lbw.abi.fcntl import O_ACCMODE, O_RDONLY, O_WRONLY
 from lbw.vfs.dev.memory import ENTROPY_BITS
 from lbw.vfs.devpts.filesystem import MAX_PAIRS, RESERVED
 from lbw.vfs.pseudo import StaticDirectory, TextInode
@@ -83,9 +83,6 @@ SETTINGS: Settings = {
         "max_map_count": 65530,
         "mmap_min_addr": 65536,
         "nr_hugepages": 0,
-        "overcommit_memory": 1,
-        "overcommit_ratio": 50,
-        "swappiness": 60,
     },
     "fs": {
         "file-max": 9223372036854775807,
@@ -106,6 +103,8 @@ class SysctlInode(TextInode):
 
     def open(self, flags: int) -> File:
         if flags & O_ACCMODE != O_RDONLY and self.accept is None:
+            raise LinuxError(EACCES)
+        if flags & O_ACCMODE != O_WRONLY and not self.mode & 0o444:
             raise LinuxError(EACCES)
         return super().open(flags)
 
@@ -174,5 +173,7 @@ def build(fs: ProcFileSystem) -> StaticDirectory:
                 child = node.children[name] = StaticDirectory(fs, fs.next_ino())
             node = child
         mode, accept = (0o644, numbers.accept) if numbers.writable else (0o444, None)
+        if not numbers.readable:
+            mode = 0o200
         node.children[last] = SysctlInode(fs, fs.next_ino(), numbers.text, mode, accept=accept)
     return root
