@@ -96,6 +96,7 @@ class Limits:
         """Tell an address space its limits."""
         memory.stack_limit = self._soft[RLIMIT_STACK]
         memory.data_limit = self._soft[RLIMIT_DATA]
+        memory.data_ceiling = self._hard[RLIMIT_DATA]
         memory.size_limit = self._soft[RLIMIT_AS]
         memory.lock_limit = self._soft[RLIMIT_MEMLOCK]
 

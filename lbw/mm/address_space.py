@@ -7,35 +7,20 @@ man 2 mmap, munmap, mprotect, mremap, madvise, brk; fork's copy is in `fork`.
 
 from __future__ import annotations
 
-from lbw.abi.errno import EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EPERM, LinuxError
-from lbw.abi.mman import (
-    MAP_FIXED,
-    MAP_FIXED_NOREPLACE,
-    MAP_GROWSDOWN,
-    MAP_HUGETLB,
-    MAP_NORESERVE,
-    MAP_POPULATE,
-    MAP_PRIVATE,
-    MAP_SHARED,
-    MAP_SHARED_VALIDATE,
-    MAP_STACK,
-    MAP_SYNC,
-    MAP_TYPE,
-    PROT_EXEC,
-    PROT_READ,
-    PROT_WRITE,
-)  # fmt: skip
+from lbw.abi.errno import ENOMEM, LinuxError
 from lbw.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV
-from lbw.cpu.contracts import READ, WRITE
+from lbw.cpu.contracts import WRITE
+from lbw.mm import room
 from lbw.mm.faults import ALLOWS, SegmentationFault, fault
+from lbw.mm.fork import fork
 from lbw.mm.heap import brk
-from lbw.mm.hidden import HiddenPages, cover, permits
-from lbw.mm.placement import MAX_MAP_COUNT, charge, place, withheld
+from lbw.mm.hidden import HiddenPages
+from lbw.mm.mapping import choose, establish, munmap
 from lbw.mm.protect import mprotect
-from lbw.mm.shared import SharedMemory
+from lbw.mm.stack import grow_stack
 from lbw.mm.user_copy import UserMemory
-from lbw.mm.vma import PAGE_MASK, Vma, round_up
-from lbw.mm.vma_list import STACK_GUARD_GAP, VmaList
+from lbw.mm.vma import Vma
+from lbw.mm.vma_list import VmaList
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,10 +33,6 @@ if TYPE_CHECKING:
     from lbw.mm.hidden import RewrittenFiles
     from lbw.mm.homes import HomeAddresses
 
-#: Flags that `mmap` keeps in the VMA.
-_KEPT = MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_NORESERVE | MAP_STACK
-#: MAP_POPULATE makes so much of a mapping present, bytes: it is a hint, and the call must not take for ever.
-POPULATED = 64 << 20
 _INFINITY = 2**64 - 1
 
 
@@ -59,10 +40,10 @@ class AddressSpace(UserMemory):
     """The memory of one process (or of several, CLONE_VM)."""
 
     __slots__ = (
-        "abi", "arg_end", "arg_start", "auxv", "barriers", "brk_end", "crowded", "data_limit", "env_end", "env_start",
-        "executable", "faults", "fragments", "frames", "hidden", "homes", "implies_exec", "ldt", "lock_limit",
-        "lock_marks", "locked_pages", "major_faults", "mmu", "most", "narrow", "pointer", "rewritten", "size_limit",
-        "stack_limit", "start_brk", "start_stack", "total", "users", "vmas",
+        "abi", "arg_end", "arg_start", "auxv", "barriers", "brk_end", "crowded", "data", "data_ceiling", "data_limit",
+        "env_end", "env_start", "executable", "faults", "fragments", "frames", "hidden", "homes", "implies_exec", "ldt",
+        "lock_limit", "lock_marks", "locked_pages", "major_faults", "mmu", "most", "narrow", "pointer", "rewritten",
+        "size_limit", "stack_limit", "start_brk", "start_stack", "total", "users", "vmas",
     )  # fmt: skip
 
     def __init__(
@@ -79,12 +60,12 @@ class AddressSpace(UserMemory):
         self.rewritten: RewrittenFiles | None = None  # of files that brought fragments along
         self.crowded = False  # something is mapped where hidden pages may be
         self.users = 1  # tasks' processes that share it
-        self.total = 0  # bytes mapped
+        self.total = self.data = 0  # bytes mapped; of those private, writable and no stack (lbw.mm.room)
         self.most = 0  # the most that `total` was when something was unmapped
         self.faults = 0  # page faults that were answered
         self.major_faults = 0  # those that had to read from the host
-        # RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK
-        self.size_limit = self.data_limit = _INFINITY
+        # RLIMIT_AS, RLIMIT_DATA (and its hard limit where the soft one is 0), RLIMIT_STACK
+        self.size_limit = self.data_limit = self.data_ceiling = _INFINITY
         self.stack_limit = self.lock_limit = 8 << 20  # RLIMIT_MEMLOCK
         # of lbw.mm.locking: pages of locked mappings, and the marks of new ones
         self.locked_pages = self.lock_marks = 0
@@ -106,25 +87,7 @@ class AddressSpace(UserMemory):
 
     fault = fault
 
-    def grow_stack(self, address: int) -> Vma:
-        """Extend the growing mapping above `address` down to it, or raise SegmentationFault."""
-        vma, before = self.vmas.above(address)
-        if vma is not None and 0 < address < self.abi.task_size:
-            start = address & ~PAGE_MASK
-            below = before.end if before is not None else self.abi.min_address
-            if vma.start >= self.abi.withheld[1] > below:
-                below = self.abi.withheld[1]
-            if (
-                vma.flags & MAP_GROWSDOWN
-                and vma.end - start <= self.stack_limit
-                and start >= below + STACK_GUARD_GAP
-                and self.total + vma.start - start <= self.size_limit
-            ):
-                cover(self, start, vma.start)
-                self.total += vma.start - start
-                self.vmas.extend_down(vma, start)
-                return vma
-        raise SegmentationFault(SIGSEGV, SEGV_MAPERR, address)
+    grow_stack = grow_stack
 
     # Mapping
 
@@ -134,82 +97,20 @@ class AddressSpace(UserMemory):
     ) -> int:  # fmt: skip
         """Map `length` bytes and return their address.  man 2 mmap
 
-        `backing` None: anonymous memory; SharedMemory: such as others have mapped already. EINVAL, ENOMEM, EEXIST
-        (MAP_FIXED_NOREPLACE), EPERM: below vm.mmap_min_addr. `location` is where
-        the file was found, for /proc/PID/maps.
+        `backing` None: anonymous memory. `location` is where the file was found, for /proc/PID/maps.  Errors are those
+        of `lbw.mm.mapping`: EINVAL, ENOMEM, EEXIST, EPERM, EAGAIN
         """
-        kind = flags & MAP_TYPE
-        if kind == MAP_SHARED_VALIDATE:
-            if backing is None:
-                raise LinuxError(EINVAL)  # it is for files
-            if flags & MAP_SYNC:
-                raise LinuxError(EOPNOTSUPP)
-            kind = MAP_SHARED
-            flags = flags & ~MAP_TYPE | MAP_SHARED
-        if kind not in (MAP_SHARED, MAP_PRIVATE) or not length or offset & PAGE_MASK:
-            raise LinuxError(EINVAL)
-        if flags & MAP_HUGETLB:
-            raise LinuxError(ENOMEM)  # as a Linux without reserved huge pages
-        shared = backing if isinstance(backing, SharedMemory) else None
-        length = round_up(length)
-        task_size = self.abi.task_size
-        if length > task_size or offset + length > 1 << 63:
-            raise LinuxError(ENOMEM)
-        if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
-            if address & PAGE_MASK:
-                raise LinuxError(EINVAL)
-            if address > task_size - length:
-                raise LinuxError(ENOMEM)
-            if address < self.abi.min_address:
-                raise LinuxError(EPERM)
-            if withheld(self, address, length):
-                raise LinuxError(ENOMEM)
-            if flags & MAP_FIXED_NOREPLACE and self.vmas.overlaps(address, address + length):
-                raise LinuxError(EEXIST)
-        if self.implies_exec and prot & PROT_READ and max_prot & PROT_EXEC:
-            prot |= PROT_EXEC
-        charge(self, length, prot, flags, backing is None)
-        if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
-            if self.vmas.overlaps(address, address + length):
-                self.munmap(address, length)
-        else:
-            file = None if isinstance(backing, SharedMemory) else backing
-            address = place(self, length, file, address & ~PAGE_MASK, flags)
-        if kind == MAP_SHARED and backing is None:
-            shared = SharedMemory(self.frames, length)
-        vma = Vma(address, address + length, prot, flags & _KEPT, shared or backing, offset, name, location, max_prot)
-        self.add(vma)
-        if flags & MAP_POPULATE and prot:
-            try:
-                self.populate(address, address + min(length, POPULATED), WRITE if prot & PROT_WRITE else READ)
-            except (LinuxError, SegmentationFault):
-                pass  # a hint
+        address = choose(self, address, length, flags, backing)
+        establish(self, address, length, prot, flags, backing, offset, name, location, max_prot)
         return address
 
     def add(self, vma: Vma) -> None:
         """Map `vma` in a free range.  LinuxError(ENOMEM)"""
-        cover(self, vma.start, vma.end)
-        vma.space = self
-        self.total += vma.end - vma.start
-        self.vmas.insert(vma)
+        room.add(self, vma)
 
     def munmap(self, start: int, length: int) -> None:
         """Unmap whole pages.  EINVAL, ENOMEM"""
-        length = round_up(length)
-        if start & PAGE_MASK or not length or start > self.abi.task_size - length:
-            raise LinuxError(EINVAL)
-        end = start + length
-        if not self.vmas.overlaps(start, end):
-            return
-        vma = self.vmas.find(start)
-        if vma is not None and vma.start < start and end < vma.end and len(self.vmas) >= MAX_MAP_COUNT:
-            raise LinuxError(ENOMEM)  # it would become two
-        self.mmu.unmap(start, end)  # first: it may fail
-        if self.total > self.most:
-            self.most = self.total
-        for vma in self.vmas.remove(start, end):
-            self.total -= vma.end - vma.start
-            vma.drop()
+        munmap(self, start, length)
 
     def mprotect(self, start: int, length: int, prot: int) -> None:
         """Change the protection of whole pages.  EINVAL, ENOMEM: not all mapped, EACCES"""
@@ -228,6 +129,8 @@ class AddressSpace(UserMemory):
             if not vma.prot & ALLOWS[access]:
                 raise SegmentationFault(SIGSEGV, SEGV_ACCERR, start)
             stop = min(end, vma.end)
+            if access == WRITE and not vma.anon and not vma.shared:
+                self.vmas.begin_history(vma)
             try:
                 whole = self.mmu.populate(vma, start, stop, access)
             except LinuxError as error:
@@ -240,34 +143,7 @@ class AddressSpace(UserMemory):
 
     # Whole address spaces
 
-    def fork(self) -> AddressSpace:
-        """Return a copy-on-write copy."""
-        child = AddressSpace(self.mmu.fork(), self.frames, self.homes, self.abi, self.hidden)
-        copies = [vma.piece(vma.start, vma.end) for vma in self.vmas if not vma.dont_fork]
-        for vma in copies:
-            vma.space = child
-        child.vmas = VmaList(copies)
-        for vma in self.vmas:
-            if vma.dont_fork or vma.wipe_on_fork:
-                try:
-                    child.mmu.unmap(vma.start, vma.end)
-                except LinuxError:
-                    child.release()
-                    raise
-        if self.rewritten is not None:
-            child.fragments = child.rewritten = self.rewritten.of(child)
-        if self.crowded:
-            child.crowded = True
-            child.mmu.permits = lambda page: permits(child, page)
-        child.total = sum(vma.end - vma.start for vma in child.vmas)
-        child.size_limit, child.data_limit, child.stack_limit = self.size_limit, self.data_limit, self.stack_limit
-        child.lock_limit = self.lock_limit
-        child.start_brk, child.brk_end, child.start_stack = self.start_brk, self.brk_end, self.start_stack
-        child.arg_start, child.arg_end = self.arg_start, self.arg_end
-        child.env_start, child.env_end = self.env_start, self.env_end
-        child.auxv, child.executable, child.ldt = self.auxv, self.executable, self.ldt
-        child.implies_exec, child.barriers = self.implies_exec, self.barriers
-        return child
+    fork = fork
 
     def release(self) -> None:
         """Drop a user; the last one takes everything down."""
@@ -277,4 +153,4 @@ class AddressSpace(UserMemory):
             self.mmu.permits = None
             self.mmu.release()
             for vma in vmas:
-                vma.drop()
+                room.forget(self, vma)

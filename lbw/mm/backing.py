@@ -7,6 +7,7 @@ leads to every address space that may show them: the reverse map.
 
 from __future__ import annotations
 
+from lbw.abi.errno import EOPNOTSUPP, LinuxError
 from lbw.cpu.contracts import PAGE
 
 TYPE_CHECKING = False
@@ -27,6 +28,8 @@ class MappedObject:
     in_memory = False
     #: Whether pieces of its mappings become one again where they continue each other.
     joins = True
+    #: Whether it is the kernel's own (Linux VM_SPECIAL): its mappings do not grow and are always inherited.
+    special = False
 
     def __init__(self, identity: Hashable) -> None:
         self.identity = identity
@@ -58,6 +61,10 @@ class MappedObject:
 
     def dirtied(self, page: int) -> None:
         """A shared mapping is about to write to `page`, which was clean.  LinuxError: it cannot be written"""
+
+    def punch(self, offset: int, length: int) -> None:
+        """Make a range of bytes a hole (MADV_REMOVE).  EOPNOTSUPP"""
+        raise LinuxError(EOPNOTSUPP)
 
     def granted(self, shared: bool, prot: int, max_prot: int) -> int:
         """Return what mprotect may grant to a mapping with `prot`: `max_prot`, or less.  EPERM: sealed"""

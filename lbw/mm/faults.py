@@ -79,6 +79,8 @@ def fault(space: AddressSpace, address: int, error_code: int) -> None:
     access = WRITE if error_code & PF_WRITE else EXECUTE if error_code & PF_FETCH else READ
     if not vma.prot & ALLOWS[access]:
         raise SegmentationFault(SIGSEGV, SEGV_ACCERR, address)
+    if access == WRITE and not vma.anon and not vma.shared:
+        space.vmas.begin_history(vma)
     space.faults += 1
     frames = space.frames
     paged_in = frames.paged_in

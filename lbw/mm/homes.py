@@ -1,7 +1,8 @@
-"""Home addresses: where a file is mapped when nobody asks for an address.
+"""What the address spaces of a machine have in common: the homes of files, and the kernel's parameters of layouts.
 
-Chosen once per machine and file. So a library lies at the same address in every process, and its translated code, which
-is keyed by physical page and virtual address, is shared by all programs, not only by runs of the same one.
+A file has a home address, where it is mapped when nobody asks for an address, chosen once per machine and file. So a
+library lies at the same address in every process, and its translated code, which is keyed by physical page and virtual
+address, is shared by all programs, not only by runs of the same one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ class HomeAddresses:
     def __init__(self) -> None:
         self._homes: dict[tuple[Hashable, tuple[int, int]], tuple[int, int]] = {}  # (address, bytes kept for it)
         self._next: dict[tuple[int, int], int] = {}
+        self.max_map_count = 65530  # vm.max_map_count
+        self.min_address = 0x10000  # vm.mmap_min_addr, bytes
 
     def home(self, identity: Hashable, length: int, window: tuple[int, int]) -> int:
         """Return where in `window` the file with `identity` should lie, 0 when there are no addresses left.

@@ -17,6 +17,7 @@ class KernelPages(MappedObject):
     """A few frames, shown to every process that maps them."""
 
     joins = False
+    special = True
 
     __slots__ = ("_pages",)
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from lbw.abi.errno import EAGAIN, EINVAL, ENOMEM, EPERM, LinuxError
 from lbw.abi.mman import MAP_LOCKED, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT
 from lbw.mm.kernel_pages import KernelPages
-from lbw.mm.placement import MAX_MAP_COUNT
 from lbw.mm.vma import PAGE_MASK, VM_LOCKED, VM_LOCKONFAULT
 
 TYPE_CHECKING = False
@@ -98,7 +97,7 @@ def apply(space: AddressSpace, start: int, end: int, marks: int) -> None:
             continue
         low = max(vma.start, start)
         cuts = (low > vma.start) + (position < vma.end)
-        if len(space.vmas) + cuts > MAX_MAP_COUNT:
+        if len(space.vmas) + cuts > space.homes.max_map_count:
             position = low
             break
         space.vmas.cut(low)

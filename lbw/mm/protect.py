@@ -1,50 +1,114 @@
-"""Changing protections.  man 2 mprotect"""
+"""Changing protections.  man 2 mprotect
+
+Mapping by mapping, from below: what comes before a hole, or before a mapping that may not have such rights, is changed
+although the call fails. A private mapping that becomes writable is charged for, and stays charged for when it was
+written to.
+"""
 
 from __future__ import annotations
 
 from lbw.abi.errno import EACCES, EINVAL, ENOMEM, LinuxError
-from lbw.abi.mman import PROT_EXEC, PROT_READ, PROT_WRITE
-from lbw.mm.placement import MAX_MAP_COUNT
-from lbw.mm.vma import PAGE_MASK, round_up
+from lbw.abi.mman import (
+    MAP_GROWSDOWN,
+    MAP_NORESERVE,
+    MAP_SHARED,
+    PROT_EXEC,
+    PROT_GROWSDOWN,
+    PROT_GROWSUP,
+    PROT_READ,
+    PROT_SEM,
+    PROT_WRITE,
+)
+from lbw.mm import room
+from lbw.mm.overcommit import charge
+from lbw.mm.vma import PAGE_MASK, VM_ACCOUNT, round_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.mm.address_space import AddressSpace
+    from lbw.mm.vma import Vma
 
 
 def mprotect(space: AddressSpace, start: int, length: int, prot: int) -> None:
-    """Change the protection of whole pages.  EINVAL, ENOMEM: not all mapped, EACCES"""
-    if start & PAGE_MASK:
+    """Change the protection of whole pages.
+
+    EINVAL; ENOMEM: not all mapped, too many mappings, limits; EACCES: the file was not opened so
+    """
+    grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP)
+    prot &= ~grows
+    if grows == PROT_GROWSDOWN | PROT_GROWSUP or start & PAGE_MASK:
         raise LinuxError(EINVAL)
-    end = start + round_up(length)
-    if end < start or end > space.abi.task_size:
-        raise LinuxError(ENOMEM)
-    if start == end:
+    if not length:
         return
-    if prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC):
-        raise LinuxError(EINVAL)
-    if len(space.vmas) + 2 > MAX_MAP_COUNT:
+    end = start + round_up(length)
+    if end >= 1 << 64:
         raise LinuxError(ENOMEM)
-    space.vmas.cut(start)
-    space.vmas.cut(end)
-    position = start
-    error = 0
-    for vma in space.vmas.between(start, end):  # Linux changes what comes before the first hole
-        if vma.start > position:
-            break
-        if prot & ~vma.max_prot:
-            error = EACCES
-            break
-        wanted = prot
-        if space.implies_exec and prot & PROT_READ:
-            wanted |= vma.max_prot & PROT_EXEC
-        if vma.prot != wanted:
-            try:
-                space.mmu.protect(vma.start, vma.end, wanted)
-            except LinuxError:
+    if prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM):
+        raise LinuxError(EINVAL)
+    prot &= ~PROT_SEM
+    run = space.vmas.between(start, end)
+    if not run or (run[0].start > start and not grows & PROT_GROWSDOWN):
+        raise LinuxError(ENOMEM)
+    if grows & PROT_GROWSUP or (grows and not run[0].flags & MAP_GROWSDOWN):
+        raise LinuxError(EINVAL)
+    if grows:
+        start = run[0].start
+    position, error = start, ENOMEM
+    try:
+        for vma in run:
+            if vma.start > position:
                 break
-            vma.prot = wanted
-        position = vma.end
-    space.vmas.rejoin(start, end)
+            wanted = prot
+            if space.implies_exec and prot & PROT_READ:
+                wanted |= vma.max_prot & PROT_EXEC
+            if wanted & ~vma.max_prot:
+                error = EACCES
+                break
+            position = min(vma.end, end)
+            if vma.prot != wanted:
+                _change(space, vma, max(start, vma.start), position, wanted)
+    finally:
+        space.vmas.rejoin(start, end)
     if position < end:
-        raise LinuxError(error or ENOMEM)
+        raise LinuxError(error)
+
+
+def _change(space: AddressSpace, vma: Vma, start: int, end: int, prot: int) -> None:
+    """Change a part of a mapping.  LinuxError(ENOMEM)"""
+    length, old, flags = end - start, vma.prot, vma.flags
+    cuts = (start > vma.start) + (end < vma.end)
+    if cuts:
+        # a part that continues its neighbour needs none: Linux moves the border
+        room.require_maps(space, cuts - _movable(space, vma, start, end, prot))
+    marks = vma.marks
+    if prot & PROT_WRITE:
+        if not room.fits(space, length, prot, flags) and room.fits(space, length, old, flags):
+            raise LinuxError(ENOMEM)
+        if not marks & VM_ACCOUNT and not old & PROT_WRITE and not flags & (MAP_SHARED | MAP_NORESERVE):
+            charge(space, length)
+            marks |= VM_ACCOUNT
+    elif vma.backing is None and not vma.anon:
+        marks &= ~VM_ACCOUNT
+    try:
+        space.mmu.protect(start, end, prot)
+    except LinuxError:
+        if marks & VM_ACCOUNT and not vma.accounted:
+            space.frames.commitment.release(length >> 12)
+        raise
+    if cuts:
+        vma = space.vmas.isolate(vma, start, end)
+    if vma.accounted and not marks & VM_ACCOUNT:
+        space.frames.commitment.release(length >> 12)
+    space.data += (room.is_data(prot, flags) - room.is_data(old, flags)) * length
+    vma.prot, vma.marks = prot, marks
+
+
+def _movable(space: AddressSpace, vma: Vma, start: int, end: int, prot: int) -> int:
+    """Tell how many cuts are none because the part will join the mapping before or behind `vma`."""
+    above, before = space.vmas.above(vma.end - 1)[0], space.vmas.above(vma.start - 1)[1]
+    joins = 0
+    if start == vma.start and before is not None and before.end == start:
+        joins = before.prot == prot and before.akin(vma)
+    elif end == vma.end and above is not None and above.start == end:
+        joins = above.prot == prot and vma.akin(above)
+    return int(joins)

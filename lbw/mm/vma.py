@@ -16,6 +16,8 @@ max_map_count counts it. What continues what depends on two things that one woul
 
 from __future__ import annotations
 
+from itertools import count
+
 from lbw.abi.mman import MAP_SHARED
 
 TYPE_CHECKING = False
@@ -32,6 +34,10 @@ VM_DONTCOPY, VM_WIPEONFORK, VM_DONTDUMP = 1 << 2, 1 << 3, 1 << 4
 VM_SEQ_READ, VM_RAND_READ = 1 << 5, 1 << 6
 VM_HUGEPAGE, VM_NOHUGEPAGE, VM_MERGEABLE = 1 << 7, 1 << 8, 1 << 9
 VM_ACCOUNT = 1 << 10
+
+
+#: Return a number for `Vma.anon` that nothing has yet.
+new_history = count(1).__next__
 
 
 def round_up(length: int) -> int:
@@ -120,7 +126,7 @@ class Vma:
         return self.akin(other) and (mine == its or (not its and mine > 0) or (not mine and its > 0))
 
     def akin(self, other: Vma) -> bool:
-        """Whether the pages of `other`, which starts where this one ends, follow this one's, whatever was said since."""
+        """Whether the pages of `other`, which starts where this one ends, follow this one's."""
         backing = self.backing
         return (
             self.end - self.start + self.offset == other.offset
@@ -131,6 +137,20 @@ class Vma:
             and self.name == other.name
             and (backing is None or backing.joins)
         )
+
+    def follows(self, other: Vma) -> bool:
+        """Whether `other`, which starts where this one ends, differs in nothing but its protection."""
+        return self.marks == other.marks and self.akin(other)
+
+    @property
+    def label(self) -> bytes:
+        """What /proc/PID/maps calls a mapping that shows no file: its name, "[heap]", "[stack]", or nothing."""
+        space = self.space
+        if self.name or self.backing is not None or space is None:
+            return self.name
+        if self.start <= space.brk_end and space.start_brk <= self.end:
+            return b"[heap]"
+        return b"[stack]" if self.start <= space.start_stack <= self.end else b""
 
     def swallow(self, other: Vma) -> None:
         """Take over the range of `other`, which this one joins; `other` is dead."""

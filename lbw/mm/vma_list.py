@@ -19,6 +19,7 @@ from bisect import bisect_left, bisect_right
 
 from lbw.abi.mman import MAP_GROWSDOWN
 from lbw.cpu.contracts import PAGE
+from lbw.mm.vma import new_history
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,9 +120,9 @@ class VmaList:
     # Changing
 
     def insert(self, vma: Vma, joining: bool = True) -> Vma:
-        """Add a VMA to a free range, joining it to its neighbours where they continue each other; return what it is now.
+        """Add a VMA to a free range, joining it to its neighbours where they continue each other.
 
-        With `joining` false it stays alone.
+        Return what it is now. With `joining` false it stays alone.
         """
         start = vma.start
         block = bisect_left(self._lows, start) - 1
@@ -210,6 +211,20 @@ class VmaList:
             self._lows[block] = start
         vma.offset -= vma.start - start
         vma.start = start
+
+    def begin_history(self, vma: Vma) -> None:
+        """Note that private memory is written to for the first time: it shares the history of its neighbours.
+
+        Of the one above, or else of the one below, if they differ in nothing but protection (Linux
+        find_mergeable_anon_vma).
+        """
+        above, before = self.above(vma.start)[0], self.above(vma.start - 1)[1]
+        if above is not None and above.anon > 0 and vma.end == above.start and vma.follows(above):
+            vma.anon = above.anon
+        elif before is not None and before.anon > 0 and before.end == vma.start and before.follows(vma):
+            vma.anon = before.anon
+        else:
+            vma.anon = new_history()
 
     # Free places
 

@@ -14,7 +14,7 @@ from lbw.cpu.contracts import PAGE
 from lbw.kernel.pidfd import pidfd_process
 from lbw.kernel.ptrace_access import may_attach, may_read
 from lbw.kernel.threads import find_thread
-from lbw.mm.remap import madvise
+from lbw.mm.advice import madvise
 from lbw.mm.remote import copy_in, copy_out
 from lbw.syscalls.array_displays import Areas
 from lbw.syscalls.displays import Iovec, OutIovec
@@ -82,7 +82,7 @@ def transfer(
 def space_of(task: Task, pid: int) -> AddressSpace:
     """Return the memory of the thread `pid`, which the caller may take over.  ESRCH, EPERM"""
     target = find_thread(task.kernel, pid)
-    if target is None or not 0 < pid:
+    if target is None or not pid > 0:
         raise LinuxError(ESRCH)
     if target is not target.process.ended_leader and target.memory is task.memory:
         return task.memory

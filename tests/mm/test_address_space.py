@@ -28,8 +28,9 @@ from lbw.abi.mman import (
 )  # fmt: skip
 from lbw.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV
 from lbw.cpu.contracts import PF_FETCH, PF_USER, PF_WRITE
+from lbw.mm.advice import madvise
 from lbw.mm.faults import SegmentationFault
-from lbw.mm.remap import madvise, mremap
+from lbw.mm.remap import mremap
 
 PAGE = 4096
 BASE = 0x1000_0000

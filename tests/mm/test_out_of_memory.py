@@ -23,8 +23,9 @@ from lbw.abi.mman import (
 )  # fmt: skip
 from lbw.abi.signal import SIGBUS
 from lbw.cpu.contracts import PF_USER
+from lbw.mm.advice import madvise
 from lbw.mm.faults import SegmentationFault
-from lbw.mm.remap import madvise, mremap
+from lbw.mm.remap import mremap
 
 PAGE, SPAN = 4096, 1 << 21
 RW = PROT_READ | PROT_WRITE

@@ -14,6 +14,8 @@ from lbw.syscalls.table import own_call, variant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from lbw.kernel.task import Task
 
 #: struct mmap_arg_struct: addr, len, prot, flags, fd, offset.
@@ -38,7 +40,7 @@ def show_arguments(task: Task, address: int) -> str:
 
 
 @own_call(I386, "mmap", InStruct("arg", show_arguments))
-def old_mmap(task: Task, arguments: int) -> int:
+def old_mmap(task: Task, arguments: int) -> int | Awaitable[int]:
     """Map anonymous memory or a file, as a block of arguments says.  EFAULT; EINVAL: a broken offset.  man 2 mmap"""
     address, length, prot, flags, fd, offset = task.memory.load(arguments, ARGUMENTS)
     if offset & PAGE_MASK:
