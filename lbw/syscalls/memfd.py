@@ -63,7 +63,7 @@ def memfd_create(task: Task, name: bytes, flags: int) -> int:
     inode = MemoryFile(task.kernel.memory_files, name, mode, credentials.fsuid, credentials.fsgid)
     if flags & MFD_ALLOW_SEALING or not executable:
         inode.allow_seals(executable)
-    return install(task, inode.open(O_RDWR | O_LARGEFILE), O_CLOEXEC if flags & MFD_CLOEXEC else 0)
+    return install(task, inode.describe(O_RDWR | O_LARGEFILE), O_CLOEXEC if flags & MFD_CLOEXEC else 0)
 
 
 def content_of(file: File) -> Content:

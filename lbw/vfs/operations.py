@@ -239,6 +239,8 @@ def path_of(ctx: FsContext, location: Location) -> bytes:
     `(unreachable)` in front when it is not below that root; ` (deleted)` behind when the name was removed.
     man 2 getcwd, man 5 proc
     """
+    if location.parent is None and location.name:  # of a file that has no path (a memfd, a pipe)
+        return location.name
     parts: list[bytes] = []
     here = location
     root = ctx.root

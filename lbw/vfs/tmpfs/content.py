@@ -38,22 +38,16 @@ UNWRITABLE = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE
 class Content(SharedMemory):
     """The bytes of one regular file."""
 
-    __slots__ = ("_fs", "_name", "seals", "stamped")
+    __slots__ = ("_fs", "seals", "stamped")
     tracks_writes = True
 
-    def __init__(self, fs: TmpFileSystem, name: bytes = b"", number: int = 0) -> None:
-        """Make it empty; `name` and inode `number` are for mappings of files without a path."""
+    def __init__(self, fs: TmpFileSystem) -> None:
+        """Make it empty."""
         super().__init__(fs.frames, 0, fs)
         self._fs = fs
-        self._name, self._number = name, number
         self.held = True
         self.seals = F_SEAL_SEAL
         self.stamped = 0  # when a mapping wrote to it, ns; 0: not since somebody looked
-
-    @property
-    def name(self) -> bytes:
-        """What /proc/PID/maps shows if it was opened without a path."""
-        return self._name
 
     def key(self) -> Hashable:
         """Return what changes when the bytes may have changed."""
