@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lbw.cpu.contracts import PAGE
 from lbw.syscalls.displays import LIMIT, Shown, argument
 from lbw.syscalls.formats import show_bits
 
@@ -78,3 +79,19 @@ class Areas(Shown):
             base, length = task.memory.load(address + index * layout.size, layout)
             shown.append(f"{{iov_base={base:#x}, iov_len={length}}}")
         return "[" + ", ".join(shown) + (", ..." if count > LIMIT else "") + "]"
+
+
+class OutBits(Shown):
+    """Bytes of which the lowest bit counts, one for each page of what the argument at `length` says (mincore)."""
+
+    __slots__ = ("length",)
+    out = True
+
+    def __init__(self, name: str, length: int) -> None:
+        super().__init__(name)
+        self.length = length
+
+    def target(self, task: Task, address: int, result: int) -> str:
+        count = argument(task, self.length) + PAGE - 1 >> 12
+        data = task.memory.read(address, min(count, LIMIT))
+        return "[" + ", ".join(str(byte & 1) for byte in data) + (", ..." if count > LIMIT else "") + "]"

@@ -1,4 +1,4 @@
-"""Memory: mmap and its family, brk.  man 2 mmap, munmap, mprotect, mremap, madvise, msync, mincore, brk"""
+"""Memory: mmap and its family, brk.  man 2 mmap, munmap, mprotect, mremap, madvise, msync, brk"""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from lbw.abi.mman import (
 )  # fmt: skip
 from lbw.abi.signal import SIGBUS
 from lbw.abi.stat import S_IFMT, S_IFREG
-from lbw.cpu.contracts import PAGE, READ, WRITE
+from lbw.cpu.contracts import READ, WRITE
 from lbw.mm import remap
 from lbw.mm.advice import madvise as advice_about
 from lbw.mm.faults import SegmentationFault
 from lbw.mm.mapping import choose, establish
 from lbw.mm.vma import PAGE_MASK, VM_LOCKED, VM_LOCKONFAULT, round_up
-from lbw.syscalls.parameters import Choice, Fd, Flags, Hex, Out, Pointer, Size
+from lbw.syscalls.parameters import Choice, Fd, Flags, Hex, Pointer, Size
 from lbw.syscalls.table import syscall
 
 TYPE_CHECKING = False
@@ -235,16 +235,6 @@ async def populate_to_hole(task: Task, address: int, length: int, access: int) -
     return 0
 
 
-def _mapped(task: Task, address: int, length: int) -> tuple[int, int]:
-    """Return the ends of a range.  EINVAL: does not begin with a page, or wraps around; ENOMEM: not all mapped"""
-    end = address + round_up(length)
-    if address & PAGE_MASK or end >= 1 << 64:
-        raise LinuxError(EINVAL)
-    if not task.memory.vmas.covered(address, end):
-        raise LinuxError(ENOMEM)
-    return address, end
-
-
 async def populate(task: Task, start: int, end: int, access: int, refusal: int) -> int:
     """Make all pages of a range present, letting others run in between.
 
@@ -256,33 +246,5 @@ async def populate(task: Task, start: int, end: int, access: int, refusal: int) 
         except SegmentationFault as fault:
             raise LinuxError(EFAULT if fault.signo == SIGBUS else refusal) from None
         if address + BITE < end:
-            await task.give_way()
-    return 0
-
-
-@syscall("mincore", Pointer("addr"), Size("length"), Out("vec"))
-def mincore(task: Task, address: int, length: int, vec: int) -> Awaitable[int]:
-    """Tell which pages are in memory.  EINVAL, ENOMEM: not mapped, EFAULT"""
-    return look_at_pages(task, *_mapped(task, address, length), vec)
-
-
-async def look_at_pages(task: Task, start: int, end: int, vec: int) -> int:
-    """Store a byte for each page, letting others run in between.  EFAULT; ENOMEM: unmapped meanwhile"""
-    memory = task.memory
-    view, find = memory.mmu.view, memory.find
-    for piece in range(start, end, BITE):
-        resident = bytearray()
-        for page in range(piece, min(piece + BITE, end), PAGE):
-            present = view(page, 1, False) is not None
-            if not present:
-                vma = find(page)
-                if vma is None:
-                    raise LinuxError(ENOMEM)
-                if vma.backing is not None:
-                    present = any(vma.backing.cached_run((vma.offset + page - vma.start) >> 12, 1))
-            resident.append(present)
-        memory.write(vec, resident)
-        vec += len(resident)
-        if piece + BITE < end:
             await task.give_way()
     return 0

@@ -18,7 +18,7 @@ from lbw.mm.advice import madvise
 from lbw.mm.remote import copy_in, copy_out
 from lbw.syscalls.array_displays import Areas
 from lbw.syscalls.displays import Iovec, OutIovec
-from lbw.syscalls.parameters import Choice, Fd, Hex, Pid, Size
+from lbw.syscalls.parameters import Choice, Fd, Pid, Size, UInt
 from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import load_iovec, total_of
 
@@ -38,7 +38,7 @@ TURN = 16 << 20
 
 
 @syscall("process_vm_readv", Pid("pid"), OutIovec("local_iov", 2), Size("liovcnt"), Areas("remote_iov", 4),
-         Size("riovcnt"), Hex("flags"))  # fmt: skip
+         Size("riovcnt"), Size("flags"))  # fmt: skip
 def process_vm_readv(
     task: Task, pid: int, local: int, local_count: int, remote: int, remote_count: int, flags: int
 ) -> int | Awaitable[int]:
@@ -50,7 +50,7 @@ def process_vm_readv(
 
 
 @syscall("process_vm_writev", Pid("pid"), Iovec("local_iov", 2), Size("liovcnt"), Areas("remote_iov", 4),
-         Size("riovcnt"), Hex("flags"))  # fmt: skip
+         Size("riovcnt"), Size("flags"))  # fmt: skip
 def process_vm_writev(
     task: Task, pid: int, local: int, local_count: int, remote: int, remote_count: int, flags: int
 ) -> int | Awaitable[int]:
@@ -151,7 +151,7 @@ async def move_in_turns(task: Task, space: AddressSpace, ours: Cursor, theirs: C
     return done
 
 
-@syscall("process_madvise", Fd("pidfd"), Areas("iovec", 2), Size("vlen"), Choice("advice", ADVICE), Hex("flags"))
+@syscall("process_madvise", Fd("pidfd"), Areas("iovec", 2), Size("vlen"), Choice("advice", ADVICE), UInt("flags"))
 def process_madvise(task: Task, pidfd: int, vector: int, count: int, advice: int, flags: int) -> int:
     """Advise about memory of the process of a pidfd; return the bytes that were seen to.
 
@@ -183,7 +183,7 @@ def process_madvise(task: Task, pidfd: int, vector: int, count: int, advice: int
     return done
 
 
-@syscall("process_mrelease", Fd("pidfd"), Hex("flags"))
+@syscall("process_mrelease", Fd("pidfd"), UInt("flags"))
 def process_mrelease(task: Task, pidfd: int, flags: int) -> int:
     """Take the memory of a process that was killed: it has none any more, because processes end at once.
 
