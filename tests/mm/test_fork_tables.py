@@ -23,7 +23,8 @@ from lbw.abi.mman import (
     PROT_READ,
     PROT_WRITE,
 )  # fmt: skip
-from lbw.mm.remap import madvise, mremap
+from lbw.mm.advice import madvise
+from lbw.mm.remap import mremap
 
 PAGE, SPAN = 4096, 1 << 21
 RW = PROT_READ | PROT_WRITE
