@@ -48,6 +48,7 @@ SHARED: tuple[str, ...] = (
     "unix/signals.c",
     "unix/stream.c",
     "unix/waiting.c",
+    "memory/fault_table.c",
     "memory/file_ends.c",
     "memory/shared_files.c",
     "ipc/mqueue.c",
