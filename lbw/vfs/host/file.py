@@ -68,7 +68,8 @@ class HostFile(File):
     def pread(self, views: list[memoryview], offset: int) -> int:
         """Read at `offset`."""
         try:
-            count = preadv(self.descriptor, views, offset) if len(views) <= MOST_VIEWS else self._read_many(views, offset)
+            many = len(views) > MOST_VIEWS
+            count = self._read_many(views, offset) if many else preadv(self.descriptor, views, offset)
         except OSError as error:
             raise linux_error(error) from None
         cached = self.inode.cached
