@@ -24,7 +24,7 @@ class Around:
         self.allocated = 0
         self.frames = SimpleNamespace(
             limit=1 << 20, allocate=self.allocate, drop=self.drop, drop_many=self.drop_many, view=memoryview(b""),
-            shared=SharedMemoryAccount(),
+            shared=SharedMemoryAccount(), commitment=SimpleNamespace(),
         )  # fmt: skip
 
     def allocate(self) -> int:

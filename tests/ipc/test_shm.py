@@ -104,7 +104,8 @@ def test_who_may_lock(segments):
 def machine(around) -> dict:
     kernel = SimpleNamespace(
         ipc=IpcNamespace(around), queues=QueueFileSystem(around), vfs=Vfs(TmpFileSystem(mode=0o755)),
-        max_tasks=4096, pids=PidAllocator(), flusher=SimpleNamespace(centiseconds=500),
+        max_tasks=4096, pids=PidAllocator(), flusher=SimpleNamespace(centiseconds=500), frames=around.frames,
+        oom=SimpleNamespace(),
     )  # fmt: skip
     return {"kernel": kernel, "parameters": parameters(kernel)}
 
