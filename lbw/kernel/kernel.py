@@ -21,6 +21,7 @@ from lbw.kernel.pids import PidAllocator
 from lbw.kernel.scheduler import Scheduler
 from lbw.kernel.tables import SyscallTables
 from lbw.kernel.timers import Timers
+from lbw.mm.homes import HomeAddresses
 from lbw.net.network import Network
 
 TYPE_CHECKING = False
@@ -92,7 +93,7 @@ class Kernel:
         self, engine: Engine, events: Events, *, clock: Clock | None = None, ticker: Ticker | None = None,
         frames: Frames | None = None, page_cache: PageCache | None = None, vfs: Vfs | None = None,
         create_memory: Callable[[Abi], AddressSpace] | None = None, images: Images | None = None,
-        hardware: Hardware | None = None,
+        hardware: Hardware | None = None, homes: HomeAddresses | None = None,
         hostname: bytes = b"lbw", strict: bool = False, report: Callable[[str], None] | None = None,
         observer: Observer | None = None, max_tasks: int = MAX_TASKS, faults: FaultPath | None = None,
         repeatable: Repeatable | None = None,
@@ -115,6 +116,7 @@ class Kernel:
         self._create_memory = create_memory
         self._images = images
         self._hardware = hardware
+        self.homes = homes or HomeAddresses()
         self.hostname = hostname
         self.domainname = b"(none)"
         self.faults = faults

@@ -43,6 +43,8 @@ def memory_parameters(kernel: Kernel) -> dict[str, Numbers]:
         "vm/compact_memory": action(lambda numbers: compact(kernel), 1),
         "vm/dirty_writeback_centisecs": attribute(kernel.flusher, "centiseconds"),
         "vm/drop_caches": action(lambda numbers: drop_caches(kernel, numbers[0]), _DROP_MOST),
+        "vm/max_map_count": attribute(kernel.homes, "max_map_count"),
+        "vm/mmap_min_addr": attribute(kernel.homes, "min_address", highest=_ULONG_MAX),
         "vm/min_free_kbytes": watermarks(frames),
         "vm/oom_kill_allocating_task": attribute(oom, "kill_allocating_task"),
         "vm/overcommit_kbytes": alternatives(commitment, "kbytes", "ratio", _ULONG_MAX),

@@ -68,7 +68,7 @@ class Session:
         self.kernel = Kernel(
             board.engine, self.events, ticker=self.ticker, frames=board.frames, page_cache=board.page_cache,
             vfs=tree.vfs, create_memory=board.create_memory, images=board.images, hardware=board.hardware,
-            hostname=os.fsencode(machine.hostname), strict=machine.strict, observer=self.trace,
+            homes=board.homes, hostname=os.fsencode(machine.hostname), strict=machine.strict, observer=self.trace,
             faults=board.faults, repeatable=self.repeatable,
             clock=CounterClock(board.engine.counter, board.vdso.clocks()) if self.repeatable is None else None,
         )  # fmt: skip

@@ -92,7 +92,8 @@ class Guest:
             self.engine, self.events, clock=self.clock, frames=self.frames, vfs=self.vfs,
             page_cache=PageCache(self.frames, memory // 4), report=self.reports.append,
             create_memory=lambda abi: AddressSpace(self.engine.create_mmu(), self.frames, homes, abi),
-            images=Images((X86_64,)), hardware=Hardware(Identity(fsgsbase=True)), max_tasks=max_tasks, **options,
+            images=Images((X86_64,)), hardware=Hardware(Identity(fsgsbase=True)), homes=homes,
+            max_tasks=max_tasks, **options,
         )  # fmt: skip
         self.kernel.install(X86_64, TABLE)
         self.log = []

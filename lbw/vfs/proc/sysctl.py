@@ -80,8 +80,6 @@ SETTINGS: Settings = {
         "unix": {"max_dgram_qlen": 10},
     },
     "vm": {
-        "max_map_count": 65530,
-        "mmap_min_addr": 65536,
         "nr_hugepages": 0,
     },
     "fs": {
