@@ -50,6 +50,7 @@ SHARED: tuple[str, ...] = (
     "unix/waiting.c",
     "memory/fault_table.c",
     "memory/file_ends.c",
+    "memory/shared_code.c",
     "memory/shared_files.c",
     "ipc/mqueue.c",
     "ipc/shared.c",
