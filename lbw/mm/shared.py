@@ -148,10 +148,6 @@ class SharedMemory(SharedPages):
         self._clear_bytes(offset, first * PAGE)
         self._clear_bytes(last * PAGE, end)
 
-    def remove(self, first: int, end: int) -> None:
-        """Make pages `first` to `end` a hole (MADV_REMOVE)."""
-        self.punch(first * PAGE, (end - first) * PAGE)
-
     def allocate(self, offset: int, length: int) -> None:
         """Reserve pages for a range; the size stays.  ENOSPC, ENOMEM: nothing is reserved"""
         first, end = offset // PAGE, (offset + length + PAGE - 1) // PAGE

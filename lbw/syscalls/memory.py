@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 
 #: So much memory is looked at or made present at a time, bytes.
 BITE = 16 << 20
+#: So often is memory made free for one bite; each time there is some, or somebody dies.
+_PATIENCE = 64
 #: The largest offset that a file can have, bytes.
 _LARGEST = (1 << 63) - 1
 #: The flags that MAP_SHARED_VALIDATE knows: those that there were before it (Linux LEGACY_MAP_MASK).
@@ -118,7 +120,8 @@ def _map_file(
         raise LinuxError(EINVAL)  # not a file of huge pages
     if getattr(file, "anonymous_mapping", False):  # /dev/zero
         address = choose(memory, address, length, flags)
-        return address, establish(memory, address, length, prot, flags | MAP_ANONYMOUS)
+        max_prot = mappable(file, length, prot, flags, offset)
+        return address, establish(memory, address, length, prot, flags | MAP_ANONYMOUS, max_prot=max_prot)
     regular = file.inode.mode & S_IFMT == S_IFREG and file.readable
     backing = file.inode.mapped(task.kernel.page_cache) if regular else None
     address = choose(memory, address, length, flags, backing)
@@ -182,9 +185,16 @@ def mprotect(task: Task, address: int, length: int, prot: int) -> int:
 
 
 @syscall("brk", Pointer("addr"))
-def brk(task: Task, address: int) -> int:
+def brk(task: Task, address: int) -> int | Awaitable[int]:
     """Move the end of the heap; return it, unmoved on failure."""
-    return task.memory.brk(address)
+    memory = task.memory
+    before = memory.brk_end
+    end = memory.brk(address)
+    if memory.lock_marks == VM_LOCKED and end > before:
+        vma = memory.find(round_up(end) - 1)
+        if vma is not None:
+            return populate_tail(task, end, before, end, vma)
+    return end
 
 
 @syscall(
@@ -235,6 +245,16 @@ async def populate_to_hole(task: Task, address: int, length: int, access: int) -
     return 0
 
 
+async def make_present(task: Task, start: int, end: int, access: int) -> None:
+    """Make pages present; when memory runs out, go on after some was made free.  LinuxError(ENOMEM); SegmentationFault"""
+    for _ in range(_PATIENCE):
+        try:
+            return task.memory.populate(start, end, access)
+        except LinuxError:
+            await task.give_way()
+    task.memory.populate(start, end, access)
+
+
 async def populate(task: Task, start: int, end: int, access: int, refusal: int) -> int:
     """Make all pages of a range present, letting others run in between.
 
@@ -242,7 +262,7 @@ async def populate(task: Task, start: int, end: int, access: int, refusal: int) 
     """
     for address in range(start, end, BITE):
         try:
-            task.memory.populate(address, min(address + BITE, end), access)
+            await make_present(task, address, min(address + BITE, end), access)
         except SegmentationFault as fault:
             raise LinuxError(EFAULT if fault.signo == SIGBUS else refusal) from None
         if address + BITE < end:

@@ -105,7 +105,7 @@ def machine(around) -> dict:
     kernel = SimpleNamespace(
         ipc=IpcNamespace(around), queues=QueueFileSystem(around), vfs=Vfs(TmpFileSystem(mode=0o755)),
         max_tasks=4096, pids=PidAllocator(), flusher=SimpleNamespace(centiseconds=500), frames=around.frames,
-        oom=SimpleNamespace(),
+        oom=SimpleNamespace(), homes=SimpleNamespace(),
     )  # fmt: skip
     return {"kernel": kernel, "parameters": parameters(kernel)}
 

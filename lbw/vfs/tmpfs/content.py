@@ -88,14 +88,10 @@ class Content(SharedMemory):
         super().truncate(size)
 
     def punch(self, offset: int, length: int) -> None:
-        """Make a range a hole.  EPERM: sealed"""
+        """Make a range a hole (fallocate, MADV_REMOVE).  EPERM: sealed"""
         if self.seals & UNWRITABLE:
             raise LinuxError(EPERM)
         super().punch(offset, length)
-
-    def remove(self, first: int, end: int) -> None:
-        """Make pages a hole (MADV_REMOVE).  EPERM: sealed"""
-        super().remove(first, end)
         self.stamped = self._fs.now()
 
     def allocate(self, offset: int, length: int) -> None:
