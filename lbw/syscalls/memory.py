@@ -246,7 +246,7 @@ async def populate_to_hole(task: Task, address: int, length: int, access: int) -
 
 
 async def make_present(task: Task, start: int, end: int, access: int) -> None:
-    """Make pages present; when memory runs out, go on after some was made free.  LinuxError(ENOMEM); SegmentationFault"""
+    """Make pages present; when memory runs out, go on after some was made free.  ENOMEM; SegmentationFault"""
     for _ in range(_PATIENCE):
         try:
             return task.memory.populate(start, end, access)

@@ -14,6 +14,7 @@ from lbw.mm import locking
 from lbw.mm.faults import SegmentationFault
 from lbw.mm.vma import VM_LOCKED, VM_LOCKONFAULT
 from lbw.syscalls.flag_names import named
+from lbw.syscalls.memory import make_present
 from lbw.syscalls.parameters import Flags, Pointer, Size
 from lbw.syscalls.table import syscall
 
@@ -81,24 +82,16 @@ async def bring(task: Task, start: int, end: int) -> int:
             stop = min(stop, start + BITE)
             if not vma.prot:
                 raise LinuxError(ENOMEM)
-            await present(task, start, stop, WRITE if vma.prot & PROT_WRITE and not vma.shared else READ)
+            try:
+                await make_present(task, start, stop, WRITE if vma.prot & PROT_WRITE and not vma.shared else READ)
+            except SegmentationFault:
+                raise LinuxError(ENOMEM) from None
+            except LinuxError as error:
+                raise LinuxError(EAGAIN if error.errno == ENOMEM else error.errno) from None
         start = stop
         if start < end:
             await task.give_way()
     return 0
-
-
-async def present(task: Task, start: int, end: int, access: int) -> None:
-    """Make pages present, once more after memory was made free.  ENOMEM: no access; EAGAIN: no memory"""
-    for attempt in range(3):
-        try:
-            return task.memory.populate(start, end, access)
-        except SegmentationFault:
-            raise LinuxError(ENOMEM) from None
-        except LinuxError:
-            if attempt == 2:
-                raise LinuxError(EAGAIN) from None
-        await task.give_way()
 
 
 async def bring_all(task: Task) -> int:
