@@ -142,16 +142,6 @@ class Vma:
         """Whether `other`, which starts where this one ends, differs in nothing but its protection."""
         return self.marks == other.marks and self.akin(other)
 
-    @property
-    def label(self) -> bytes:
-        """What /proc/PID/maps calls a mapping that shows no file: its name, "[heap]", "[stack]", or nothing."""
-        space = self.space
-        if self.name or self.backing is not None or space is None:
-            return self.name
-        if self.start <= space.brk_end and space.start_brk <= self.end:
-            return b"[heap]"
-        return b"[stack]" if self.start <= space.start_stack <= self.end else b""
-
     def swallow(self, other: Vma) -> None:
         """Take over the range of `other`, which this one joins; `other` is dead."""
         self.end = other.end
