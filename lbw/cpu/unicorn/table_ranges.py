@@ -153,6 +153,7 @@ class TableRanges(TableRelease):
                 words[at : at + size] = array("Q", taken[done : done + size])
                 done += size
                 place += size * PAGE
+        for low, _ in spans:  # not before: one table may hold a part of both
             self.unlink_empty(low)
         self.changed(start, end, REMOVED)
 
