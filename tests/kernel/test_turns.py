@@ -10,14 +10,14 @@ from lbw.abi.fcntl import O_CREAT, O_RDWR
 from lbw.abi.mman import MADV_POPULATE_WRITE, MAP_ANONYMOUS, MAP_PRIVATE
 from lbw.abi.signal import SIGKILL, SIGUSR1
 from lbw.cpu.scripted import Call
-from lbw.syscalls import memory, transfer
+from lbw.syscalls import memory, mincore, transfer
 
 MB = 1 << 20
 
 
 @pytest.fixture(autouse=True)
 def short_turns(monkeypatch):
-    for module, name in ((transfer, "TURN"), (memory, "BITE")):
+    for module, name in ((transfer, "TURN"), (memory, "BITE"), (mincore, "BITE")):
         monkeypatch.setattr(module, name, MB)
 
 
