@@ -167,10 +167,12 @@ static void exec_seals(void) {
 }
 
 static void others(void) {
-    int fd = open("/dev/shm/lbw-seals", O_RDWR | O_CREAT, 0600);
+    char path[64];
+    sprintf(path, "/dev/shm/lbw-seals-%d", getpid());
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
     SHOW(fcntl(fd, F_GET_SEALS));
     SHOW(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW));
-    unlink("/dev/shm/lbw-seals");
+    unlink(path);
     SHOW(fcntl(open("/dev/shm", O_RDONLY), F_GET_SEALS));
     SHOW(fcntl(open("/proc/self/exe", O_RDONLY), F_GET_SEALS));
     int ends[2];

@@ -21,6 +21,7 @@
     printf("%s: %ld %s\n", #e, r_, r_ == -1 ? strerrorname_np(errno) : ""); } while (0)
 
 static sigjmp_buf back;
+static char shm_name[64], sem_name[64], mutex_name[64], sparse_name[64]; /* the guest runs beside itself */
 
 static void on_fault(int signo, siginfo_t *info, void *context) {
     siglongjmp(back, signo * 100 + info->si_code);
@@ -38,14 +39,14 @@ static int ended(pid_t child) {
 }
 
 static void posix(void) {
-    shm_unlink("/lbw-shm");
-    int fd = shm_open("/lbw-shm", O_RDWR | O_CREAT | O_EXCL, 0600);
-    SHOW(shm_open("/lbw-shm", O_RDWR | O_CREAT | O_EXCL, 0600));
+    shm_unlink(shm_name);
+    int fd = shm_open(shm_name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    SHOW(shm_open(shm_name, O_RDWR | O_CREAT | O_EXCL, 0600));
     SHOW(ftruncate(fd, 3 * PAGE));
     char *mine = mmap(0, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     pid_t child = fork();
     if (!child) {
-        int other = shm_open("/lbw-shm", O_RDWR, 0);
+        int other = shm_open(shm_name, O_RDWR, 0);
         char *its = mmap(0, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, other, PAGE);
         its[1] = 'c';
         mine[2 * PAGE] = 'd';
@@ -53,14 +54,14 @@ static void posix(void) {
     }
     SHOW(ended(child));
     SHOW(mine[PAGE + 1]);
-    int reader = shm_open("/lbw-shm", O_RDONLY, 0);
+    int reader = shm_open(shm_name, O_RDONLY, 0);
     SHOW(mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, reader, 0));
     char *look = mmap(0, 3 * PAGE, PROT_READ, MAP_SHARED, reader, 0);
     SHOW(look[2 * PAGE]);
     SHOW(mprotect(look, PAGE, PROT_READ | PROT_WRITE));
     SHOW(madvise(look, PAGE, MADV_REMOVE));
-    SHOW(shm_unlink("/lbw-shm"));
-    SHOW(shm_open("/lbw-shm", O_RDWR, 0));
+    SHOW(shm_unlink(shm_name));
+    SHOW(shm_open(shm_name, O_RDWR, 0));
     SHOW(ftruncate(fd, PAGE));
     SHOW(reads(look + PAGE));
     munmap(mine, 3 * PAGE);
@@ -71,15 +72,15 @@ static void posix(void) {
 
 /* Locks in files that processes share by name. */
 static void locks(void) {
-    sem_unlink("/lbw-sem");
-    sem_t *sem = sem_open("/lbw-sem", O_CREAT | O_EXCL, 0600, 0), *done;
+    sem_unlink(sem_name);
+    sem_t *sem = sem_open(sem_name, O_CREAT | O_EXCL, 0600, 0), *done;
     SHOW(sem != SEM_FAILED);
     SHOW(sem_open("/lbw-none", 0) == SEM_FAILED ? -1 : 0);
     done = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     sem_init(done, 1, 0);
     pid_t child = fork();
     if (!child) {
-        sem_t *its = sem_open("/lbw-sem", 0);
+        sem_t *its = sem_open(sem_name, 0);
         for (int i = 0; i < 100; i++) {
             sem_wait(its);
             sem_post(done);
@@ -94,9 +95,9 @@ static void locks(void) {
     int value;
     sem_getvalue(sem, &value);
     SHOW(value);
-    SHOW(sem_unlink("/lbw-sem"));
+    SHOW(sem_unlink(sem_name));
 
-    int fd = open("/dev/shm/lbw-mutex", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    int fd = open(mutex_name, O_RDWR | O_CREAT | O_TRUNC, 0600);
     ftruncate(fd, PAGE);
     struct { pthread_mutex_t mutex; pthread_cond_t cond; int count; } *shared;
     shared = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -131,7 +132,7 @@ static void locks(void) {
     SHOW(shared->count);
     munmap(shared, PAGE);
     close(fd);
-    unlink("/dev/shm/lbw-mutex");
+    unlink(mutex_name);
 }
 
 static long resident(int id) {
@@ -227,7 +228,7 @@ static void nameless(int zero) {
 /* A file system has a size: a write beyond it is ENOSPC, an access by a mapping SIGBUS. */
 static void full(void) {
     struct stat status;
-    int fd = open("/dev/shm/lbw-sparse", O_RDWR | O_CREAT | O_TRUNC | O_LARGEFILE, 0600);
+    int fd = open(sparse_name, O_RDWR | O_CREAT | O_TRUNC | O_LARGEFILE, 0600);
     SHOW(fallocate64(fd, 0, 0, 1LL << 50));
     fstat(fd, &status);
     SHOW(status.st_size);
@@ -240,13 +241,17 @@ static void full(void) {
     fstat(fd, &status);
     SHOW(status.st_blocks);
     close(fd);
-    unlink("/dev/shm/lbw-sparse");
+    unlink(sparse_name);
 }
 
 int main(void) {
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
     sigaction(SIGBUS, &action, 0);
     sigaction(SIGSEGV, &action, 0);
+    sprintf(shm_name, "/lbw-shm-%d", getpid());
+    sprintf(sem_name, "/lbw-sem-%d", getpid());
+    sprintf(mutex_name, "/dev/shm/lbw-mutex-%d", getpid());
+    sprintf(sparse_name, "/dev/shm/lbw-sparse-%d", getpid());
     posix();
     locks();
     segments();

@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #define PAGE 4096
-#define NAME "/dev/shm/lbw-tmpfs-map"
 #define SHOW(e) do { errno = 0; long r_ = (long)(e); \
     printf("%s: %ld %s\n", #e, r_, r_ == -1 ? strerrorname_np(errno) : ""); } while (0)
 
 static sigjmp_buf back;
+static char NAME[64]; /* nobody else has it: the guest runs beside itself */
 
 static void on_fault(int signo, siginfo_t *info, void *context) {
     siglongjmp(back, signo * 100 + info->si_code);
@@ -236,7 +236,8 @@ static void times(void) {
 
 /* A program in a tmpfs: run, replaced, run again; not to be written to meanwhile. */
 static void programs(char *self) {
-    char path[] = "/dev/shm/lbw-tmpfs-prog";
+    char path[64];
+    sprintf(path, "/dev/shm/lbw-tmpfs-prog-%d", getpid());
     for (int round = 0; round < 2; round++) {
         int from = open(self, O_RDONLY), to = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755);
         struct stat status;
@@ -275,6 +276,7 @@ int main(int argc, char **argv) {
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
     sigaction(SIGBUS, &action, 0);
     sigaction(SIGSEGV, &action, 0);
+    sprintf(NAME, "/dev/shm/lbw-tmpfs-map-%d", getpid());
     int fd = open(NAME, O_RDWR | O_CREAT | O_TRUNC | O_LARGEFILE, 0600);
     coherence(fd);
     sizes(fd);
