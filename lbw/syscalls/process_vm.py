@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from lbw.abi import mman
 from lbw.abi.capability import CAP_SYS_NICE
-from lbw.abi.errno import EFAULT, EINVAL, EPERM, ESRCH, LinuxError
+from lbw.abi.errno import EACCES, EFAULT, EINVAL, EPERM, ESRCH, LinuxError
 from lbw.cpu.contracts import PAGE
 from lbw.kernel.pidfd import pidfd_process
 from lbw.kernel.ptrace_access import may_attach, may_read
@@ -155,8 +155,8 @@ async def move_in_turns(task: Task, space: AddressSpace, ours: Cursor, theirs: C
 def process_madvise(task: Task, pidfd: int, vector: int, count: int, advice: int, flags: int) -> int:
     """Advise about memory of the process of a pidfd; return the bytes that were seen to.
 
-    Of others: MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED. EINVAL: flags, advice; EBADF; EPERM; ESRCH; ENOMEM.
-    man 2 process_madvise
+    Of others: MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED. EINVAL: flags, advice; EBADF; EACCES: not to be looked into; EPERM;
+    ESRCH; ENOMEM.  man 2 process_madvise
     """
     if flags:
         raise LinuxError(EINVAL)
@@ -166,7 +166,7 @@ def process_madvise(task: Task, pidfd: int, vector: int, count: int, advice: int
         raise LinuxError(ESRCH)
     if target.memory is not task.memory:
         if not may_read(task, target):
-            raise LinuxError(EPERM)
+            raise LinuxError(EACCES)
         if not task.credentials.capable(CAP_SYS_NICE):
             raise LinuxError(EPERM)
         if advice not in HARMLESS:

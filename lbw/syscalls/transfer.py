@@ -271,7 +271,7 @@ def room_below_limit(task: Task, file: File, offset: int | None, count: int) -> 
     count = min(count, MAX_COUNT)
     limit = task.process.limits.soft(RLIMIT_FSIZE)
     large = file.flags & O_LARGEFILE
-    if (limit == RLIM_INFINITY and large) or not count or file.inode.mode & S_IFMT != S_IFREG:
+    if (limit == RLIM_INFINITY and large) or not count or file.inode.mode & S_IFMT != S_IFREG or not file.has_size:
         return count
     if offset is None:
         offset = file.inode.stat().size if file.flags & O_APPEND else file.offset

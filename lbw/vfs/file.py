@@ -57,6 +57,9 @@ class File:
     #: `descriptor_closed` is to be called whenever a process closes a descriptor of it (mqueues).
     minds_closing = False
 
+    #: Offsets are places in a file: RLIMIT_FSIZE and O_LARGEFILE bound those of writes.
+    has_size = True
+
     #: The most bytes that read(2) and write(2) move in one step.
     step = 1 << 20
 

@@ -51,6 +51,8 @@ SHARED: tuple[str, ...] = (
     "memory/fault_table.c",
     "memory/file_ends.c",
     "memory/mlock.c",
+    "memory/process_vm.c",
+    "memory/reporting.c",
     "memory/shared_code.c",
     "memory/shared_files.c",
     "ipc/mqueue.c",

@@ -26,6 +26,8 @@ class MemoryFile(File):
 
     __slots__ = ("_memory",)
 
+    has_size = False
+
     def __init__(self, inode: Inode, flags: int, memory: AddressSpace) -> None:
         super().__init__(inode, flags)
         self._memory = memory
