@@ -73,8 +73,7 @@ class KernelAccess(TableRanges):
         Private pages are the process's own. Zeroes that were only read count as absent, patched text is as it was.
         """
         words, ram = self.words, self.ram
-        for low, high in self.spans(start, end):
-            first = self.leaf(low)
+        for low, high, first, _ in self.spans(start, end):
             for index, entry in enumerate(words[first : first + (high - low >> 12)].tolist()):
                 if not entry or entry & (HIDDEN | ZERO):
                     continue

@@ -189,8 +189,3 @@ class PageFilling(KernelAccess):
                 self.fill_run(at + index, pages, flags)
                 index = present.find(0, index + pages)
             start = stop
-
-    def forget_failed(self, address: int) -> None:
-        """Give the leaf table for `address` back if nothing came into it."""
-        if self.leaf(address) and self.above_writable(address):
-            self.unlink_empty(address)

@@ -64,7 +64,7 @@ class PageTables(PageFilling):
             return self._decide(region, address, access, reported, at, entry)
         except LinuxError:
             if not entry:
-                self.forget_failed(address)
+                self.unlink(address, empty=True)
             raise
 
     def state(self, entry: int, write: bool) -> int:
@@ -115,7 +115,7 @@ class PageTables(PageFilling):
                 backing.will_run()
             source = backing.frame(page)
             if source is None:
-                self.forget_failed(address)
+                self.unlink(address, empty=True)
                 return False
             if action == paging.NOTE_AND_SHOW:
                 backing.dirtied(page)

@@ -59,22 +59,20 @@ class TableCounts(TableTree):
         """Let the peak be what is resident now."""
         self.high = 0
 
-    def disturb(self, address: int) -> None:
-        """Note that pages were taken out of the leaf table for `address` in place: others may have lost them too."""
-        if not self.above_writable(address):
-            for space in self.engine.spaces:
-                space.recount = True
-                space.readable.clear()
-                space.writable.clear()
-            self.engine.flush_pending |= REMOVED
+    def disturb(self) -> None:
+        """Note that pages were taken out of a table in place that others share: they may have lost them too."""
+        for space in self.engine.spaces:
+            space.recount = True
+            space.readable.clear()
+            space.writable.clear()
+        self.engine.flush_pending |= REMOVED
 
     def usage(self, start: int = 0, end: int = USER_END) -> tuple[int, int, int, int]:
         """Return how many resident pages the range has: (ANONYMOUS, FILE, SHARED_MEMORY), and `tables`, of all."""
         ram = self.ram
         anonymous = file = memory = 0
-        for low, high in self.spans(start, end):
-            at = self.leaf(low) << 3
-            one, two, three = count(ram[at : at + (high - low >> 9)])
+        for low, high, at, _ in self.spans(start, end):
+            one, two, three = count(ram[at << 3 : (at << 3) + (high - low >> 9)])
             anonymous += one
             file += two
             memory += three
@@ -83,9 +81,7 @@ class TableCounts(TableTree):
     def pages(self, start: int = 0, end: int = USER_END) -> Iterator[tuple[int, int, int, bool]]:
         """Yield (address, frame, kind, writable) of each page that is present, whatever its protection."""
         words, originals = self.words, self.engine.originals
-        for low, high in self.spans(start, end):
-            first = self.leaf(low)
-            above = self.above_writable(low)
+        for low, high, first, above in self.spans(start, end):
             for index, entry in enumerate(words[first : first + (high - low >> 12)].tolist()):
                 if not entry or entry & HIDDEN:
                     continue
@@ -104,8 +100,8 @@ class TableCounts(TableTree):
         """Return how many address spaces share the page table at `address >> 21`, where more than one does."""
         mine: dict[int, int] = {}  # leaf table -> address >> 21
         counts: dict[int, int] = {}
-        for low, _ in self.spans(0, USER_END):
-            mine[self.leaf(low) << 3 & -PAGE] = low // SPAN
+        for low, _, at, _ in self.spans(0, USER_END):
+            mine[at << 3 & -PAGE] = low // SPAN
         for space in self.engine.spaces:
             for table in space.leaf_tables():
                 if table in mine:

@@ -18,11 +18,13 @@ from lbw.cpu.unicorn.page_bits import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.table_counts import count
 from lbw.cpu.unicorn.table_release import EMPTY, TableRelease
-from lbw.cpu.unicorn.table_tree import HIDDEN, MEMORY, OWNED, PATCHED, SHARED, SPAN, ZERO
+from lbw.cpu.unicorn.table_tree import HIDDEN, MEMORY, OWNED, PATCHED, SHARED, ZERO
 
 #: Ranges of up to so many pages are forgotten one by one by the kernel's own accesses.
 _FEW = 16
 _ZEROES = array("Q", bytes(PAGE))
+#: What a page keeps when its protection changes.
+_KEPT = FRAME | OWNED | ZERO | MEMORY
 
 
 def leaf_flags(prot: int) -> int:
@@ -51,58 +53,65 @@ class TableRanges(TableRelease):
         if self.engine.active is self:
             self.engine.flush_pending |= cause
 
-    def _occupied(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Return the parts of a range, each under one leaf table, that have entries."""
-        ram, leaf = self.ram, self.leaf
+    def _occupied(self, start: int, end: int) -> list[tuple[int, int, int, int]]:
+        """Return the spans of a range that have entries."""
+        ram = self.ram
         found = []
-        for low, high in self.spans(start, end):
-            at, size = leaf(low) << 3, high - low >> 9
-            if ram[at : at + size].tobytes() != EMPTY[:size]:
-                found.append((low, high))
+        for span in self.spans(start, end):
+            low, high, at, _ = span
+            size = high - low >> 9
+            if ram[at << 3 : (at << 3) + size].tobytes() != EMPTY[:size]:
+                found.append(span)
         return found
 
     def unmap(self, start: int, end: int) -> None:
         """Forget all pages of the range.  LinuxError(ENOMEM): no memory for tables; nothing has changed"""
-        words, ram = self.words, self.ram
+        words, ram, frames = self.words, self.ram, self.frames
         spans = []
-        for low, high in self.spans(start, end):
-            at, size = self.leaf(low) << 3, high - low >> 9
-            if ram[at : at + size].tobytes() != EMPTY[:size]:
-                spans.append((low, high))
-            elif self.above_writable(low):
-                self.unlink_empty(low)
+        for low, high, at, own in self.spans(start, end):
+            size = high - low >> 9
+            if ram[at << 3 : (at << 3) + size].tobytes() == EMPTY[:size]:
+                if own:
+                    self.unlink(low, empty=True)
+                continue
+            if not own:
+                if size == PAGE:
+                    self.own_upper(low)
+                else:
+                    at = (self.own_table(low) >> 3) + (low >> 12 & 511)
+            spans.append((low, at, size >> 3))
         if not spans:
             return
-        for low, high in spans:
-            if high - low == SPAN:
-                self.own_upper(low)
+        for low, at, size in spans:
+            if size == 1:
+                entry = words[at]
+                if entry & OWNED:
+                    frames.drop(entry & FRAME)
+                self.lose(0 if entry & (HIDDEN | ZERO) else 1)
+                words[at] = 0
             else:
-                self.own_table(low)
-        for low, high in spans:
-            at = self.leaf(low)
-            size = high - low >> 12
-            self.lose(sum(count(ram[at << 3 : at + size << 3])))
-            if size == 512:
-                self.unlink(low)
-                continue
-            self.frames.drop_many(self.owned(at, size))
-            words[at : at + size] = _ZEROES[:size]
-            self.unlink_empty(low)
+                self.lose(sum(count(ram[at << 3 : at + size << 3])))
+                if size == 512:
+                    self.unlink(low)
+                    continue
+                frames.drop_many(self.owned(at, size))
+                words[at : at + size] = _ZEROES[:size]
+            self.unlink(low, empty=True)
         self.changed(start, end, REMOVED)
 
     def protect(self, start: int, end: int, prot: int) -> None:
         """Apply `prot` to the pages that are present.  LinuxError(ENOMEM): as `unmap`"""
-        spans = self._occupied(start, end)
-        if not spans:
-            return
         words, frames = self.words, self.frames
+        spans = []
+        for low, high, at, own in self._occupied(start, end):
+            if not own:
+                at = (self.own_table(low) >> 3) + (low >> 12 & 511)
+            spans.append((at, high - low >> 12))
         flags = leaf_flags(prot)
         references, executed = frames.references, frames.code
         lost = code = 0
-        for table, low, high in [(self.own_table(low), low, high) for low, high in spans]:
-            first = (table >> 3) + (low >> 12 & 511)
-            size = high - low >> 12
-            entries = words[first : first + size].tolist()
+        for at, size in spans:
+            entries = words[at : at + size].tolist()
             for index, entry in enumerate(entries):
                 if not entry:
                     continue
@@ -111,17 +120,16 @@ class TableRanges(TableRelease):
                     self.lose(1)
                     lost = 1
                     continue
-                frame = entry & FRAME
-                new = frame | flags | entry & (OWNED | ZERO | MEMORY)
+                new = entry & _KEPT | flags
                 if entry & OWNED:
-                    if prot & WRITE and references(frame) == 1:
+                    if prot & WRITE and references(entry & FRAME) == 1:
                         new |= WRITABLE
                     if prot & EXECUTE:
-                        code |= frame in executed
-                        executed.add(frame)
+                        code |= entry & FRAME in executed
+                        executed.add(entry & FRAME)
                 entries[index] = new
                 lost |= (entry ^ new) & NX | entry & ~new & (WRITABLE | USER)
-            words[first : first + size] = array("Q", entries)
+            words[at : at + size] = array("Q", entries)
         if code:  # it was executable before, and may have been written since without the processor noticing
             self.engine.flush_code()
         if lost:
@@ -133,11 +141,11 @@ class TableRanges(TableRelease):
         if not spans:
             return
         words = self.words
-        for low, high in spans:
+        for low, high, _, _ in spans:
             self.own_table(low)
             self.own_table(low - start + target)
             self.own_table(high - PAGE - start + target)
-        for low, high in spans:
+        for low, high, _, _ in spans:
             source = self.leaf(low)
             entries = words[source : source + (high - low >> 12)]
             taken = entries.tolist()
@@ -153,15 +161,14 @@ class TableRanges(TableRelease):
                 words[at : at + size] = array("Q", taken[done : done + size])
                 done += size
                 place += size * PAGE
-        for low, _ in spans:  # not before: one table may hold a part of both
-            self.unlink_empty(low)
+        for low, *_ in spans:  # not before: one table may hold a part of both
+            self.unlink(low, empty=True)
         self.changed(start, end, REMOVED)
 
     def zap(self, start: int, end: int, private: bool) -> None:
         """Forget the pages of backings in the range; the process's own copies too if `private`."""
         words, frames = self.words, self.frames
-        for low, high in self.spans(start, end):
-            first = self.leaf(low)
+        for low, high, first, own in self.spans(start, end):
             entries = words[first : first + (high - low >> 12)].tolist()
             spared = HIDDEN | ZERO if private else HIDDEN | ZERO | OWNED
             gone = [entry for entry in entries if entry and not entry & spared]
@@ -170,30 +177,20 @@ class TableRanges(TableRelease):
                 kept = array("Q", [entry if entry & spared else 0 for entry in entries])
                 words[first : first + len(entries)] = kept
                 self.lose(len(gone))
-                self.disturb(low)
+                if not own:
+                    self.disturb()
                 self.changed(low, high, REMOVED)
 
     def clean(self, start: int, end: int) -> None:
         """Make the pages of shared backings in the range read-only; the next write is a fault."""
         words = self.words
-        for low, high in self.spans(start, end):
-            first = self.leaf(low)
+        for low, high, first, own in self.spans(start, end):
             done = False
             for index, entry in enumerate(words[first : first + (high - low >> 12)].tolist()):
                 if entry & SHARED and entry & WRITABLE:
                     words[first + index] = entry & ~WRITABLE
                     done = True
             if done:
-                self.disturb(low)
+                if not own:
+                    self.disturb()
                 self.changed(low, high, RESTRICTED)
-
-    def forget_shared(self) -> None:
-        """Forget all pages of shared memory; faults bring them back."""
-        words = self.words
-        for table in self.leaf_tables():
-            first = table >> 3
-            for index, entry in enumerate(words[first : first + 512].tolist()):
-                if entry & SHARED:
-                    words[first + index] = 0
-        self.recount = True
-        self.changed(0, 1 << 47, REMOVED)

@@ -22,31 +22,31 @@ class TableRelease(TableCounts):
 
     __slots__ = ()
 
-    def unlink(self, address: int) -> None:
-        """Drop a whole leaf table, and upper ones that become empty; all upper ones are exclusive (`own_upper`)."""
+    def unlink(self, address: int, empty: bool = False) -> None:
+        """Drop a whole leaf table, and upper ones that become empty; all upper ones are exclusive (`own_upper`).
+
+        With `empty` only if it has no entries; then it is exclusive too.
+        """
         words, ram, frames = self.words, self.ram, self.frames
-        table = self.root
-        path = []
-        for shift in (39, 30, 21):
-            at = (table >> 3) + (address >> shift & 511)
-            path.append(at)
-            table = words[at] & FRAME
-        self._drop_leaf(table)
+        first = (self.root >> 3) + (address >> 39)
+        second = ((words[first] & FRAME) >> 3) + (address >> 30 & 511)
+        third = ((words[second] & FRAME) >> 3) + (address >> 21 & 511)
+        table = words[third] & FRAME
+        if not empty:
+            self._drop_leaf(table)
+        elif ram[table : table + PAGE].tobytes() == EMPTY:
+            frames.drop(table)
+        else:
+            return
         self.tables -= 1
-        words[path[2]] = 0
-        for level in (2, 1):
-            table = words[path[level - 1]] & FRAME
+        words[third] = 0
+        for at in (second, first):
+            table = words[at] & FRAME
             if ram[table : table + PAGE].tobytes() != EMPTY:
                 break
             frames.drop(table)
             self.tables -= 1
-            words[path[level - 1]] = 0
-
-    def unlink_empty(self, address: int) -> None:
-        """Drop the leaf table for `address`, which is exclusive, if it has become empty."""
-        table = self.leaf(address) << 3 & -PAGE
-        if self.ram[table : table + PAGE].tobytes() == EMPTY:
-            self.unlink(address)
+            words[at] = 0
 
     def drop_all(self) -> None:
         """Give all tables and owned frames back."""

@@ -63,7 +63,18 @@ class TableTree:
         self.tables = 1  # those made for this space, or inherited from the one it was forked from
 
     def own_table(self, address: int) -> int:
-        """Return the leaf table for `address`, made and made exclusive as needed."""
+        """Return the leaf table for `address`, made and made exclusive as needed.  LinuxError(ENOMEM)"""
+        words = self.words
+        entry = words[(self.root >> 3) + (address >> 39)]
+        if entry & WRITABLE:
+            entry = words[((entry & FRAME) >> 3) + (address >> 30 & 511)]
+            if entry & WRITABLE:
+                entry = words[((entry & FRAME) >> 3) + (address >> 21 & 511)]
+                if entry & WRITABLE:
+                    return entry & FRAME
+        return self._make_own(address)
+
+    def _make_own(self, address: int) -> int:
         words, table = self.words, self.root
         for shift in (39, 30, 21):
             at = (table >> 3) + (address >> shift & 511)
@@ -113,21 +124,15 @@ class TableTree:
 
     def leaf(self, address: int) -> int:
         """Return the index of the leaf entry for `address` in `words`, 0 when there is no leaf table."""
-        words, table = self.words, self.root
-        for shift in (39, 30, 21):
-            table = words[(table >> 3) + (address >> shift & 511)] & FRAME
-            if not table:
-                return 0
-        return (table >> 3) + (address >> 12 & 511)
-
-    def above_writable(self, address: int) -> bool:
-        """Tell whether no table above the leaf table for `address`, which exists, takes W away."""
-        words, table, rights = self.words, self.root, WRITABLE
-        for shift in (39, 30, 21):
-            entry = words[(table >> 3) + (address >> shift & 511)]
-            rights &= entry
-            table = entry & FRAME
-        return bool(rights)
+        words = self.words
+        table = words[(self.root >> 3) + (address >> 39)] & FRAME
+        if table:
+            table = words[(table >> 3) + (address >> 30 & 511)] & FRAME
+            if table:
+                table = words[(table >> 3) + (address >> 21 & 511)] & FRAME
+                if table:
+                    return (table >> 3) + (address >> 12 & 511)
+        return 0
 
     def lose(self, pages: int) -> None:
         """Note that so many resident pages are gone."""
@@ -135,24 +140,31 @@ class TableTree:
             self.high = self.held
         self.held -= pages
 
-    def spans(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Cut a range where leaf tables end; parts without a leaf table are left out."""
-        words = self.words
+    def spans(self, start: int, end: int) -> list[tuple[int, int, int, int]]:
+        """Cut a range where leaf tables end; parts without a leaf table are left out.
+
+        Each part is its start, its end, the index of its first entry in `words`, and whether all tables that lead to it
+        are exclusive.
+        """
+        words, root = self.words, self.root >> 3
         spans = []
         while start < end:
-            step = 0
-            table = self.root
-            for shift in (39, 30, 21):
-                entry = words[(table >> 3) + (start >> shift & 511)]
-                if not entry:
-                    step = 1 << shift
-                    break
-                table = entry & FRAME
-            if step:
-                start = (start & -step) + step
+            rights = entry = words[root + (start >> 39)]
+            if not entry:
+                start = (start >> 39) + 1 << 39
                 continue
-            stop = min(end, (start & -SPAN) + SPAN)
-            spans.append((start, stop))
+            entry = words[((entry & FRAME) >> 3) + (start >> 30 & 511)]
+            if not entry:
+                start = (start >> 30) + 1 << 30
+                continue
+            rights &= entry
+            entry = words[((entry & FRAME) >> 3) + (start >> 21 & 511)]
+            stop = (start >> 21) + 1 << 21
+            if entry:
+                if stop > end:
+                    stop = end
+                at = ((entry & FRAME) >> 3) + (start >> 12 & 511)
+                spans.append((start, stop, at, rights & entry & WRITABLE))
             start = stop
         return spans
 
