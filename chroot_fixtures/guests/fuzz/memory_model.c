@@ -52,7 +52,7 @@
 #define PAGE 4096UL
 #define PROCESSES 4
 #define FILES 9
-#define FIRST_FILE 20
+#define FIRST_FILE 60
 
 static char text[4 << 20], output[1 << 18], buffer[1 << 18];
 static size_t used;
