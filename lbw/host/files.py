@@ -38,7 +38,6 @@ _DIRECTORY = (O_PATH or os.O_RDONLY) | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
 fstat = os.fstat
 close = os.close
 truncate = os.ftruncate
-duplicate = os.dup
 #: Buffers that one preadv or pwritev takes.
 MOST_VIEWS = 1024
 

@@ -63,33 +63,41 @@ class CachedFile(FileChanges):
 
     def acquire(self, vma: Vma) -> None:
         """Add a mapping; the file stays open for what it may do."""
-        self.cache.keep(self)
-        if not self._is_open:
-            self.source.open(False)
-            self._is_open = True
+        mappings = self.mappings
+        if not mappings:
+            self.cache.keep(self)
+            if not self._is_open:
+                self.source.open(False)
+                self._is_open = True
         if vma.shared and vma.max_prot & PROT_WRITE:
-            if not self.writers and not self.dirty:
-                newest, old = self._newest, self.source
-                newest.open(True)
-                if newest is not old:
-                    self.source = newest
-                    old.close()
+            self._open_for_writing()
             self.writers[vma] = None
-        super().acquire(vma)
-        if self.writers and self.patched:  # copies would not see what is stored
+        mappings[vma] = None
+        if self.patched and self.writers:  # copies would not see what is stored
             self.zap(0, END, False)
             self.forgotten()
-        if vma.prot & PROT_EXEC and not self.executed:
+        if not self.ran and vma.prot & PROT_EXEC:
             self.will_run()
+
+    def _open_for_writing(self) -> None:
+        """Open the file through whom it was found last: the program that maps it can write to it."""
+        if not self.writers and not self.dirty:
+            newest, old = self._newest, self.source
+            newest.open(True)
+            if newest is not old:
+                self.source = newest
+                old.close()
 
     def release(self, vma: Vma) -> None:
         """Remove a mapping. With the last one that may write, what it has written goes to the host."""
-        super().release(vma)
-        if vma in self.writers:
+        mappings = self.mappings
+        del mappings[vma]
+        if vma.shared and vma in self.writers:
             del self.writers[vma]
             if not self.writers and self.dirty:
                 write_back(self)
-        self.settle()
+        if not mappings:
+            self.settle()
 
     def settle(self) -> None:
         """Close the file if nothing needs it."""
@@ -165,7 +173,7 @@ class CachedFile(FileChanges):
         self.pages = (self.size + PAGE - 1) // PAGE
         if self.present > len(self.dirty):
             self.zap(0, END, False)
-            if self.executed:
+            if self.ran:
                 self.forgotten()
             self.drop_pages(0, END, keep_dirty=True)
 

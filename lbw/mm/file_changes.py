@@ -47,7 +47,7 @@ class FileChanges(FilePages):
         self.pages = (size + PAGE - 1) // PAGE
         if size < old:
             self.zap(self.pages, END, True)
-            if self.executed:
+            if self.ran:
                 self.zap(0, END, False)
                 self.forgotten()
             self.drop_pages(self.pages, END)
@@ -91,7 +91,7 @@ class FileChanges(FilePages):
 
     def _take(self, first: int, end: int, private: bool) -> None:
         self.zap(first, end, private)
-        if self.executed:
+        if self.ran:
             self.zap(0, END, False)
             self.forgotten()
         self.drop_pages(first, end)
@@ -107,7 +107,7 @@ class FileChanges(FilePages):
 
     def _changing(self) -> None:
         """The bytes of pages are about to change without the processor noticing."""
-        if self.executed:
+        if self.ran:
             if self.patched:
                 self.zap(0, END, False)
             self.forgotten()

@@ -192,11 +192,13 @@ class FilePages(MappedObject):
         if dirty and not keep_dirty:
             self.cleaned([page for page in dirty if first <= page < end])
         memory = self.cache.frames
-        if self.executed:
+        if self.ran:
             memory.code.update(gone)
         memory.drop_many(gone)
         self.present -= len(gone)
         self.cache.pages -= len(gone)
+        if not self.present and not self.mappings:
+            self.ran = self.executed = False
         return len(gone)
 
     def cleaned(self, pages: list[int]) -> None:

@@ -148,12 +148,13 @@ class PageCache:
     def reclaim_mapped(self, granules_wanted: int) -> int:
         """Take clean pages of mapped files away, `granules_wanted` times 64 kB; return how many granules it were.
 
-        Each file has its turn (the one that was visited goes to the end), and of a file the chunks that were read
-        first. What is still in use comes back with a fault. Only where nobody holds views of guest memory.
+        Each file has its turn (the one that was visited goes to the end), those with patched code last, and of a file
+        the chunks that were read first. What is still in use comes back with a fault. Only where nobody holds views of
+        guest memory.
         """
         wanted = granules_wanted * FRAMES_PER_GRANULE
         freed = 0
-        for identity, cached in list(self.files.items()):
+        for identity, cached in sorted(self.files.items(), key=lambda item: bool(item[1].patched)):
             if freed >= wanted:
                 break
             if cached.present <= len(cached.dirty):

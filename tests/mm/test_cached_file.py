@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from file_source import FileSource
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbw.abi.errno import EIO, ENOSPC, LinuxError
@@ -278,19 +278,9 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=120)
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=OPERATIONS)
-def test_mapping_and_file_agree_whatever_happens(operations):
-    from conftest import Bench
-
-    bench = Bench(4 << 20)
-    try:
-        _agree(bench, operations)
-    finally:
-        bench.close()
-
-
-def _agree(bench, operations) -> None:
+def test_mapping_and_file_agree_whatever_happens(bench, operations):
     source = FileSource(b"start" * 3000)
     model = bytearray(source.data)
     space = bench.space()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import signal
 import struct
@@ -41,7 +42,8 @@ class Running:
     def __init__(self, root: Path, *words: str, options: tuple[str, ...] = ()) -> None:
         self.process = subprocess.Popen(
             command("run", "--root", root, *options, "/bin/mapped", *words),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=host_environment(), start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=host_environment(),
+            start_new_session=True,
         )  # fmt: skip
 
     def line(self) -> str:
@@ -139,6 +141,18 @@ def test_changes_by_the_host_are_seen(how, root):
     guest.go_on()
     assert guest.line() == "cc"
     assert guest.end() == 0
+
+
+def test_what_the_host_refuses_is_told_and_kept_and_reported_at_the_end(root):
+    (root / "data" / "file").write_bytes(b"")
+    os.truncate(root / "data" / "file", 1 << 20)
+    guest = Running(root, "full", "/data/file", "128")
+    assert guest.line() == "stored"
+    resource.prlimit(guest.process.pid, resource.RLIMIT_FSIZE, (256 << 10, 256 << 10))
+    output, errors = guest.process.communicate(b"\n", timeout=60)
+    # each attempt fails anew
+    assert output.decode().split() == ["msync:", "EFBIG"] * 2 + ["fsync:", "EFBIG"] * 2 + ["text", "text"]
+    assert errors.decode() == "lbw: 4096 bytes of a mapped file could not be written back: EFBIG\n"
 
 
 def test_two_mounts_of_a_directory_and_a_hard_link_are_one_file(root, tmp_path):

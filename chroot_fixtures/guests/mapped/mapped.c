@@ -103,6 +103,20 @@ int main(int argc, char **argv) {
         after[0] = '!';
         char *again = map(name, O_RDONLY, PROT_READ, MAP_SHARED, P);
         printf("%c%c%c\n", before[0], after[0], again[0]);
+    } else if (strcmp(what, "full") == 0) { /* where the host takes nothing */
+        int fd = open(name, O_RDWR);
+        long page = atoi(argv[3]);
+        char *p = mmap(NULL, P, PROT_READ | PROT_WRITE, MAP_SHARED, fd, page * P);
+        strcpy(p, "text");
+        printf("stored\n");
+        wait_for_line();
+        for (int i = 0; i < 2; i++)
+            printf("msync: %s\n", msync(p, P, MS_SYNC) ? strerrorname_np(errno) : "0");
+        for (int i = 0; i < 2; i++)
+            printf("fsync: %s\n", fsync(fd) ? strerrorname_np(errno) : "0");
+        char text[5] = "";
+        pread(fd, text, 4, page * P);
+        printf("%s %s\n", p, text);
     } else if (strcmp(what, "both") == 0) { /* what may be done to a file */
         printf("read: %c\n", map(name, O_RDONLY, PROT_READ, MAP_SHARED, P)[0]);
         char *p = map(name, O_RDONLY, PROT_READ, MAP_SHARED, P);

@@ -266,6 +266,7 @@ static void lasting(int fd) {
     check("a sparse terabyte", strcmp(text, "end of a terabyte"), 0);
     check("beyond 4 GB", byte_at(far, (5LL << 30) + 7 * P), '7');
     check("a hole", middle[8 * P], 0);
+    check("is data", lseek(far, 6LL << 30, SEEK_DATA), (1LL << 40) - P);
     munmap(end, P);
     munmap(middle, 16 * P);
     struct stat s;

@@ -23,7 +23,7 @@ from lbw.vfs.permissions import clear_privileges
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.mm.cached_file import CachedFile
-    from lbw.vfs.host.inode import HostInode
+    from lbw.vfs.host.content import HostContent
 
 
 class HostFile(File):
@@ -31,9 +31,9 @@ class HostFile(File):
 
     __slots__ = ("descriptor", "errors_known")
 
-    inode: HostInode
+    inode: HostContent
 
-    def __init__(self, inode: HostInode, flags: int, descriptor: int) -> None:
+    def __init__(self, inode: HostContent, flags: int, descriptor: int) -> None:
         super().__init__(inode, flags)
         self.descriptor = descriptor
         self.errors_known = 0  # the number of the last failed write-back that fsync need not tell
@@ -154,6 +154,8 @@ class HostFile(File):
         """Move the file offset; SEEK_DATA and SEEK_HOLE ask the host."""
         if whence not in (SEEK_DATA, SEEK_HOLE):
             return super().seek(offset, whence)
+        if self.inode.cached is not None:
+            write_back(self.inode.cached)  # where programs have stored is no hole
         try:
             self.offset = files.seek_data(self.descriptor, offset, whence == SEEK_HOLE)
         except OSError as error:

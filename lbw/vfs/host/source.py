@@ -16,7 +16,7 @@ from lbw.vfs.host.errors import linux_error
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.mm.file_pages import Stamp
-    from lbw.vfs.host.inode import HostInode
+    from lbw.vfs.host.attributes import HostAttributes
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -29,7 +29,7 @@ class HostSource:
 
     __slots__ = ("_descriptor", "_inode", "_writable")
 
-    def __init__(self, inode: HostInode) -> None:
+    def __init__(self, inode: HostAttributes) -> None:
         self._inode = inode
         self._descriptor = -1
         self._writable = False
@@ -58,7 +58,7 @@ class HostSource:
     def _take(self, writable: bool) -> int:
         for file in self._inode.files:
             if file.flags & O_ACCMODE == O_RDWR or (not writable and file.readable):
-                return files.duplicate(file.descriptor)
+                return os.dup(file.descriptor)
         return self._inode.reopen(os.O_RDWR if writable else os.O_RDONLY)
 
     def close(self) -> None:
