@@ -12,6 +12,25 @@ ANONYMOUS, FILE, SHARED_MEMORY, ZEROES = range(4)
 #: The end of what programs can have.
 USER_END = 1 << 47
 
+
+
+class Census:
+    """What several address spaces hold together, every frame counted once."""
+
+    __slots__ = ("alone", "of_backings", "several", "tables")
+
+    def __init__(self) -> None:
+        self.tables: set[int] = set()  # page tables
+        self.of_backings: set[int] = set()  # FILE and SHARED_MEMORY
+        self.alone = 0  # ANONYMOUS with one reference
+        self.several: set[int] = set()  # ANONYMOUS with more
+
+    @property
+    def anonymous(self) -> int:
+        """How many ANONYMOUS frames there are."""
+        return self.alone + len(self.several)
+
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,6 +134,9 @@ if TYPE_CHECKING:
 
             An ANONYMOUS page is mapped by so many, and by `frames.references(frame) - 1` others or more.
             """
+
+        def enter(self, census: Census) -> None:
+            """Add what the address space holds."""
 
         def touch(self, region: Region, address: int, access: int, reported: bool = False) -> bool:
             """Make the page at `address` usable for `access`, which `region.prot` allows.

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lbw.cpu.mmu import Region
+    from lbw.cpu.mmu import Census, Region
     from lbw.cpu.scripted import ScriptedEngine
 
 
@@ -28,6 +28,11 @@ class ScriptedMmu:
     def resident(self) -> int:
         """How many pages are resident."""
         return len(self.held)
+
+    def enter(self, census: Census) -> None:
+        """Add the pages."""
+        for frame, _, owned in self.held.values():
+            (census.several if owned else census.of_backings).add(frame)
 
     def forget_peak(self) -> None:
         """Let the peak be what is resident now."""

@@ -129,6 +129,11 @@ class Frames:
         """Return how many references the frame has."""
         return self._counts[address >> 12]
 
+    def references_of(self, addresses: Sequence[int]) -> list[int]:
+        """Return how many references each frame has."""
+        counts = self._counts
+        return [counts[address >> 12] for address in addresses]
+
     # Many at once
 
     def allocate_many(self, count: int) -> list[int]:

@@ -155,7 +155,7 @@ async def move_in_turns(task: Task, space: AddressSpace, ours: Cursor, theirs: C
 def process_madvise(task: Task, pidfd: int, vector: int, count: int, advice: int, flags: int) -> int:
     """Advise about memory of the process of a pidfd; return the bytes that were seen to.
 
-    Of others: MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED. EINVAL: flags, advice; EBADF; EACCES: not to be looked into; EPERM;
+    Of others: MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED. EINVAL: flags, advice; EBADF; EACCES: it is private; EPERM;
     ESRCH; ENOMEM.  man 2 process_madvise
     """
     if flags:

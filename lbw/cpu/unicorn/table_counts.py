@@ -13,11 +13,14 @@ from lbw.cpu.mmu import ANONYMOUS, FILE, SHARED_MEMORY, USER_END, ZEROES
 from lbw.cpu.unicorn.flush_causes import REMOVED
 from lbw.cpu.unicorn.page_bits import FRAME
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
+from lbw.cpu.unicorn.table_census import enter
 from lbw.cpu.unicorn.table_tree import HIDDEN, MEMORY, OWNED, PATCHED, SPAN, ZERO, TableTree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lbw.cpu.mmu import Census
 
 _ONES = int.from_bytes(b"\1" * 512, "little")
 #: Of byte 0, 1 and 6 of 512 entries.
@@ -95,6 +98,10 @@ class TableCounts(TableTree):
                     if entry & PATCHED:
                         frame = originals[frame]
                 yield low + index * PAGE, frame, kind, bool(above and entry & WRITABLE)
+
+    def enter(self, census: Census) -> None:
+        """Add what the address space holds."""
+        enter(self, census)
 
     def sharing(self) -> dict[int, int]:
         """Return how many address spaces share the page table at `address >> 21`, where more than one does."""
