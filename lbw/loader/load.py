@@ -35,7 +35,6 @@ from lbw.abi.mman import (
     MAP_FIXED,
     MAP_GROWSDOWN,
     MAP_PRIVATE,
-    MAP_STACK,
     PROT_EXEC,
     PROT_READ,
     PROT_WRITE,
@@ -136,7 +135,7 @@ def load_program(
     stack = build_stack(abi, abi.stack_top, program.argv, envp, program.filename, auxv, random)
     bottom = (stack.pointer & ~PAGE_MASK) - STACK_AHEAD
     prot = PROT_READ | PROT_WRITE | (PROT_EXEC if image.stack_executable or implies_exec else 0)
-    flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN | MAP_STACK
+    flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN
     space.mmap(bottom, abi.stack_top - bottom, prot, flags, name=b"[stack]")
     space.write(stack.pointer, stack.data)
 

@@ -130,9 +130,10 @@ def _mark(space: AddressSpace, vma: Vma, start: int, end: int, advice: int, sets
 
 def _discard(space: AddressSpace, vma: Vma, start: int, end: int, advice: int) -> None:
     """Forget pages of a mapping: zeroes, or what the file has, come instead.  EINVAL: locked, or no such memory"""
+    backing = vma.backing
     if vma.marks & VM_LOCKED and advice != MADV_DONTNEED_LOCKED:
         raise LinuxError(EINVAL)
-    if advice == MADV_FREE and vma.backing is not None:
+    if backing is not None and (advice == MADV_FREE or backing.special):
         raise LinuxError(EINVAL)
     space.mmu.unmap(start, end)
 
