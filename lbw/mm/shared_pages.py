@@ -53,7 +53,7 @@ class SharedPages(MappedObject):
 
     __slots__ = (
         "__weakref__", "_budget", "_dense", "_frames", "_number", "_ram", "_sparse", "_table", "forgotten", "held",
-        "resident", "size", "version",
+        "promised", "resident", "size", "version",
     )  # fmt: skip
 
     def __init__(self, frames: Frames, size: int, budget: Budget | None = None) -> None:
@@ -69,12 +69,19 @@ class SharedPages(MappedObject):
         self.forgotten: Callable[[], None] = lambda: None
         self.held = False
         self.resident = 0  # pages
+        self.promised = 0  # pages that were charged to overcommit at once; else each is when it appears
         self.size = size
         self.version = 0  # counts changes by the kernel
 
     def __del__(self) -> None:
-        if self.resident and not self._frames.shared.closed:
+        if (self.resident or self.promised) and not self._frames.shared.closed:
             self.clear()
+
+    def promise(self, total: int) -> None:
+        """Charge all of it to overcommit, for somebody who has `total` bytes mapped.  LinuxError(ENOMEM)"""
+        pages = (self.size + PAGE - 1) // PAGE
+        self._frames.commitment.charge(pages, total)
+        self.promised = pages
 
     @property
     def name(self) -> bytes:
@@ -112,6 +119,9 @@ class SharedPages(MappedObject):
         """Give all memory back; nothing is mapped."""
         if self.resident:
             self._give_back(*self._table.take_all())
+        if self.promised:
+            self._frames.commitment.release(self.promised)
+            self.promised = 0
 
     def is_writable(self) -> bool:
         """Whether a mapping can write to it, or may be made to."""
@@ -136,7 +146,12 @@ class SharedPages(MappedObject):
 
     def cached_run(self, page: int, count: int) -> list[int]:
         """Return what is in memory of `count` pages from `page` on: physical addresses, 0 for absent ones."""
-        return self._table.run(page, min(page + count, (self.size + PAGE - 1) // PAGE))
+        table = self._table
+        run = table.run(page, min(page + count, (self.size + PAGE - 1) // PAGE))
+        if table.unwritten:  # who maps them is to say so, by `frame`
+            bits = table.unwritten.get
+            run = [0 if bits(at >> 4, 0) >> (at & 15) & 1 else frame for at, frame in enumerate(run, page)]
+        return run
 
     # Pages come and go
 
@@ -154,6 +169,8 @@ class SharedPages(MappedObject):
         self._table.put(page, frame)
         self.resident += 1
         self._frames.shared.pages += 1
+        if not self.promised:
+            self._frames.commitment.pages += 1
         return frame
 
     def _add_granule(self, number: int) -> int | None:
@@ -170,6 +187,8 @@ class SharedPages(MappedObject):
         self._table.put_granule(number, base)
         self.resident += PAGES
         self._frames.shared.pages += PAGES
+        if not self.promised:
+            self._frames.commitment.pages += PAGES
         return base
 
     def _free(self, first: int, end: int) -> None:
@@ -190,6 +209,8 @@ class SharedPages(MappedObject):
                 self._rewritten()
         self.resident -= count
         self._frames.shared.pages -= count
+        if not self.promised:
+            self._frames.commitment.pages -= count
         if self._budget is not None:
             self._budget.used_pages -= count
         if len(taken) == 1:

@@ -192,6 +192,7 @@ def test_what_is_reserved_is_a_hole_until_it_is_written(frames):
     content.allocate(0, 40 * PAGE)
     assert content.resident == 40 and next_of(content, 0, hole=False) is None
     content.write(memoryview(b"x"), 20 * PAGE + 5)
+    assert [bool(frame) for frame in content.cached_run(18, 40)] == [page == 20 for page in range(18, 40)]
     assert content.frame(3)
     assert content.seek(0, False) == 3 * PAGE and content.seek(3 * PAGE, True) == 4 * PAGE
     assert content.seek(4 * PAGE, False) == 20 * PAGE
