@@ -88,7 +88,7 @@ def leave_memory(task: Task) -> None:
     """Leave the address space, at exit and execve: robust futexes, CLEARTID, vfork, the space itself."""
     kernel, memory = task.kernel, task.memory
     usage = task.process.usage
-    usage.max_resident = max(usage.max_resident, task.context.mmu.resident)
+    usage.max_resident = max(usage.max_resident, task.context.mmu.peak)
     release_robust_futexes(task)
     address, task.clear_child_tid = task.clear_child_tid, 0
     if address and memory.users > 1:
@@ -99,7 +99,8 @@ def leave_memory(task: Task) -> None:
             pass  # the guest unmapped its own thread descriptor
     release_vfork_parent(task)
     if memory.users == 1:
-        usage.minor_faults += memory.faults
+        usage.minor_faults += memory.faults - memory.major_faults
+        usage.major_faults += memory.major_faults
     memory.release()
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from math import exp
 
 from lbw.abi.uname import MACHINE, RELEASE, SYSNAME, VERSION
-from lbw.cpu.contracts import GRANULE, PAGE
+from lbw.cpu.contracts import PAGE
 from lbw.kernel.proc_view import View
 from lbw.kernel.task import READY
 from lbw.vfs.proc.source import MachineStatus
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from lbw.abi.cpuid import Identity
     from lbw.kernel.kernel import Kernel
-    from lbw.mm.address_space import AddressSpace
     from lbw.vfs.dev.table import DeviceTable
     from lbw.vfs.proc.parameters import Numbers
+    from lbw.vfs.proc.source import MemoryStatus
 
 SECOND = 1_000_000_000
 #: Load averages are over these times (1, 5, 15 minutes), in ns.
@@ -87,13 +87,7 @@ class KernelProcSource:
     def status(self) -> MachineStatus:
         kernel, now = self._kernel, MachineStatus()
         clock, counters = kernel.clock, kernel.counters
-        frames = kernel.frames
-        now.total = frames.limit * PAGE
-        now.free = frames.available * PAGE
-        now.cached = kernel.page_cache.granules * GRANULE
-        now.anonymous = max(frames.used * PAGE - now.cached, 0)
-        spaces = {id(task.memory): task.memory for task in kernel.tasks.values()}
-        now.mapped = min(now.cached, sum(_file_bytes(memory) for memory in spaces.values()))
+        now.total = kernel.frames.limit * PAGE
         time = clock.monotonic()
         now.uptime = time - clock.boot
         now.boot_time = kernel.boot_time
@@ -102,8 +96,6 @@ class KernelProcSource:
             # A child that was waited for is in its parent's child_usage, and its own children with it.
             now.user_time += usage.user_time + process.child_usage.user_time
             now.system_time += usage.system_time + process.child_usage.system_time
-            now.minor_faults += usage.minor_faults + process.child_usage.minor_faults
-            now.major_faults += usage.major_faults + process.child_usage.major_faults
         now.idle_time = max(now.uptime - now.user_time - now.system_time, 0)
         now.context_switches = counters.switches
         now.interrupts = counters.preemptions
@@ -116,6 +108,11 @@ class KernelProcSource:
         now.load = self._sample_load(time, now.user_time + now.system_time)
         return now
 
+    def memory_status(self) -> MemoryStatus:
+        from lbw.kernel.memory_status import memory_status
+
+        return memory_status(self._kernel)
+
     def _sample_load(self, time: int, busy: int) -> tuple[float, float, float]:
         """Return the load averages: the busy share of the processor since the last look, damped exponentially."""
         passed = time - self._sampled
@@ -127,7 +124,3 @@ class KernelProcSource:
             self._sampled, self._busy = time, busy
         one, five, fifteen = self._load
         return one, five, fifteen
-
-
-def _file_bytes(memory: AddressSpace) -> int:
-    return sum(vma.end - vma.start for vma in memory.vmas if vma.location is not None)

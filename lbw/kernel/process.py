@@ -176,6 +176,8 @@ class Process:
             total.add_task(task)
         leader = self.leader
         if leader is not None:
-            total.max_resident = max(total.max_resident, leader.context.mmu.resident)
-            total.minor_faults += leader.memory.faults
+            memory = leader.memory
+            total.max_resident = max(total.max_resident, memory.mmu.peak)
+            total.minor_faults += memory.faults - memory.major_faults
+            total.major_faults += memory.major_faults
         return total

@@ -88,6 +88,7 @@ def fault(space: AddressSpace, address: int, error_code: int) -> None:
         if space.mmu.touch(vma, address, access, bool(error_code & PF_PRESENT)):
             if frames.paged_in != paged_in:
                 space.major_faults += 1
+                frames.major_faults += 1
             return
     except LinuxError as error:
         if error.errno == ENOMEM:

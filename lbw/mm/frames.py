@@ -71,7 +71,8 @@ class Frames:
         #: Told when memory gets scarce, or has run out.
         self.pressed: Callable[[], None] = lambda: None
         self.shared = SharedMemoryAccount()
-        self.paged_in = 0  # pages that were read from the host, ever
+        self.paged_in = self.paged_out = 0  # pages that were read from the host and written to it, ever
+        self.major_faults = 0  # page faults that had to read, ever
         #: A frame of zeros that nobody ever writes to.
         self.zero = self.allocate()
 

@@ -48,6 +48,7 @@ def write_back(cached: CachedFile, first: int = 0, end: int = END, limit: int | 
             _write(cached, run, size)
             cached.cleaned(run)
             written += len(run)
+            cached.cache.frames.paged_out += len(run)
     except LinuxError as error:
         cached.failed(error.errno)
     if written:

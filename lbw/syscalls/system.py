@@ -73,9 +73,10 @@ def sysinfo(task: Task, info: int) -> int:
     """Store uptime, memory in bytes and the number of tasks.  man 2 sysinfo"""
     kernel = task.kernel
     uptime = (kernel.clock.monotonic() - kernel.clock.boot) // SECOND
-    total, free = kernel.frames.limit * PAGE_SIZE, kernel.frames.available * PAGE_SIZE
-    unit = 1 if total >> 8 * task.abi.word == 0 else PAGE_SIZE
-    memory = (total // unit, free // unit, 0, 0, 0, 0)
+    frames = kernel.frames
+    pages = (frames.limit, frames.available, frames.shared.pages)
+    unit = 1 if frames.limit * PAGE_SIZE >> 8 * task.abi.word == 0 else PAGE_SIZE
+    memory = (*(count * PAGE_SIZE // unit for count in pages), 0, 0, 0)
     task.memory.store(info, task.abi.sysinfo, uptime, 0, 0, 0, *memory, len(kernel.tasks), 0, 0, 0, unit)
     return 0
 

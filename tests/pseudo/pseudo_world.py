@@ -25,7 +25,7 @@ from lbw.vfs.operations import mkdir, resolve
 from lbw.vfs.pipe_budget import PipeBudget
 from lbw.vfs.proc.fs import ProcFileSystem
 from lbw.vfs.proc.parameters import Numbers
-from lbw.vfs.proc.source import MachineStatus, TaskStatus
+from lbw.vfs.proc.source import MachineStatus, MemoryStatus, TaskStatus
 from lbw.vfs.special import special_opener
 from lbw.vfs.tmpfs.filesystem import TmpFileSystem
 from lbw.vfs.vfs import Vfs
@@ -121,6 +121,9 @@ class FakeSource:
 
     def status(self) -> MachineStatus:
         return self.figures
+
+    def memory_status(self) -> MemoryStatus:
+        return MemoryStatus()
 
     def uname(self):
         return b"Linux", self.hostname, b"6.1", b"#1", b"x86_64", self.domainname

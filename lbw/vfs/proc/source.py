@@ -164,6 +164,9 @@ if TYPE_CHECKING:
         def status(self) -> MachineStatus:
             """Return the figures of now."""
 
+        def memory_status(self) -> MemoryStatus:
+            """Return the figures of the memory; that takes a while."""
+
         def uname(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
             """Return (sysname, nodename, release, version, machine, domainname).  man 2 uname"""
 
@@ -224,19 +227,38 @@ class MachineStatus:
     """Figures of the machine. Memory in bytes, times in ns."""
 
     __slots__ = (
-        "anonymous", "boot_time", "cached", "context_switches", "forks", "free", "idle_time", "interrupts", "last_pid",
-        "load", "major_faults", "mapped", "minor_faults", "page_tables", "pipe_pages_max", "running", "shared",
-        "system_time", "tasks", "tasks_max", "total", "uptime", "user_time",
+        "boot_time", "context_switches", "forks", "idle_time", "interrupts", "last_pid", "load", "pipe_pages_max",
+        "running", "system_time", "tasks", "tasks_max", "total", "uptime", "user_time",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.total = 0  # memory
+        self.uptime = 0
+        self.boot_time = 0  # since the epoch
+        self.user_time = self.system_time = self.idle_time = 0
+        self.context_switches = self.forks = self.interrupts = 0
+        self.running = self.tasks = self.last_pid = self.tasks_max = 0
+        self.pipe_pages_max = 0
+        self.load = (0.0, 0.0, 0.0)  # over 1, 5 and 15 minutes
+
+
+class MemoryStatus:
+    """What the memory of the machine is used for, bytes; and what has happened to it since the start."""
+
+    __slots__ = (
+        "anonymous", "dirty", "faults", "free", "kernel", "kills", "locked", "major_faults", "mapped", "of_files",
+        "page_tables", "paged_in", "paged_out", "promisable", "promised", "shared", "total",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.total = self.free = 0
-        self.cached = 0  # pages of files in memory, mapped or not
-        self.anonymous = self.mapped = self.shared = self.page_tables = 0
-        self.uptime = 0
-        self.boot_time = 0  # since the epoch
-        self.user_time = self.system_time = self.idle_time = 0
-        self.context_switches = self.forks = self.interrupts = self.minor_faults = self.major_faults = 0
-        self.running = self.tasks = self.last_pid = self.tasks_max = 0
-        self.pipe_pages_max = 0
-        self.load = (0.0, 0.0, 0.0)  # over 1, 5 and 15 minutes
+        self.anonymous = 0  # what programs have for themselves
+        self.of_files = 0  # pages of files, mapped or not
+        self.shared = 0  # shared memory and files of tmpfs
+        self.page_tables = self.kernel = 0
+        self.mapped = 0  # those of the files and of shared memory that some page table shows
+        self.dirty = 0  # those of the files that are to be written to the host
+        self.locked = 0
+        self.promised = self.promisable = 0  # to overcommit: so far, and at most in mode 2
+        self.faults = self.major_faults = self.kills = 0
+        self.paged_in = self.paged_out = 0  # from the host's files, and to them

@@ -1,8 +1,9 @@
-"""The machine as text: meminfo, stat, uptime, loadavg, version, ...  man 5 proc"""
+"""The machine as text: stat, uptime, loadavg, version, ...  man 5 proc"""
 
 from __future__ import annotations
 
 from lbw.abi.stat import S_IFBLK, S_IFCHR
+from lbw.vfs.proc import meminfo
 from lbw.vfs.proc.cpuinfo import cpuinfo
 
 TYPE_CHECKING = False
@@ -13,33 +14,11 @@ if TYPE_CHECKING:
 
 TICK = 10_000_000  # ns
 SECOND = 1_000_000_000
-PAGE = 4096
 
 #: File systems that lbw has, as it names them; a host directory shows itself as ext4.
 FILE_SYSTEMS = (
     "nodev\ttmpfs", "nodev\tproc", "nodev\tdevtmpfs", "nodev\tpipefs", "nodev\tmqueue", "nodev\toverlay", "\text4",
 )  # fmt: skip
-
-
-def meminfo(source: ProcSource) -> bytes:
-    """Return /proc/meminfo."""
-    now = source.status()
-    available = now.free + now.cached
-    rows = (
-        ("MemTotal", now.total), ("MemFree", now.free), ("MemAvailable", min(available, now.total)), ("Buffers", 0),
-        ("Cached", now.cached), ("SwapCached", 0), ("Active", now.anonymous), ("Inactive", now.cached),
-        ("Active(anon)", now.anonymous), ("Inactive(anon)", 0), ("Active(file)", 0), ("Inactive(file)", now.cached),
-        ("Unevictable", 0), ("Mlocked", 0), ("SwapTotal", 0), ("SwapFree", 0), ("Dirty", 0), ("Writeback", 0),
-        ("AnonPages", now.anonymous), ("Mapped", now.mapped), ("Shmem", now.shared), ("KReclaimable", 0), ("Slab", 0),
-        ("SReclaimable", 0), ("SUnreclaim", 0), ("KernelStack", 0), ("PageTables", now.page_tables),
-        ("NFS_Unstable", 0), ("Bounce", 0), ("WritebackTmp", 0), ("CommitLimit", now.total),
-        ("Committed_AS", now.anonymous), ("VmallocTotal", 34359738367 * 1024), ("VmallocUsed", 0),
-        ("VmallocChunk", 0), ("Percpu", 0),
-    )  # fmt: skip
-    lines = [f"{label + ':':16}{size // 1024:8d} kB\n" for label, size in rows]
-    lines += [f"{label + ':':16}{0:8d}\n" for label in ("HugePages_Total", "HugePages_Free", "HugePages_Rsvd")]
-    lines += [f"{'HugePages_Surp:':16}{0:8d}\n", f"{'Hugepagesize:':16}{2048:8d} kB\n", f"{'Hugetlb:':16}{0:8d} kB\n"]
-    return "".join(lines).encode()
 
 
 def stat(source: ProcSource) -> bytes:
@@ -106,31 +85,16 @@ def swaps(source: ProcSource) -> bytes:
     return b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 
 
-def vmstat(source: ProcSource) -> bytes:
-    """Return counters of virtual memory, those that exist here."""
-    now = source.status()
-    rows = (
-        ("nr_free_pages", now.free // PAGE), ("nr_inactive_anon", 0), ("nr_active_anon", now.anonymous // PAGE),
-        ("nr_inactive_file", now.cached // PAGE), ("nr_active_file", 0), ("nr_unevictable", 0),
-        ("nr_anon_pages", now.anonymous // PAGE), ("nr_mapped", now.mapped // PAGE),
-        ("nr_file_pages", now.cached // PAGE), ("nr_dirty", 0), ("nr_writeback", 0), ("nr_shmem", now.shared // PAGE),
-        ("nr_page_table_pages", now.page_tables // PAGE), ("pswpin", 0), ("pswpout", 0),
-        ("pgfault", now.minor_faults + now.major_faults), ("pgmajfault", now.major_faults), ("oom_kill", 0),
-    )  # fmt: skip
-    return "".join([f"{name} {value}\n" for name, value in rows]).encode()
-
-
 TEXTS: dict[bytes, Callable[[ProcSource], bytes]] = {
+    **meminfo.TEXTS,
     b"cmdline": kernel_command_line,
     b"cpuinfo": lambda source: cpuinfo(source.identity),
     b"devices": devices,
     b"filesystems": file_systems,
     b"loadavg": loadavg,
-    b"meminfo": meminfo,
     b"partitions": partitions,
     b"stat": stat,
     b"swaps": swaps,
     b"uptime": uptime,
     b"version": version,
-    b"vmstat": vmstat,
 }
