@@ -70,7 +70,8 @@ class CachedFile(FileChanges):
                 self.source.open(False)
                 self._is_open = True
         if vma.shared and vma.max_prot & PROT_WRITE:
-            self._open_for_writing()
+            if not self.writers and not self.dirty:
+                self._open_for_writing()
             self.writers[vma] = None
         mappings[vma] = None
         if self.patched and self.writers:  # copies would not see what is stored
@@ -81,12 +82,15 @@ class CachedFile(FileChanges):
 
     def _open_for_writing(self) -> None:
         """Open the file through whom it was found last: the program that maps it can write to it."""
-        if not self.writers and not self.dirty:
-            newest, old = self._newest, self.source
+        newest, old = self._newest, self.source
+        try:
             newest.open(True)
-            if newest is not old:
-                self.source = newest
-                old.close()
+        except LinuxError:
+            self.settle()
+            raise
+        if newest is not old:
+            self.source = newest
+            old.close()
 
     def release(self, vma: Vma) -> None:
         """Remove a mapping. With the last one that may write, what it has written goes to the host."""
@@ -104,6 +108,8 @@ class CachedFile(FileChanges):
         if self._is_open and not self.mappings and not self.dirty:
             self._is_open = False
             self.source.close()
+            if not self.present and self.reported:
+                self.cache.discard(self.identity)
 
     def is_writable(self) -> bool:
         """Whether a mapping can write to it, or may be made to."""
@@ -115,6 +121,13 @@ class CachedFile(FileChanges):
         self.forgotten()
         self.drop_pages(0, END)
         self.settle()
+
+    def punch(self, offset: int, length: int) -> None:
+        """Make a range of bytes a hole (MADV_REMOVE).  EOPNOTSUPP: the host's file system has none"""
+        self.before_change(self.source.stamp())
+        self.source.punch(offset, length)
+        self.punched(offset, length)
+        self.adopt(self.source.stamp())
 
     def abandon(self) -> None:
         """Give dirty pages up that the host has refused to the end."""

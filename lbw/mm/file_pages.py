@@ -43,6 +43,9 @@ if TYPE_CHECKING:
         def sync(self, data_only: bool) -> None:
             """Make what was written durable."""
 
+        def punch(self, offset: int, length: int) -> None:
+            """Make a range a hole.  EOPNOTSUPP"""
+
         def modified_at(self, time: int) -> None:
             """Set the time of the last modification, ns; quietly not where the host refuses."""
 

@@ -63,5 +63,10 @@ class FileSource:
     def sync(self, data_only: bool) -> None:
         self.syncs += 1
 
+    def punch(self, offset: int, length: int) -> None:
+        end = min(offset + length, len(self.data))
+        self.data[offset:end] = bytes(max(0, end - offset))
+        self.time += 1
+
     def modified_at(self, time: int) -> None:
         pass

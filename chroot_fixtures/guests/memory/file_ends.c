@@ -137,6 +137,12 @@ static void holes(int fd) {
     touch("its end", shared, 4 * P, 0);
     touch("behind it", shared, 4 * P + 5, 0);
     touch("private, not copied", private, 2 * P + 5, 0);
+    say("madvise", madvise(shared + 6 * P, P, MADV_REMOVE));
+    touch("another hole", shared, 6 * P, 0);
+    char byte = '?';
+    pread(fd, &byte, 1, 6 * P);
+    say("in the file", byte);
+    say("in a private mapping", madvise(private + 6 * P, P, MADV_REMOVE));
     say("reserve", fallocate(fd, 0, 8 * P, P));
     touch("it is there", shared, 8 * P, 0);
     say("keep the size", fallocate(fd, FALLOC_FL_KEEP_SIZE, 9 * P, P));

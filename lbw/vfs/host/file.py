@@ -168,8 +168,10 @@ class HostFile(File):
             raise LinuxError(EINVAL)
         cached = self.inode.cached
         moves = mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)
-        if cached is not None and moves and cached.dirty and write_back(cached) and cached.dirty:
-            raise LinuxError(cached.error)
+        if cached is not None and moves:
+            write_back(cached)
+            if cached.dirty:
+                raise LinuxError(cached.error)
         self._before_write(None)
         self._allocate(mode, offset, length)
         if cached is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from lbw.abi.fcntl import O_ACCMODE, O_RDWR
+from lbw.abi.fcntl import FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, O_ACCMODE, O_RDWR
 from lbw.host import files
 from lbw.host.files import MOST_VIEWS
 from lbw.vfs.host.errors import linux_error
@@ -87,6 +87,16 @@ class HostSource:
         """Make what was written durable."""
         try:
             files.sync(self._descriptor, data_only)
+        except OSError as error:
+            raise linux_error(error) from None
+
+    def punch(self, offset: int, length: int) -> None:
+        """Make a range a hole.  EOPNOTSUPP"""
+        from lbw.host.files_linux import fallocate
+
+        self._inode.written()
+        try:
+            fallocate(self._descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length)
         except OSError as error:
             raise linux_error(error) from None
 
