@@ -26,6 +26,7 @@ from lbw.abi.ipc import (
 from lbw.abi.mman import MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE
 from lbw.cpu.contracts import PAGE
 from lbw.ipc.ids import IdTable, IpcObject
+from lbw.mm.overcommit import NEVER
 from lbw.mm.shared import SharedMemory
 from lbw.mm.vma import round_up
 
@@ -173,9 +174,14 @@ class Segments(IdTable[Segment]):
             raise LinuxError(ENOSPC)
         if flags & SHM_HUGETLB:
             raise LinuxError(ENOMEM if owner.capable(CAP_IPC_LOCK) else EPERM)  # no huge pages are reserved
-        if pages > self.around.frames.limit and not flags & SHM_NORESERVE:
-            raise LinuxError(ENOMEM)
-        segment = self.enter(Segment(self, key, size, flags, owner), self.count_limit)
+        segment = Segment(self, key, size, flags, owner)
+        if not flags & SHM_NORESERVE or self.around.frames.commitment.mode == NEVER:
+            segment.memory.promise(0)
+        try:
+            self.enter(segment, self.count_limit)
+        except LinuxError:
+            segment.memory.clear()
+            raise
         self.all_pages += pages
         return segment
 

@@ -102,6 +102,8 @@ def establish(
     room.require(space, length - over, prot, kept)
     if shared and backing is None:
         backing = SharedMemory(space.frames, length)
+        if not kept & MAP_NORESERVE:
+            backing.promise(space.total)
     if accountable(prot, kept):
         charge(space, length)
         marks |= VM_ACCOUNT

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from lbw.abi.errno import LinuxError
+from lbw.mm.overcommit import Commitment
 from lbw.mm.shared_account import SharedMemoryAccount
 from lbw.vfs.credentials import Credentials
 
@@ -24,8 +25,9 @@ class Around:
         self.allocated = 0
         self.frames = SimpleNamespace(
             limit=1 << 20, allocate=self.allocate, drop=self.drop, drop_many=self.drop_many, view=memoryview(b""),
-            shared=SharedMemoryAccount(), commitment=SimpleNamespace(),
+            shared=SharedMemoryAccount(),
         )  # fmt: skip
+        self.frames.commitment = Commitment(self.frames)
 
     def allocate(self) -> int:
         self.allocated += 1
