@@ -186,5 +186,5 @@ def test_a_read_only_mount_shows_but_takes_nothing(root, tmp_path):
 def test_programs_that_are_mapped_for_writing_do_not_start(root):
     shutil.copy(root / "bin" / "mapped", root / "data" / "program")
     outcome = lbw("run", "--root", root, "/bin/mapped", "busy", "/data/program")
-    assert outcome.output == "mapped: ETXTBSY\nunmapped: 0\nrunning: ETXTBSY\n"
+    assert outcome.output == "mapped: ETXTBSY\nmapped privately: ETXTBSY\nunmapped: 0\nrunning: ETXTBSY\n"
     assert (outcome.status, outcome.errors) == (0, "")

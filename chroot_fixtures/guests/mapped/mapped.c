@@ -125,10 +125,14 @@ int main(int argc, char **argv) {
     } else if (strcmp(what, "busy") == 0) { /* programs that are mapped for writing, and written while they run */
         int fd = open(name, O_RDWR);
         char *p = mmap(NULL, P, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        char *private = mmap(NULL, P, PROT_READ, MAP_PRIVATE, fd, 0);
         close(fd);
         execl(name, "program", "nothing", "", NULL);
         printf("mapped: %s\n", strerrorname_np(errno));
         munmap(p, P);
+        execl(name, "program", "nothing", "", NULL);
+        printf("mapped privately: %s\n", strerrorname_np(errno));
+        munmap(private, P);
         if (fork() == 0) {
             execl(name, "program", "nothing", "", NULL);
             _exit(1);

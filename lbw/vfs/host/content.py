@@ -84,7 +84,9 @@ class HostContent(HostXattrs):
 
     def is_open_for_writing(self) -> bool:
         """Whether one of the open descriptions, or a mapping, can write."""
-        return any(file.writable for file in self.files) or (self.cached is not None and bool(self.cached.writers))
+        if any(file.writable for file in self.files):
+            return True
+        return self.cached is not None and any(getattr(vma.opened, "writable", False) for vma in self.cached.mappings)
 
     def identity(self) -> Hashable:
         """Return what changes with the content. Writes of ours count too: the host's clock ticks slowly."""
