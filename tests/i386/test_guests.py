@@ -53,6 +53,7 @@ SHARED: tuple[str, ...] = (
     "memory/mlock.c",
     "memory/process_vm.c",
     "memory/reporting.c",
+    "memory/fork_memory.c",
     "memory/shared_code.c",
     "memory/shared_files.c",
     "ipc/mqueue.c",
