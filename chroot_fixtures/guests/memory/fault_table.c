@@ -1,5 +1,5 @@
-/* Every row of the table of page faults: kind of mapping, protection, access and state of the page, and what comes of it:
- * the value, or signal, code and address. */
+/* Every row of the table of page faults: kind of mapping, protection, access and state of the page, and what comes of
+ * it: the value, or signal, code and address. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -228,7 +228,8 @@ static void others(void)
     attempt("write", base, 0, WRITE);
     printf("\n");
 
-    char *one = map(3, PROT_READ | PROT_WRITE, 1), *two = map(3, PROT_READ, 1), *own = map(2, PROT_READ | PROT_WRITE, 1);
+    char *one = map(3, PROT_READ | PROT_WRITE, 1), *two = map(3, PROT_READ, 1);
+    char *own = map(2, PROT_READ | PROT_WRITE, 1);
     printf("three mappings:");
     attempt("own", own, 9, READ);
     one[9] = 50;

@@ -217,7 +217,8 @@ static void apart(void)
         int zero = 0;
         for (int page = 0; page < 256; page++)
             zero += *(int *)(memory + 5 * MB + page * PAGE) == 0;
-        _exit((wrong(memory, MB, 100000) == 0) | (wrong(memory + 2 * MB, 3 * MB, 3 + 512) == 0) << 1 | (zero == 256) << 2);
+        int own = wrong(memory, MB, 100000) == 0, kept = wrong(memory + 2 * MB, 3 * MB, 3 + 512) == 0;
+        _exit(own | kept << 1 | (zero == 256) << 2);
     }
     fill(memory + 2 * MB, 2 * MB, 200000);
     close(gate[1]);
