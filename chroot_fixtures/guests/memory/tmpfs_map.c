@@ -266,6 +266,61 @@ static void programs(char *self) {
     unlink(path);
 }
 
+/* Code in a file: every way to change it is seen by whoever runs it, however it is mapped. */
+static void code(void) {
+    int fd = memfd_create("code", 0);
+    unsigned char text[6] = {0xb8, 1, 0, 0, 0, 0xc3}; /* mov eax, 1; ret */
+    ftruncate(fd, 2 * PAGE);
+    pwrite(fd, text, 6, 0);
+    int (*own)(void) = mmap(0, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    int (*shared)(void) = mmap(0, PAGE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    SHOW(own() * 1000 + shared());
+    text[1] = 2;
+    pwrite(fd, text, 6, 0);
+    SHOW(own() * 1000 + shared());
+    char *writable = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    writable[1] = 3;
+    SHOW(own() * 1000 + shared());
+    writable[1] = 4;
+    SHOW(own() * 1000 + shared());
+    int ends[2];
+    pipe(ends);
+    write(ends[1], "\5", 1);
+    SHOW(read(ends[0], writable + 1, 1));
+    SHOW(own() * 1000 + shared());
+    char *late = mmap(0, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    mprotect(late, PAGE, PROT_READ | PROT_EXEC);
+    SHOW(((int (*)(void))late)());
+    pid_t child = fork();
+    if (!child) {
+        writable[1] = 6;
+        _exit(own());
+    }
+    int status;
+    waitpid(child, &status, 0);
+    SHOW(WEXITSTATUS(status));
+    SHOW(own() * 1000 + shared() + ((int (*)(void))late)() * 1000000);
+    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE);
+    text[1] = 7;
+    pwrite(fd, text, 6, 0);
+    SHOW(own() * 1000 + shared());
+    ftruncate(fd, 0);
+    ftruncate(fd, PAGE);
+    text[1] = 8;
+    pwrite(fd, text, 6, 0);
+    SHOW(own() * 1000 + shared());
+    munmap(own, PAGE);
+    munmap(shared, PAGE);
+    munmap(writable, PAGE);
+    munmap(late, PAGE);
+    text[1] = 9;
+    pwrite(fd, text, 6, 0);
+    own = mmap(0, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    SHOW(own());
+    munmap(own, PAGE);
+    close(fd);
+}
+
 int main(int argc, char **argv) {
     if (argc > 1) {
         printf("a program of a tmpfs\n");
@@ -283,6 +338,7 @@ int main(int argc, char **argv) {
     holes(fd);
     lives(fd);
     times();
+    code();
     unlink(NAME);
     programs(argv[0]);
     return 0;
