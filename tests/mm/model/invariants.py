@@ -33,6 +33,7 @@ from lbw.mm.shared_pages import SharedPages
 from lbw.mm.vma import Vma
 
 PROT_WRITE, PROT_EXEC = 2, 4
+Entry = tuple[int, int, int]
 
 
 class Checker:
@@ -146,7 +147,9 @@ class Checker:
         """Every entry of a table."""
         vma: Vma | None = None
         held = 0
-        for address, entry, rights in self.entries(mmu):
+        found = {}
+        for address, entry, rights in self.entries(mmu.root):
+            found[address >> 12] = entry, rights
             where = f"{address:#x}: entry {entry:#x}"
             if entry & HIDDEN:
                 if space.vmas.find(address) is not None:
@@ -161,8 +164,9 @@ class Checker:
             self.check_entry(where, vma, address, entry, bool(rights and entry & WRITABLE))
         if mmu.resident != held:
             self.fail(space, "has", held, "resident pages, not", mmu.resident)
-        for number, frame in [*mmu.readable.items(), *mmu.writable.items()]:
-            self.check_memory(mmu, number, frame, number in mmu.writable)
+        for remembered, write in ((mmu.readable, False), (mmu.writable, True)):
+            for number, frame in remembered.items():
+                self.check_memory(number, frame, write, found.get(number, (0, 0)))
 
     def check_entry(self, where: str, vma: Vma, address: int, entry: int, writable: bool) -> None:
         """One entry against its VMA and the backing."""
@@ -196,27 +200,28 @@ class Checker:
                 self.fail(where, "is not page", page, "of", backing, [hex(x) for x in backing.cached_run(page, 1)])
             if bool(entry & SHARED) != vma.shared or (writable and not vma.shared):
                 self.fail(where, "is not shared as is", vma)
-            if writable and backing.tracks_writes and page not in backing.dirty:  # type: ignore[attr-defined]
+            if writable and isinstance(backing, FilePages) and page not in backing.dirty:
                 self.fail(where, "is writable and clean, in", vma)
 
-    def check_memory(self, mmu: PageTables, number: int, frame: int, write: bool) -> None:
+    def check_memory(self, number: int, frame: int, write: bool, found: tuple[int, int]) -> None:
         """What the kernel remembers of a page."""
-        at = mmu.leaf(number << 12)
-        entry = self.words[at] if at else 0
+        entry, rights = found
         shown = self.engine.originals.get(entry & FRAME, 0) if entry & PATCHED else entry & FRAME
         if shown != frame or not entry & USER or entry & HIDDEN:
             self.fail(f"the kernel remembers {number << 12:#x} at {frame:#x}, the entry is {entry:#x}")
-        elif write and not (entry & WRITABLE and mmu.above_writable(number << 12)):
+        elif write and not entry & rights & WRITABLE:
             self.fail(f"the kernel remembers {number << 12:#x} as writable, the entry is {entry:#x}")
 
-    def entries(self, mmu: PageTables) -> Iterator[tuple[int, int, int]]:
+    def entries(self, table: int, shift: int = 39, base: int = 0, rights: int = WRITABLE) -> Iterator[Entry]:
         """Yield (address, entry, what the levels above leave of W) of all that is present."""
-        for low, high in mmu.spans(0, 1 << 47):
-            first = mmu.leaf(low)
-            rights = mmu.above_writable(low)
-            for index, entry in enumerate(self.words[first : first + (high - low >> 12)].tolist()):
-                if entry:
-                    yield low + index * PAGE, entry, rights
+        size = 256 if shift == 39 else 512
+        for index, entry in enumerate(self.words[table >> 3 : (table >> 3) + size].tolist()):
+            if entry:
+                address = base + (index << shift)
+                if shift == 12:
+                    yield address, entry, rights
+                else:
+                    yield from self.entries(entry & FRAME, shift - 9, address, rights & entry)
 
     def check_backings(self) -> None:
         """The reverse map leads to what lives."""
