@@ -89,7 +89,7 @@ class SharedMemory(SharedPages):
         if self._table.unwritten:
             for page in range(offset // PAGE, (offset + done + PAGE - 1) // PAGE):
                 self._table.written(page >> 4, 1 << (page & 15))
-        if self.executed and done:
+        if self.ran and done:
             self._rewritten()
         if offset + done > self.size:
             self.size = offset + done
@@ -194,5 +194,5 @@ class SharedMemory(SharedPages):
         if frame and offset < end:
             start = frame + offset % PAGE
             self._ram[start : start + end - offset] = _ZEROES[: end - offset]
-            if self.executed:
+            if self.ran:
                 self._rewritten()

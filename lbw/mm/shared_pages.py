@@ -200,7 +200,7 @@ class SharedPages(MappedObject):
         count = len(taken) + PAGES * len(granules)
         if not count:
             return
-        if self.executed:
+        if self.ran:
             for base in granules:
                 taken += range(base, base + GRANULE, PAGE)
             granules.clear()
@@ -221,7 +221,7 @@ class SharedPages(MappedObject):
         if granules:
             self._frames.drop_granules(granules)
         if not self.resident and not self.mappings:
-            self.executed = False
+            self.executed = self.ran = False
 
     def _rewritten(self) -> None:
         """The kernel has changed bytes that may have been executed."""

@@ -269,9 +269,14 @@ def test_what_was_executed_and_is_rewritten_is_forgotten_by_the_processor(bench)
     forgotten: list[None] = []
     content.forgotten = lambda: forgotten.append(None)
     content.write(memoryview(b"\x90"), 1)
-    assert forgotten
-    content.patched.clear()
+    assert len(forgotten) == 1
     space.release()
+    content.clear()
+    assert len(forgotten) == 2
+    content.patched.clear()
+    before = len(flushes)
+    content.write(memoryview(b"new"), 0)  # in new frames, where nothing was executed
+    assert len(flushes) == before
 
 
 @pytest.fixture
