@@ -53,6 +53,10 @@ class ScriptedMmu:
         """Return nothing: tables are not shared."""
         return {}
 
+    def mappers(self) -> dict[int, int]:
+        """Return nothing: frames are not shared."""
+        return {}
+
     def touch(self, region: Region, address: int, access: int, reported: bool = False) -> bool:
         """Make the page usable for `access`."""
         frames, page = self._engine.frames, address & -PAGE

@@ -3,13 +3,13 @@
 A page is *private* if one page-table entry shows it, else *shared*; Pss divides it among all who show it. Nobody keeps
 such counts here, because every fault would pay for them; they are found when somebody asks:
 
-- A page of the process's own is shown by all address spaces that share its page table since a fork, and by at least one
-  for each other page table that refers to its frame. (Exactly one, but in a tree of three generations of which some
-  have parted: then Pss is too large, never Shared or Private.)
+- A page of the process's own is shown by all address spaces that share its page table since a fork. If other tables
+  refer to its frame as well, all tables are looked through.
 - A page of a file or of shared memory is shown where the mappings of its backing show it: the reverse map leads there.
 
-So smaps costs some 0.5 us for each resident page, of the process and of others that map the same parts of files. What
-was found holds for one look (`PageShares`): until the next `await`.
+So smaps costs some 0.5 us for each resident page, of the process and of others that map the same parts of files, and
+0.05 us for each page of all processes when some have forked. What was found holds for one look (`PageShares`): until
+the next `await`.
 
 Dirty is what would be lost: private copies, shared memory, and pages of files that are still to be written back.
 """
@@ -59,23 +59,32 @@ class _ReverseMap:
 class PageShares:
     """Who shows the pages of an address space, at one time."""
 
-    __slots__ = ("_maps", "_memory", "_tables")
+    __slots__ = ("_mappers", "_maps", "_memory", "_tables")
 
     def __init__(self, memory: AddressSpace) -> None:
         self._memory = memory
         self._tables = memory.mmu.sharing()
+        self._mappers: dict[int, int] | None = None
         self._maps: dict[MappedObject, _ReverseMap] = {}
+
+    def _own(self, frame: int, address: int) -> int:
+        """Return how many show an ANONYMOUS page."""
+        references = self._memory.frames.references(frame)
+        if references == 1:
+            return self._tables.get(address >> 21, 1)
+        if self._mappers is None:
+            self._mappers = self._memory.mmu.mappers()
+        return self._mappers.get(frame, references)
 
     def tally(self, vma: Vma) -> Tally:
         """Count the resident pages of a mapping."""
-        frames, tables = self._memory.frames.references, self._tables
         shown: dict[int, int] | None = None
         dirty: Container[int] = getattr(vma.backing, "dirty", ())  # of a file
         shift = vma.offset - vma.start
         tally: Tally = {}
         for address, frame, kind, _ in self._memory.mmu.pages(vma.start, vma.end):
             if kind == ANONYMOUS:
-                key = kind, frames(frame) + tables.get(address >> 21, 1) - 1, True
+                key = kind, self._own(frame, address), True
             elif kind == ZEROES:
                 continue
             else:
@@ -88,13 +97,12 @@ class PageShares:
 
     def entries(self, vma: Vma, low: int, high: int) -> list[tuple[int, int, int]]:
         """Return (address, kind, how many show it) of the pages of a part of a mapping; 0 show ZEROES."""
-        frames, tables = self._memory.frames.references, self._tables
         shown: dict[int, int] | None = None
         shift = vma.offset - vma.start
         entries = []
         for address, frame, kind, _ in self._memory.mmu.pages(low, high):
             if kind == ANONYMOUS:
-                mappers = frames(frame) + tables.get(address >> 21, 1) - 1
+                mappers = self._own(frame, address)
             elif kind == ZEROES:
                 mappers = 0
             else:

@@ -12,6 +12,8 @@ from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, ZERO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lbw.cpu.mmu import Census
     from lbw.cpu.unicorn.table_tree import TableTree
 
@@ -43,3 +45,19 @@ def enter(space: TableTree, census: Census) -> None:
         census.alone += alone
         if alone < len(owned):
             census.several.update([frame for frame, count in zip(owned, counts, strict=True) if count > 1])
+
+
+def mappers(spaces: Iterable[TableTree]) -> dict[int, int]:
+    """Return how many of `spaces` show each ANONYMOUS frame that several tables refer to."""
+    tables: dict[int, int] = {}  # leaf table -> by how many spaces it is used
+    shown: dict[int, int] = {}
+    for space in spaces:
+        for table in space.leaf_tables():
+            tables[table] = tables.get(table, 0) + 1
+    for table, users in tables.items():
+        entries = space.words[table >> 3 : (table >> 3) + 512].tolist()
+        owned = [entry & FRAME for entry in entries if entry & OWNED]
+        for frame, count in zip(owned, space.frames.references_of(owned), strict=True):
+            if count > 1:
+                shown[frame] = shown.get(frame, 0) + users
+    return shown

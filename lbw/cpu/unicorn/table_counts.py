@@ -13,7 +13,7 @@ from lbw.cpu.mmu import ANONYMOUS, FILE, SHARED_MEMORY, USER_END, ZEROES
 from lbw.cpu.unicorn.flush_causes import REMOVED
 from lbw.cpu.unicorn.page_bits import FRAME
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
-from lbw.cpu.unicorn.table_census import enter
+from lbw.cpu.unicorn.table_census import enter, mappers
 from lbw.cpu.unicorn.table_tree import HIDDEN, MEMORY, OWNED, PATCHED, SPAN, ZERO, TableTree
 
 TYPE_CHECKING = False
@@ -115,3 +115,7 @@ class TableCounts(TableTree):
                     place = mine[table]
                     counts[place] = counts.get(place, 0) + 1
         return {place: spaces for place, spaces in counts.items() if spaces > 1}
+
+    def mappers(self) -> dict[int, int]:
+        """Return how many address spaces show each ANONYMOUS frame that has several references."""
+        return mappers(self.engine.spaces)

@@ -34,7 +34,7 @@ class PageMapFile(MemoryFile):
         if offset % WORD or length % WORD:
             raise LinuxError(EINVAL)
         start = offset // WORD * PAGE
-        end = min(start + length // WORD * PAGE, memory.abi.task_size - PAGE)
+        end = min(start + length // WORD * PAGE, memory.abi.task_size)
         if start >= end:
             return 0
         words = array("Q", bytes((end - start) // PAGE * WORD))
