@@ -235,3 +235,34 @@ def test_populate_is_what_touching_each_page_is(bench):
     check(bench.engine)
 
 
+
+
+def test_reading_upwards_shows_zeroes_and_filling_replaces_them(bench):
+    space = bench.space()
+    space.mmap(BASE, 1024 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
+    faults = 0
+    for code, write in ((CODES[READ], False), (CODES[WRITE], True)):
+        for address in range(BASE, BASE + 1024 * PAGE, PAGE):
+            if space.mmu.view(address, 1, write) is None:
+                space.fault(address, code)
+                faults += 1
+            assert not any(space.mmu.view(address, PAGE, False))
+            if write:
+                space.mmu.view(address, 4, True)[:] = b"full"
+        check(bench.engine)
+    assert faults == 24
+    assert all(space.read(BASE + page * PAGE, 4) == b"full" for page in range(1024))
+    assert space.mmu.resident == 1024
+
+
+def test_filling_stops_at_what_is_there(bench):
+    space = bench.space()
+    space.mmap(BASE, 64 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
+    space.write(BASE + 13 * PAGE, b"kept")
+    other = space.fork()
+    for address in range(BASE, BASE + 40 * PAGE, PAGE):
+        space.write(address, space.read(address, 4) + b"more")
+    assert space.read(BASE + 13 * PAGE, 8) == b"keptmore"
+    assert other.read(BASE + 13 * PAGE, 8) == b"kept" + bytes(4)
+    assert other.mmu.usage()[0] == 1
+    check(bench.engine)

@@ -3,7 +3,7 @@
 Filling.  Memory that is filled upwards gets as many pages at once as lie filled behind the one that faults, up to the
 end of its leaf table: the work grows with the array that a program fills, and at most half of it can be for nothing.
 Nothing is remembered for it, so several arrays that are filled in turn all get it. Fewer than four pages behind count
-for nothing: small allocations get what they touch.
+for nothing: small allocations get what they touch. Reading upwards shows zeroes in the same way.
 
 Around a page of a backing, all others of the region under the same leaf table are shown that are in memory anyway. A
 frame that must not be written to before the backing knows stays read-only.
@@ -17,13 +17,13 @@ from __future__ import annotations
 from array import array
 
 from lbw.abi.mman import PROT_WRITE
-from lbw.cpu.contracts import EXECUTE, WRITE
+from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
 from lbw.cpu.unicorn.flush_causes import COPIED
 from lbw.cpu.unicorn.kernel_access import KernelAccess
 from lbw.cpu.unicorn.page_bits import FRAME, NX
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.table_ranges import leaf_flags
-from lbw.cpu.unicorn.table_tree import MEMORY, OWNED, PATCHED, SHARED, SPAN
+from lbw.cpu.unicorn.table_tree import MEMORY, OWNED, PATCHED, SHARED, SPAN, ZERO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 _STREAK = 4
 #: So many frames must be left for that.
 _RESERVE = 1024
+#: Bits of the octets 0, 1 and 6 of an entry that do not overlap, and which of their combinations are what.
+_IS_PRESENT, _IS_OWNED, _IS_ZERO = 1, OWNED >> 8, ZERO >> 48
+_PRESENT = bytes(kind & _IS_PRESENT for kind in range(256))
+_OWNED = bytes(bool(kind & _IS_OWNED) for kind in range(256))
+_ABSENT = bytes(not kind & _IS_PRESENT for kind in range(256))
+_EMPTY = bytes(not kind & _IS_PRESENT or bool(kind & _IS_ZERO) for kind in range(256))
+_ONES = int.from_bytes(b"\1" * 512, "little")
 
 
 class PageFilling(KernelAccess):
@@ -42,36 +49,63 @@ class PageFilling(KernelAccess):
 
     # Private anonymous memory
 
-    def fill(self, region: Region, address: int, at: int) -> None:
-        """Give the absent page a zeroed frame, and those behind it if memory is being filled upwards."""
+    def show_zeroes(self, region: Region, address: int, at: int) -> None:
+        """Show the page of zeroes at the absent page, and behind it if memory is being read upwards."""
+        pages = self._upwards(region, address, at, _PRESENT, _ABSENT)
+        self.words[at : at + pages] = array("Q", [self.frames.zero | ZERO | leaf_flags(region.prot)]) * pages
+
+    def fill(self, region: Region, address: int, at: int, reported: bool) -> None:
+        """Give the page, which is absent or shows zeroes, a zeroed frame; others too if memory is filled upwards."""
         frames, words = self.frames, self.words
         flags = leaf_flags(region.prot) | WRITABLE | OWNED
-        pages = 1
-        if at & 511:
-            if words[at - 1]:
-                pages = self._upwards(region, address, at, at & 511)
-        elif region.start < address:
-            before = self.leaf(address - 1)
-            if before and words[before]:
-                pages = self._upwards(region, address, before + 1, 512)
+        pages = self._upwards(region, address, at, _OWNED, _EMPTY)
         if pages > 1 and frames.available > 4 * pages + _RESERVE:
+            shown = any(words[at : at + pages].tolist())
             self.fill_run(at, pages, flags)
+            if shown:
+                start = address & -PAGE
+                self.changed(start, start + pages * PAGE, COPIED)
             return
-        words[at] = frame = frames.allocate() | flags
+        frame = frames.allocate() | flags
         self.held += 1
+        entry = words[at]
+        if entry:
+            self.readable.pop(address >> 12, None)
+            self.replace(at, entry, frame, reported)
+            return
+        words[at] = frame
         if not flags & NX:
             frames.code.add(frame & FRAME)
 
-    def _upwards(self, region: Region, address: int, behind: int, most: int) -> int:
-        """Return how many pages to fill from `address` on; `most` entries behind it end at index `behind`."""
-        ram, index = self.ram, address >> 12 & 511
-        present = ram[behind - most << 3 : behind << 3].tobytes()[0::8]
-        streak = most - 1 - present.rfind(0)
+    def _upwards(self, region: Region, address: int, at: int, done: bytes, open_: bytes) -> int:
+        """Return with how many pages from `address` on to go on.
+
+        `done` and `open_` have a 1 for each octet of an entry, as `_kinds` makes them, that is a page to be counted
+        behind `address`, and one that can be taken with it.
+        """
+        words, index = self.words, at & 511
+        if index:
+            last, most = at, index
+        elif region.start < address:
+            last, most = self.leaf(address - 1) + 1, 512
+            if last == 1:
+                return 1
+        else:
+            return 1
+        if not words[last - 1]:
+            return 1
+        streak = most - 1 - self._kinds(last - most, last).translate(done).rfind(0)
         if streak < _STREAK:
             return 1
         pages = min(streak, 512 - index, region.end - address + 0xFFF >> 12)
-        first = self.leaf(address) << 3
-        return pages - len(ram[first : first + (pages << 3)].tobytes()[0::8].lstrip(b"\0"))
+        return pages - len(self._kinds(at, at + pages).translate(open_).lstrip(b"\1"))
+
+    def _kinds(self, first: int, end: int) -> bytes:
+        """Return an octet for each entry: _IS_PRESENT, _IS_OWNED, _IS_ZERO."""
+        octets = self.ram[first << 3 : end << 3].tobytes()
+        integer, size = int.from_bytes, end - first
+        kinds = integer(octets[0::8], "little") & _ONES | integer(octets[1::8], "little") & _ONES * _IS_OWNED
+        return (kinds | integer(octets[6::8], "little") & _ONES * _IS_ZERO).to_bytes(size, "little")
 
     def fill_run(self, at: int, pages: int, flags: int) -> None:
         """Give zeroed frames to absent pages with neighbouring entries.  LinuxError(ENOMEM): to none of them"""
@@ -113,8 +147,10 @@ class PageFilling(KernelAccess):
 
     # Frames of backings
 
-    def show(self, region: Region, backing: Backing, address: int, at: int, source: int, write: bool) -> None:
-        """Show the backing's frame, and others around it that are in memory."""
+    def show(
+        self, region: Region, backing: Backing, address: int, at: int, source: int, write: bool, around: bool
+    ) -> None:  # fmt: skip
+        """Show the backing's frame, and others around it, if there can be any."""
         prot = region.prot
         flags = leaf_flags(prot) | (MEMORY if backing.in_memory else 0)
         if region.shared:
@@ -128,7 +164,7 @@ class PageFilling(KernelAccess):
                 self.frames.code.add(source)
             self.words[at] = source | flags | (WRITABLE if write else 0)
             self.held += 1
-            if not (write and backing.tracks_writes):
+            if around and not (write and backing.tracks_writes):
                 self._show_around(region, backing, address, at, flags)
             return
         number = address >> 12
@@ -138,7 +174,8 @@ class PageFilling(KernelAccess):
             copy = backing.patched.get((number, region.offset + address - region.start >> 12))
             if copy and (self.permits is None or self.permits(number)):
                 self.words[at] = copy | flags | PATCHED
-        self._show_around(region, backing, address, at, flags)
+        if around:
+            self._show_around(region, backing, address, at, flags)
 
     def _show_around(self, region: Region, backing: Backing, address: int, at: int, flags: int) -> None:
         """Show the other pages of the region under the same leaf table that are in memory already."""

@@ -26,7 +26,6 @@ from lbw.cpu.unicorn.flush_causes import FORKED
 from lbw.cpu.unicorn.page_bits import FRAME, NX, PRESENT
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.page_filling import PageFilling
-from lbw.cpu.unicorn.table_ranges import leaf_flags
 from lbw.cpu.unicorn.table_tree import OWNED, SHARED, SPAN, ZERO
 
 TYPE_CHECKING = False
@@ -59,7 +58,7 @@ class PageTables(PageFilling):
         entry = self.words[at]
         try:
             if not entry and access == WRITE and region.backing is None:  # most often, and what the table says
-                self.fill(region, address, at)
+                self.fill(region, address, at, reported)
                 return True
             return self._decide(region, address, access, reported, at, entry)
         except LinuxError:
@@ -96,14 +95,9 @@ class PageTables(PageFilling):
         elif action == paging.ALLOW:
             self._allow(at, entry)
         elif action == paging.FILL:
-            if entry:
-                new = self.frames.allocate() | leaf_flags(region.prot) | WRITABLE | OWNED
-                self.held += 1
-                self.replace(at, entry, new, reported)
-            else:
-                self.fill(region, address, at)
+            self.fill(region, address, at, reported)
         elif action == paging.SHOW_ZEROES:
-            words[at] = self.frames.zero | ZERO | leaf_flags(region.prot)
+            self.show_zeroes(region, address, at)
         else:
             assert backing is not None
             page = region.offset + address - region.start >> 12
@@ -113,6 +107,8 @@ class PageTables(PageFilling):
                 return True
             if region.prot & EXECUTE and not (backing.ran or backing.executed):
                 backing.will_run()
+            # What shared memory did not have stands alone; of a file, others may have come with it.
+            around = not backing.in_memory or any(backing.cached_run(page, 1))
             source = backing.frame(page)
             if source is None:
                 self.unlink(address, empty=True)
@@ -122,7 +118,7 @@ class PageTables(PageFilling):
             if action == paging.COPY_IN:
                 self.copy_in(region, at, source)
             else:
-                self.show(region, backing, address, at, source, write)
+                self.show(region, backing, address, at, source, write, around)
             return True
         if write:
             self.readable.pop(address >> 12, None)
