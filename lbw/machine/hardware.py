@@ -26,6 +26,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lbw.abi.x86_64 import Abi
 
+#: Free frames in granules that are partly in use can be so many that no whole granule is left, which some need: so much
+#: more is reserved (and committed only then), as a part of all memory.
+_SLACK = 4
 #: ABIs that programs may have.
 ABIS = (X86_64, I386)
 
@@ -39,8 +42,8 @@ class Board:
         `predictable`: the processor has no time-stamp counter and no random numbers.
         """
         size = (memory + GRANULE - 1) & -GRANULE
-        self.ram = Ram(size)
-        self.frames = Frames(self.ram)
+        self.ram = Ram(size + size // _SLACK & -GRANULE)
+        self.frames = Frames(self.ram, size)
         self.page_cache = PageCache(self.frames, size // 2)
         self.frames.reclaim = partial(unmapped, self.frames, self.page_cache)
         self.frames.minimum = watermark(self.frames.limit)

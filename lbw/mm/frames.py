@@ -268,6 +268,8 @@ class Frames:
         """Find all that is free, and fill up what is kept for a host without memory."""
         if self._retired:
             self._unretire()
+        self._free += self._fresh
+        self._fresh.clear()
         self.trim()
         if self.granules.starved:
             self.granules.refill()

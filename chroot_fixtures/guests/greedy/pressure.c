@@ -61,7 +61,7 @@ int main(int count, char **words) {
         for (long at = 0; at < size; at += GRANULE) bad += pread(fd, &number, 8, at) != 8 || number != at / GRANULE + 1000000;
         printf(", %ld wrong in the file\n", bad);
     } else if (!strcmp(what, "write-private")) {  // some of its pages are copied, and stay
-        volatile long *start = map(path, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+        volatile long *start = map(path, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE);
         for (long at = 0; at < size; at += 16 * GRANULE) start[at / sizeof(long) + 1] = at;
         long bad = wrong(start, 0);
         for (long at = 0; at < size; at += 16 * GRANULE) bad += start[at / sizeof(long) + 1] != at;
