@@ -69,7 +69,7 @@ dpkg-deb --root-owner-group -b p small.deb; dpkg-deb -c small.deb | wc -l
 dpkg --root="$PWD/root" --log=/dev/null -i small.deb 2>&1 | grep -v Reading; dpkg --root="$PWD/root" -V small
 dpkg --root="$PWD/root" -l | tail -1; md5sum root/opt/numbers
 apt="-o Dir::State::Lists=$PWD/lists -o Dir::State::Status=$PWD/root/var/lib/dpkg/status -o Dir::Cache=$PWD/cache"
-apt-cache $apt gencaches > log; apt-cache $apt policy small; apt-cache $apt search small; ls cache
+apt-cache $apt gencaches > log; apt-cache $apt policy small | grep -v /; apt-cache $apt search small; ls cache
 dpkg --root="$PWD/root" --log=/dev/null -P small 2>&1 | grep -v Reading; ls root
 """
 
