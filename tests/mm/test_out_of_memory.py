@@ -11,10 +11,12 @@ from lbw.abi.errno import EFAULT, EIO, ENOMEM, LinuxError
 from lbw.abi.mman import (
     MADV_DONTFORK,
     MADV_DONTNEED,
+    MADV_REMOVE,
     MAP_ANONYMOUS,
     MAP_FIXED,
     MAP_PRIVATE,
     MAP_SHARED,
+    MREMAP_DONTUNMAP,
     MREMAP_FIXED,
     MREMAP_MAYMOVE,
     PROT_EXEC,
@@ -25,7 +27,10 @@ from lbw.abi.signal import SIGBUS
 from lbw.cpu.contracts import PF_USER
 from lbw.mm.advice import madvise
 from lbw.mm.faults import SegmentationFault
+from lbw.mm.locking import lock
+from lbw.mm.reclaim import unmapped
 from lbw.mm.remap import mremap
+from lbw.mm.vma import VM_LOCKED
 
 PAGE, SPAN = 4096, 1 << 21
 RW = PROT_READ | PROT_WRITE
@@ -34,20 +39,24 @@ BASE = 0x4000_0000
 #: Two ranges across the ends of leaf tables, and one that fills three of them.
 LOW, HIGH, WIDE = BASE + SPAN - 8 * PAGE, BASE + 4 * SPAN - 8 * PAGE, BASE + 8 * SPAN
 LENGTH = 16 * PAGE
+SHARED_FILE = BASE + 7 * SPAN + 2 * LENGTH
 
 
 class Shortage:
-    """Lets the N-th allocation from now on fail."""
+    """Lets the N-th allocation from now on fail, or calls `relief` before it."""
 
-    def __init__(self, frames) -> None:
+    def __init__(self, frames, relief: Callable[[], None] | None = None) -> None:
         self.left = -1
+        self.relief = relief
         for name in ("allocate", "allocate_copy", "allocate_granule", "allocate_many"):
             setattr(frames, name, self.counted(getattr(frames, name)))
 
     def counted(self, allocate: Callable[..., int]) -> Callable[..., int]:
         def call(*arguments: int) -> int:
             if self.left == 0:
-                raise LinuxError(ENOMEM)
+                if self.relief is None:
+                    raise LinuxError(ENOMEM)
+                self.relief()
             self.left -= 1
             return allocate(*arguments)
 
@@ -73,6 +82,9 @@ def populated(bench):
     space.read(BASE + 6 * SPAN, LENGTH)
     space.mmap(BASE + 7 * SPAN, LENGTH, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED)
     space.write(BASE + 7 * SPAN, b"shared")
+    file = bench.page_cache.file("shared", file_of_64_pages())
+    space.mmap(SHARED_FILE, LENGTH, RW, MAP_SHARED | MAP_FIXED, file)
+    space.write(SHARED_FILE, b"dirty")
     return space, space.fork()
 
 
@@ -89,6 +101,8 @@ OPERATIONS: dict[str, Callable] = {
     "write": lambda space: space.write(LOW, bytes(LENGTH)),
     "write to a file's pages": lambda space: space.write(BASE + 6 * SPAN, bytes(LENGTH)),
     "write to shared pages": lambda space: space.write(BASE + 7 * SPAN, bytes(LENGTH)),
+    "write to a shared file": lambda space: space.write(SHARED_FILE, bytes(LENGTH)),
+    "read of a file": lambda space: space.read(SHARED_FILE, LENGTH),
     "munmap": lambda space: space.munmap(LOW + PAGE, LENGTH - 2 * PAGE),
     "munmap of whole tables": lambda space: space.munmap(LOW, 20 * SPAN),
     "mprotect": lambda space: space.mprotect(LOW + PAGE, LENGTH - 2 * PAGE, PROT_READ),
@@ -96,6 +110,10 @@ OPERATIONS: dict[str, Callable] = {
     "mremap": lambda space: mremap(space, LOW, LENGTH, LENGTH, MREMAP_MAYMOVE | MREMAP_FIXED, HIGH + SPAN - PAGE),
     "mremap onto": lambda space: mremap(space, LOW, LENGTH, LENGTH, MREMAP_MAYMOVE | MREMAP_FIXED, HIGH),
     "mremap that grows": lambda space: mremap(space, LOW, LENGTH, 4 * SPAN, MREMAP_MAYMOVE),
+    "mremap that leaves": lambda space: mremap(space, LOW, LENGTH, LENGTH, MREMAP_MAYMOVE | MREMAP_DONTUNMAP),
+    "shared pages go": lambda space: madvise(space, BASE + 7 * SPAN, LENGTH, MADV_REMOVE),
+    "lock": lambda space: lock(space, LOW, LENGTH, VM_LOCKED),
+    "lock a part and fill": lambda space: (lock(space, LOW, PAGE, VM_LOCKED), space.populate(LOW, LOW + LENGTH, 2)),
     "discard": lambda space: madvise(space, LOW, LENGTH, MADV_DONTNEED),
     "fork": grandchild,
     "fork without a part": inherit_less,
@@ -117,7 +135,8 @@ def contents(space) -> dict[int, bytes]:
 def test_an_operation_that_runs_out_of_memory_loses_and_leaks_nothing(bench, name):
     shortage = Shortage(bench.frames)
     operation = OPERATIONS[name]
-    bench.page_cache.file("file", file_of_64_pages()).frame(0)  # the cache keeps its granule
+    for cached in ("file", "shared"):
+        bench.page_cache.file(cached, file_of_64_pages()).frame(0)  # the cache keeps its granule
     base = bench.frames.used
     for moment in range(200):
         space, other = populated(bench)
@@ -177,3 +196,34 @@ def test_tables_are_counted_like_pages(bench):
     assert child.mmu.tables == held
     space.munmap(WIDE, 8 * SPAN)
     assert space.mmu.tables == 1 and held > 9  # upper ones go too
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_reclaim_at_any_moment_of_an_operation_disturbs_nothing(bench, name):
+    def relief() -> None:
+        while unmapped(bench.frames, bench.page_cache):
+            pass
+
+    def outcome(moment: int) -> tuple[dict[int, bytes], dict[int, bytes], bool]:
+        bench.page_cache.file("idle", file_of_64_pages()).frame(0)
+        space, other = populated(bench)
+        shortage.left = moment
+        OPERATIONS[name](space)
+        reached = shortage.left < 0 <= moment
+        shortage.left = -1
+        found = contents(space), contents(other), reached
+        space.release()
+        other.release()
+        return found
+
+    shortage = Shortage(bench.frames, relief)
+    expected = outcome(-1)[:2]
+    relief()
+    base = bench.frames.used
+    for moment in range(200):
+        *found, reached = outcome(moment)
+        assert tuple(found) == expected
+        relief()
+        assert bench.frames.used == base
+        if not reached:
+            break
