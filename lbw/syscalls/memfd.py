@@ -16,6 +16,7 @@ from lbw.abi.fcntl import (
     O_LARGEFILE,
     O_RDWR,
 )
+from lbw.syscalls.displays import String
 from lbw.syscalls.flag_names import (
     MEMFD_FLAGS,
     MFD_ALLOW_SEALING,
@@ -25,7 +26,7 @@ from lbw.syscalls.flag_names import (
     MFD_NOEXEC_SEAL,
 )
 from lbw.syscalls.open import install
-from lbw.syscalls.parameters import Flags, Path
+from lbw.syscalls.parameters import Flags
 from lbw.syscalls.start import only
 from lbw.syscalls.table import PARTIAL, syscall
 from lbw.vfs.tmpfs.inode import TmpInode
@@ -43,8 +44,8 @@ NAME_MAX = 249
 SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC
 
 
-@syscall("memfd_create", Path("name"), Flags("flags", MEMFD_FLAGS), support=PARTIAL, note="no huge pages: ENOSYS")
-def memfd_create(task: Task, name: bytes, flags: int) -> int:
+@syscall("memfd_create", String("name"), Flags("flags", MEMFD_FLAGS), support=PARTIAL, note="no huge pages: ENOSYS")
+def memfd_create(task: Task, address: int, flags: int) -> int:
     """Create an anonymous file in memory and open it for reading and writing.
 
     EINVAL: an unknown flag, or a name of more than 249 bytes; ENOSYS: huge pages, as without hugetlbfs.
@@ -55,6 +56,7 @@ def memfd_create(task: Task, name: bytes, flags: int) -> int:
     if flags & MFD_HUGETLB:
         raise LinuxError(ENOSYS)
     only(flags, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)
+    name = task.memory.read_cstring(address, NAME_MAX + 1)
     if len(name) > NAME_MAX or (flags & MFD_EXEC and flags & MFD_NOEXEC_SEAL):
         raise LinuxError(EINVAL)
     credentials = task.credentials

@@ -42,6 +42,9 @@ static void making(void) {
     SHOW(memfd_create(0, 0));
     memset(name, 'n', 250);
     SHOW(memfd_create(name, 0));
+    memset(buffer, 'n', sizeof buffer - 1);
+    SHOW(memfd_create(buffer, 0));
+    memset(buffer, 0, sizeof buffer);
     name[249] = 0;
     SHOW(memfd_create(name, 0) >= 0);
     int fd = memfd_create("", MFD_CLOEXEC);
