@@ -266,3 +266,34 @@ def test_filling_stops_at_what_is_there(bench):
     assert other.read(BASE + 13 * PAGE, 8) == b"kept" + bytes(4)
     assert other.mmu.usage()[0] == 1
     check(bench.engine)
+
+
+@pytest.mark.parametrize("forked", [False, True])
+def test_protections_of_many_pages_at_once(bench, forked):
+    space = bench.space()
+    space.mmap(BASE, 600 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
+    for page in range(600):
+        if page % 3 == 0:
+            space.write(BASE + page * PAGE, b"full")
+        elif page % 5 == 0:
+            space.read(BASE + page * PAGE, 1)
+    other = space.fork() if forked else None
+    present = {(address - BASE) // PAGE for address, *_ in space.mmu.pages()}
+    bench.engine.active = space.mmu
+    for prot in (PROT_READ, RW, 0, PROT_READ | PROT_EXEC, RW | PROT_EXEC, RW, PROT_EXEC, RW):
+        bench.engine.flush_pending = 0
+        before = {address: writable for address, _, _, writable in space.mmu.pages()}
+        space.mprotect(BASE, 600 * PAGE, prot)
+        assert {(address - BASE) // PAGE for address, *_ in space.mmu.pages()} == present
+        after = {address: writable for address, _, _, writable in space.mmu.pages()}
+        assert prot & PROT_WRITE or not any(after.values())
+        assert bench.engine.flush_pending or not any(before[a] and not after[a] for a in before)
+        for page in range(600):
+            view = space.mmu.view(BASE + page * PAGE, 4, False)
+            assert (view is not None) == (prot != 0 and page in present)
+            assert view is None or view.tobytes() == (b"full" if page % 3 == 0 else bytes(4))
+            view = space.mmu.view(BASE + page * PAGE, 4, True)
+            assert (view is not None) == bool(prot & PROT_WRITE and page % 3 == 0 and not forked)
+        check(bench.engine)
+    space.write(BASE, b"mine")
+    assert space.read(BASE, 4) == b"mine" and (other is None or other.read(BASE, 4) == b"full")

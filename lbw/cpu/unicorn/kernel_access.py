@@ -11,7 +11,8 @@ from lbw.cpu.contracts import EXECUTE, PAGE
 from lbw.cpu.unicorn.flush_causes import REMOVED
 from lbw.cpu.unicorn.page_bits import FRAME, NX, USER
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
-from lbw.cpu.unicorn.table_ranges import TableRanges, leaf_flags
+from lbw.cpu.unicorn.table_protect import leaf_flags
+from lbw.cpu.unicorn.table_ranges import TableRanges
 from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED, ZERO
 
 TYPE_CHECKING = False

@@ -22,7 +22,7 @@ from lbw.cpu.unicorn.flush_causes import COPIED
 from lbw.cpu.unicorn.kernel_access import KernelAccess
 from lbw.cpu.unicorn.page_bits import FRAME, NX
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
-from lbw.cpu.unicorn.table_ranges import leaf_flags
+from lbw.cpu.unicorn.table_protect import leaf_flags
 from lbw.cpu.unicorn.table_tree import MEMORY, OWNED, PATCHED, SHARED, SPAN, ZERO
 
 TYPE_CHECKING = False

@@ -12,57 +12,22 @@ from __future__ import annotations
 
 from array import array
 
-from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
+from lbw.cpu.contracts import PAGE
 from lbw.cpu.unicorn.flush_causes import REMOVED, RESTRICTED
-from lbw.cpu.unicorn.page_bits import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
+from lbw.cpu.unicorn.page_bits import FRAME
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.table_counts import count
-from lbw.cpu.unicorn.table_release import EMPTY, TableRelease
-from lbw.cpu.unicorn.table_tree import HIDDEN, MEMORY, OWNED, PATCHED, SHARED, ZERO
+from lbw.cpu.unicorn.table_protect import TableProtect
+from lbw.cpu.unicorn.table_release import EMPTY
+from lbw.cpu.unicorn.table_tree import HIDDEN, OWNED, PATCHED, SHARED, ZERO
 
-#: Ranges of up to so many pages are forgotten one by one by the kernel's own accesses.
-_FEW = 16
 _ZEROES = array("Q", bytes(PAGE))
-#: What a page keeps when its protection changes.
-_KEPT = FRAME | OWNED | ZERO | MEMORY
 
 
-def leaf_flags(prot: int) -> int:
-    """Return the bits of a present leaf entry for PROT_* `prot`, without W."""
-    flags = PRESENT | ACCESSED | DIRTY
-    if prot:
-        flags |= USER
-    return flags if prot & EXECUTE else flags | NX
-
-
-class TableRanges(TableRelease):
+class TableRanges(TableProtect):
     """The page tables of one address space, changed in ranges."""
 
     __slots__ = ()
-
-    def changed(self, start: int, end: int, cause: int) -> None:
-        """Note that rights or pages were taken away."""
-        readable, writable = self.readable, self.writable
-        if end - start <= _FEW * PAGE:
-            for number in range(start >> 12, end >> 12):
-                readable.pop(number, None)
-                writable.pop(number, None)
-        else:
-            readable.clear()
-            writable.clear()
-        if self.engine.active is self:
-            self.engine.flush_pending |= cause
-
-    def _occupied(self, start: int, end: int) -> list[tuple[int, int, int, int]]:
-        """Return the spans of a range that have entries."""
-        ram = self.ram
-        found = []
-        for span in self.spans(start, end):
-            low, high, at, _ = span
-            size = high - low >> 9
-            if ram[at << 3 : (at << 3) + size].tobytes() != EMPTY[:size]:
-                found.append(span)
-        return found
 
     def unmap(self, start: int, end: int) -> None:
         """Forget all pages of the range.  LinuxError(ENOMEM): no memory for tables; nothing has changed"""
@@ -94,50 +59,14 @@ class TableRanges(TableRelease):
                 if size == 512:
                     self.unlink(low)
                     continue
-                frames.drop_many(self.owned(at, size))
+                frames.drop_many(self.owned_frames(at, size))
                 words[at : at + size] = _ZEROES[:size]
             self.unlink(low, empty=True)
         self.changed(start, end, REMOVED)
 
-    def protect(self, start: int, end: int, prot: int) -> None:
-        """Apply `prot` to the pages that are present.  LinuxError(ENOMEM): as `unmap`"""
-        words, frames = self.words, self.frames
-        spans = []
-        for low, high, at, own in self._occupied(start, end):
-            if not own:
-                at = (self.own_table(low) >> 3) + (low >> 12 & 511)
-            spans.append((at, high - low >> 12))
-        flags = leaf_flags(prot)
-        references, executed = frames.references, frames.code
-        lost = code = 0
-        for at, size in spans:
-            entries = words[at : at + size].tolist()
-            for index, entry in enumerate(entries):
-                if not entry:
-                    continue
-                if entry & (SHARED | PATCHED):  # a fault knows the backing, and what that asks for
-                    entries[index] = 0
-                    self.lose(1)
-                    lost = 1
-                    continue
-                new = entry & _KEPT | flags
-                if entry & OWNED:
-                    if prot & WRITE and references(entry & FRAME) == 1:
-                        new |= WRITABLE
-                    if prot & EXECUTE:
-                        code |= entry & FRAME in executed
-                        executed.add(entry & FRAME)
-                entries[index] = new
-                lost |= (entry ^ new) & NX | entry & ~new & (WRITABLE | USER)
-            words[at : at + size] = array("Q", entries)
-        if code:  # it was executable before, and may have been written since without the processor noticing
-            self.engine.flush_code()
-        if lost:
-            self.changed(start, end, RESTRICTED)
-
     def move(self, start: int, end: int, target: int) -> None:
         """Move the pages of the range to `target` (mremap); they do not overlap.  LinuxError(ENOMEM): as `unmap`"""
-        spans = self._occupied(start, end)
+        spans = self.occupied(start, end)
         if not spans:
             return
         words = self.words

@@ -48,6 +48,17 @@ class TableRelease(TableCounts):
             self.tables -= 1
             words[at] = 0
 
+    def occupied(self, start: int, end: int) -> list[tuple[int, int, int, int]]:
+        """Return the spans of a range that have entries."""
+        ram = self.ram
+        found = []
+        for span in self.spans(start, end):
+            low, high, at, _ = span
+            size = high - low >> 9
+            if ram[at << 3 : (at << 3) + size].tobytes() != EMPTY[:size]:
+                found.append(span)
+        return found
+
     def drop_all(self) -> None:
         """Give all tables and owned frames back."""
         self._release(self.root, 39)
@@ -56,7 +67,7 @@ class TableRelease(TableCounts):
     def _drop_leaf(self, table: int) -> None:
         frames = self.frames
         if frames.references(table) == 1:
-            frames.drop_many(self.owned(table >> 3, 512))
+            frames.drop_many(self.owned_frames(table >> 3, 512))
         frames.drop(table)
 
     def _release(self, table: int, shift: int) -> None:

@@ -33,6 +33,8 @@ LINK = PRESENT | WRITABLE | USER | ACCESSED
 SPAN = 1 << 21
 #: All entries of a table ANDed with "not W" at once, as one big integer.
 _CLEAR_W = int.from_bytes((~WRITABLE & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little") * 512, "little")
+#: Ranges of up to so many pages are forgotten one by one by the kernel's own accesses.
+_FEW = 16
 #: The OWNED bits of a table, of the second byte of each entry.
 _OWNED = int.from_bytes(bytes((OWNED >> 8,)) * 512, "little")
 
@@ -41,8 +43,8 @@ class TableTree:
     """The page tables of one address space."""
 
     __slots__ = (
-        "engine", "frames", "held", "high", "permits", "ram", "readable", "recount", "root", "tables", "words",
-        "writable",
+        "engine", "frames", "held", "high", "permits", "ram", "readable", "recount", "related", "root", "tables",
+        "words", "writable",
     )  # fmt: skip
 
     def __init__(self, engine: UnicornEngine) -> None:
@@ -59,6 +61,7 @@ class TableTree:
         self.permits: Callable[[int], bool] | None = None
         self.held = 0  # resident pages, unless `recount`
         self.high = 0  # the most that it was when pages were taken away
+        self.related = False  # it has been forked, or is a copy: frames may be shared
         self.recount = False  # a table shared with others has changed in place
         self.tables = 1  # those made for this space, or inherited from the one it was forked from
 
@@ -104,11 +107,11 @@ class TableTree:
         """Return an own copy of a leaf table; its frames become copy-on-write in both."""
         copy = self.frames.allocate_copy(table)
         self.frames.drop(table)
-        self.frames.share_many(self.owned(copy >> 3, 512))
+        self.frames.share_many(self.owned_frames(copy >> 3, 512))
         self._clear_writable(table, copy)
         return copy
 
-    def owned(self, first: int, size: int) -> list[int]:
+    def owned_frames(self, first: int, size: int) -> list[int]:
         """Return the frames that `size` leaf entries own, by the index of the first in `words`."""
         octets = self.ram[first << 3 : first + size << 3].tobytes()[1::8]
         if not int.from_bytes(octets, "little") & _OWNED:
@@ -139,6 +142,19 @@ class TableTree:
         if self.held > self.high:
             self.high = self.held
         self.held -= pages
+
+    def changed(self, start: int, end: int, cause: int) -> None:
+        """Note that rights or pages were taken away."""
+        readable, writable = self.readable, self.writable
+        if end - start <= _FEW * PAGE:
+            for number in range(start >> 12, end >> 12):
+                readable.pop(number, None)
+                writable.pop(number, None)
+        else:
+            readable.clear()
+            writable.clear()
+        if self.engine.active is self:
+            self.engine.flush_pending |= cause
 
     def spans(self, start: int, end: int) -> list[tuple[int, int, int, int]]:
         """Cut a range where leaf tables end; parts without a leaf table are left out.
@@ -188,6 +204,7 @@ class TableTree:
             if entry:
                 share(entry & FRAME)
                 words[mine + index] = words[other + index] = entry & ~WRITABLE
+        self.related = child.related = True
         child.held, child.high, child.recount, child.tables = self.held, self.held, self.recount, self.tables
 
     def leaf_tables(self) -> list[int]:
