@@ -46,14 +46,20 @@ def relieve(kernel: Kernel) -> None:
 
 
 def out_of_memory(task: Task) -> None:
-    """`task` has got no page: make memory free; it then repeats its access, or is the one that died."""
+    """`task` has got no page: make memory free; it then repeats its access, or is the one that died.
+
+    What it asked for may have been more than one page, and the next attempt asks for less; only who fails twice in the
+    same state gets nowhere.
+    """
     kernel = task.kernel
-    frames = kernel.frames
-    before = frames.available
+    frames, settings = kernel.frames, kernel.oom
+    before = frames.used
     relieve(kernel)
-    if frames.available <= before:
-        kill_largest(kernel)
-        frames.relieved()
+    if frames.used >= before:
+        if settings.failed_at == frames.used:
+            kill_largest(kernel)
+            frames.relieved()
+        settings.failed_at = frames.used
 
 
 def kill_largest(kernel: Kernel) -> None:
@@ -119,9 +125,10 @@ def describe(victim: Process) -> str:
 class OomSettings:
     """vm.panic_on_oom and vm.oom_kill_allocating_task, and how many were killed."""
 
-    __slots__ = ("kill_allocating_task", "kills", "panic_on_oom")
+    __slots__ = ("failed_at", "kill_allocating_task", "kills", "panic_on_oom")
 
     def __init__(self) -> None:
         self.panic_on_oom = 0
         self.kill_allocating_task = 0
         self.kills = 0
+        self.failed_at = -1  # frames in use when a page fault last got nothing

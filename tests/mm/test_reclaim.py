@@ -8,7 +8,7 @@ import pytest
 from file_source import FileSource
 from strict_ram import StrictRam
 
-from lbw.abi.errno import EFAULT, ENOMEM, LinuxError
+from lbw.abi.errno import ENOMEM, LinuxError
 from lbw.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE
 from lbw.abi.x86_64 import X86_64
 from lbw.cpu.unicorn.engine import UnicornEngine
@@ -237,20 +237,26 @@ def test_a_host_without_memory_is_no_bug_of_lbw():
     poor.frames.pressed = lambda: told.append(poor.frames.granules.starved)
     space = poor.space()
     area = space.mmap(0, 16 * MB, RW, PRIVATE)
-    written = 0
-    with pytest.raises(LinuxError) as error:
-        while written < 16 * MB:
+    written = failures = 0
+    while not poor.frames.short:
+        try:
             space.write(area + written, b"%8d" % written)
             written += PAGE
-    assert error.value.errno in (ENOMEM, EFAULT)
+        except LinuxError as error:  # perhaps it asked for more than one page
+            assert error.errno == ENOMEM
+            failures += 1
+            assert failures < 3
     assert written > 4 * MB
-    assert True in told and poor.frames.short
+    assert True in told
     assert poor.ram.refusals
     for at in range(0, written, PAGE):  # nothing was lost
         assert space.read(area + at, 8) == b"%8d" % at
+    children = []
     with pytest.raises(LinuxError):
-        for _ in range(1000):
-            space.fork()
+        while len(children) < 1000:
+            children.append(space.fork())
+    for child in children:
+        child.release()
     space.munmap(area, 16 * MB)
     poor.frames.gather()
     assert not poor.frames.granules.starved and not poor.frames.short
