@@ -129,6 +129,9 @@ if TYPE_CHECKING:
             was.
             """
 
+        def owned(self, start: int, end: int) -> Iterator[tuple[int, list[int]]]:
+            """Yield the frames of the ANONYMOUS pages of a range, for each page table: (address >> 21, frames)."""
+
         def sharing(self) -> dict[int, int]:
             """Return how many address spaces share the page table at `address >> 21`, where more than one does.
 

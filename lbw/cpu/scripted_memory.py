@@ -49,6 +49,10 @@ class ScriptedMmu:
             if start <= page < end:
                 yield page, frame, ANONYMOUS if owned else FILE, bool(prot & PROT_WRITE)
 
+    def owned(self, start: int, end: int) -> Iterator[tuple[int, list[int]]]:
+        """Yield the frames of ANONYMOUS pages."""
+        yield start >> 21, [known[0] for page, known in self.held.items() if start <= page < end and known[2]]
+
     def sharing(self) -> dict[int, int]:
         """Return nothing: tables are not shared."""
         return {}

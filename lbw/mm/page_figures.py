@@ -78,22 +78,40 @@ class PageShares:
 
     def tally(self, vma: Vma) -> Tally:
         """Count the resident pages of a mapping."""
-        shown: dict[int, int] | None = None
-        dirty: Container[int] = getattr(vma.backing, "dirty", ())  # of a file
-        shift = vma.offset - vma.start
         tally: Tally = {}
-        for address, frame, kind, _ in self._memory.mmu.pages(vma.start, vma.end):
-            if kind == ANONYMOUS:
-                key = kind, self._own(frame, address), True
-            elif kind == ZEROES:
-                continue
-            else:
-                if shown is None:
-                    shown = self._shown(vma, vma.start, vma.end)
+        anonymous, *others, _ = self._memory.mmu.usage(vma.start, vma.end)
+        if anonymous:
+            self._tally_own(vma, tally)
+        if any(others):
+            self._tally_shown(vma, tally)
+        return tally
+
+    def _tally_own(self, vma: Vma, tally: Tally) -> None:
+        """Count pages of the process's own: nearly always many, with one reference each."""
+        references_of = self._memory.frames.references_of
+        for place, frames in self._memory.mmu.owned(vma.start, vma.end):
+            references = references_of(frames)
+            alone = references.count(1)
+            counts = {self._tables.get(place, 1): alone} if alone else {}
+            if alone < len(frames):
+                for frame, several in zip(frames, references, strict=True):
+                    if several > 1:
+                        mappers = self._own(frame, place << 21)
+                        counts[mappers] = counts.get(mappers, 0) + 1
+            for mappers, pages in counts.items():
+                key = ANONYMOUS, mappers, True
+                tally[key] = tally.get(key, 0) + pages
+
+    def _tally_shown(self, vma: Vma, tally: Tally) -> None:
+        """Count pages of the backing."""
+        dirty: Container[int] = getattr(vma.backing, "dirty", ())  # of a file
+        shown = self._shown(vma, vma.start, vma.end)
+        shift = vma.offset - vma.start
+        for address, _, kind, _ in self._memory.mmu.pages(vma.start, vma.end):
+            if kind in (FILE, SHARED_MEMORY):
                 page = address + shift >> 12
                 key = kind, shown[page], kind == SHARED_MEMORY or page in dirty
-            tally[key] = tally.get(key, 0) + 1
-        return tally
+                tally[key] = tally.get(key, 0) + 1
 
     def entries(self, vma: Vma, low: int, high: int) -> list[tuple[int, int, int]]:
         """Return (address, kind, how many show it) of the pages of a part of a mapping; 0 show ZEROES."""

@@ -99,6 +99,13 @@ class TableCounts(TableTree):
                         frame = originals[frame]
                 yield low + index * PAGE, frame, kind, bool(above and entry & WRITABLE)
 
+    def owned(self, start: int, end: int) -> Iterator[tuple[int, list[int]]]:
+        """Yield the frames of the ANONYMOUS pages of a range, for each page table: (address >> 21, frames)."""
+        words = self.words
+        for low, high, first, _ in self.spans(start, end):
+            entries = words[first : first + (high - low >> 12)].tolist()
+            yield low // SPAN, [entry & FRAME for entry in entries if entry & OWNED]
+
     def enter(self, census: Census) -> None:
         """Add what the address space holds."""
         enter(self, census)
