@@ -14,7 +14,7 @@ from lbw.mm.locking import check_growth
 from lbw.mm.overcommit import charge
 from lbw.mm.placement import withheld
 from lbw.mm.vma import VM_ACCOUNT, Vma, round_up
-from lbw.mm.vma_list import STACK_GUARD_GAP, bottom
+from lbw.mm.vma_blocks import STACK_GUARD_GAP, bottom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

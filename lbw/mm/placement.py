@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from lbw.abi.errno import ENOMEM, LinuxError
 from lbw.abi.mman import MAP_32BIT
-from lbw.mm.vma_list import bottom
+from lbw.mm.vma_blocks import bottom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

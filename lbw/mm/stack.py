@@ -10,7 +10,7 @@ from __future__ import annotations
 from lbw.abi.errno import LinuxError
 from lbw.abi.mman import MAP_GROWSDOWN
 from lbw.abi.signal import SEGV_MAPERR, SIGSEGV
-from lbw.mm import room, vma_list
+from lbw.mm import room, vma_blocks
 from lbw.mm.faults import SegmentationFault
 from lbw.mm.hidden import cover
 from lbw.mm.locking import check_growth
@@ -36,10 +36,10 @@ def _may_grow(space: AddressSpace, vma: Vma, below: Vma | None, start: int) -> b
     if not vma.flags & MAP_GROWSDOWN or start < space.homes.min_address or vma.end - start > space.stack_limit:
         return False
     guarded = below is not None and not below.flags & MAP_GROWSDOWN and below.prot
-    if guarded and below is not None and start - below.end < vma_list.STACK_GUARD_GAP:
+    if guarded and below is not None and start - below.end < vma_blocks.STACK_GUARD_GAP:
         return False
     low, high = space.abi.withheld
-    if low < vma.start and start < high + vma_list.STACK_GUARD_GAP:
+    if low < vma.start and start < high + vma_blocks.STACK_GUARD_GAP:
         return False
     return _extend(space, vma, start)
 

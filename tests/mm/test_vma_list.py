@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbw.abi.mman import MAP_GROWSDOWN, MAP_PRIVATE
-from lbw.mm import vma_list
+from lbw.mm import vma_blocks
 from lbw.mm.vma import Vma
 from lbw.mm.vma_list import VmaList
 
@@ -32,8 +32,8 @@ STEPS = st.lists(
 @pytest.fixture(scope="module", autouse=True)
 def small_blocks():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vma_list, "BLOCK", 8)
-        patch.setattr(vma_list, "STACK_GUARD_GAP", GUARD * PAGE)
+        patch.setattr(vma_blocks, "BLOCK", 8)
+        patch.setattr(vma_blocks, "STACK_GUARD_GAP", GUARD * PAGE)
         yield
 
 
