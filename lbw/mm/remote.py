@@ -1,7 +1,7 @@
 """Access to an address space from outside: /proc/PID/mem, process_vm_readv.  Linux get_user_pages
 
 Not the processor's rules count here but those of the mappings: what has no PROT_READ cannot be read, though x86 can
-read what is writable or executable; neither can the pages of the kernel's clocks. The stack does not grow.
+read what is writable or executable; neither can the pages of the kernel's clocks. A stack does not grow.
 
 **Forced** access (FOLL_FORCE, for debuggers) goes further: what the program made unreadable is read all the same, and a
 private mapping that is not writable is written to, into a copy of the page that is the process's own from then on,

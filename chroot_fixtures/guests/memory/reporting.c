@@ -305,6 +305,14 @@ static void memory(void) {
     for (int i = 0; i < 32; i++)
         if (!memcmp(code + i, &old, 4)) printf("patched: %zd\n", pwrite64(fd, &value, 4, (off64_t)(uintptr_t)(code + i)));
     printf("%d, then %d\n", before, answer());
+    unsigned long low = 0, now;
+    for (int i = 0; i < 2; i++)
+        for (char *line = strtok(slurp("/proc/self/maps"), "\n"); line; line = strtok(NULL, "\n"))
+            if (strstr(line, "[stack]")) {
+                sscanf(line, "%lx", &now);
+                if (i) printf("the stack has grown by %lu pages\n", (low - now) / PAGE);
+                else printf("below the stack: %zd\n", pread64(fd, buffer, 8, (off64_t)(low = now) - 5 * PAGE));
+            }
     printf("seek: %d", lseek(fd, 0, SEEK_END) == -1 ? errno : 0);
     printf(" %d\n", lseek(fd, 4096, SEEK_SET) == 4096 && lseek(fd, 1, SEEK_CUR) == 4097);
     munmap(area, 16 * PAGE);

@@ -1,8 +1,8 @@
 """Files that are an address space: what they have in common, and /proc/PID/mem, where the file offset is an address.
 
 Access is forced (`lbw.mm.remote`): whoever may open the file may read what the program itself cannot, and set
-breakpoints in its text. The address space is that of the time of opening; when it is gone, there is nothing to read.
-man 5 proc; Linux fs/proc/base.c, mem_rw
+breakpoints in its text. A stack grows if the transfer begins below it, as for an access of the program. The address
+space is that of the time of opening; when it is gone, there is nothing to read.  man 5 proc; Linux fs/proc/base.c, mem_rw
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 from lbw.abi.errno import EFAULT, EINVAL, EIO, LinuxError
 from lbw.abi.fcntl import SEEK_CUR, SEEK_SET
 from lbw.cpu.contracts import PAGE
+from lbw.mm.faults import SegmentationFault
 from lbw.mm.remote import copy_in, copy_out
+from lbw.mm.stack import grow_stack
 from lbw.vfs.file import File
 
 TYPE_CHECKING = False
@@ -53,6 +55,11 @@ class MemoryFile(File):
         memory, done = self._memory, 0
         if not memory.users:
             return 0
+        if any(views) and memory.vmas.find(address) is None:
+            try:
+                grow_stack(memory, address)
+            except SegmentationFault:
+                raise LinuxError(EIO) from None
         for view in views:
             while view:
                 part = view[: PAGE - (address & PAGE - 1)]

@@ -57,6 +57,8 @@ class RecordFile(File):
         self._address = 0  # where the next record begins
 
     def pread(self, views: list[memoryview], offset: int) -> int:
+        if not self._memory.users:
+            return 0
         if offset < self._start:
             self._rewind()
         end = offset + min(sum(map(len, views)), LIMIT)
