@@ -87,7 +87,7 @@ class Guest:
         self.events = FakeEvents(self.clock)
         self.reports = []
         homes = HomeAddresses()
-        self.vfs = Vfs(TmpFileSystem(memory // 4))
+        self.vfs = Vfs(TmpFileSystem(memory // 4, frames=self.frames))
         self.kernel = Kernel(
             self.engine, self.events, clock=self.clock, frames=self.frames, vfs=self.vfs,
             page_cache=PageCache(self.frames, memory // 4), report=self.reports.append,

@@ -41,7 +41,7 @@ class World:
 
     def __init__(self, bench) -> None:
         self.bench = bench
-        self.vfs = Vfs(TmpFileSystem())
+        self.vfs = Vfs(TmpFileSystem(frames=bench.frames))
         self.ctx = self.vfs.context()
         self.images = Images((X86_64,))
         mkdir(self.ctx, b"/lib", 0o755)
@@ -292,7 +292,7 @@ def test_interpreter_needs_permission_too(world):
 
 def test_noexec_mount(world):
     mkdir(world.ctx, b"/mnt", 0o755)
-    world.vfs.mount(TmpFileSystem(), resolve(world.ctx, b"/mnt"), MS_NOEXEC)
+    world.vfs.mount(TmpFileSystem(frames=world.bench.frames), resolve(world.ctx, b"/mnt"), MS_NOEXEC)
     world.put(b"/mnt/p", program())
     assert errno_of(world.find, b"/mnt/p") == EACCES
 
@@ -342,7 +342,7 @@ def test_no_new_privileges(world):
 
 def test_nosuid_mount(world):
     mkdir(world.ctx, b"/mnt", 0o755)
-    world.vfs.mount(TmpFileSystem(), resolve(world.ctx, b"/mnt"), MS_NOSUID)
+    world.vfs.mount(TmpFileSystem(frames=world.bench.frames), resolve(world.ctx, b"/mnt"), MS_NOSUID)
     assert after(world, 0o4755, path=b"/mnt/p")[0].euid == 1000
 
 

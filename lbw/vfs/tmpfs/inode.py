@@ -132,8 +132,8 @@ class TmpInode(XattrInode):
         return self.writers > 0 or (self.content is not None and self.content.is_writable())
 
     def mapped(self, cache: PageCache) -> MappedObject:
-        """Return the content itself."""
-        if self.content is None:
+        """Return the content itself.  ENODEV: it is no file, or lies in the memory of another machine"""
+        if self.content is None or self.fs.frames is not cache.frames:
             raise LinuxError(ENODEV)
         self.accessed()
         return self.content
