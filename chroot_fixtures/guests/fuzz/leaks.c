@@ -59,12 +59,12 @@ static void map_once(int fd, int shared)
         exit(5);
     if (pick(3) == 0)
         at[slot][0] = 1;
-    if (pick(8) == 0 && size[slot] > PAGE) /* two pieces */
-        mprotect(at[slot] + PAGE, PAGE, PROT_READ);
     if (pick(16) == 0)
         madvise(at[slot], size[slot], MADV_DONTNEED);
-    if (pick(32) == 0) {
-        at[slot] = mremap(at[slot], PAGE, 12 * PAGE, MREMAP_MAYMOVE);
+    if (pick(8) == 0 && size[slot] > PAGE) /* two pieces */
+        mprotect(at[slot] + PAGE, PAGE, PROT_READ);
+    else if (pick(32) == 0) {
+        at[slot] = mremap(at[slot], size[slot], 12 * PAGE, MREMAP_MAYMOVE);
         if (at[slot] == MAP_FAILED)
             exit(6);
         size[slot] = 12 * PAGE;
