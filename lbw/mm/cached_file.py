@@ -107,8 +107,9 @@ class CachedFile(FileChanges):
         """Close the file if nothing needs it."""
         if self._is_open and not self.mappings and not self.dirty:
             self._is_open = False
+            useless = self.reported and (not self.present or self.source.is_deleted())
             self.source.close()
-            if not self.present and self.reported:
+            if useless:
                 self.cache.discard(self.identity)
 
     def is_writable(self) -> bool:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
         def stamp(self) -> Stamp:
             """Return the stamp that the file has now."""
 
+        def is_deleted(self) -> bool:
+            """Tell whether the file, which is open, has lost its last name."""
+
         def open(self, writable: bool) -> None:
             """Keep the file open until `close`; may be called again to make it writable."""
 

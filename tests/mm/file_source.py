@@ -27,6 +27,9 @@ class FileSource:
     def stamp(self) -> tuple[int, int, int]:
         return len(self.data), self.time, self.time
 
+    def is_deleted(self) -> bool:
+        return False
+
     def open(self, writable: bool) -> None:
         self.opened = max(self.opened, 1 + writable)
 

@@ -77,7 +77,7 @@ class HostFileSystem(FileSystem):
         self.handle_limit = max(16, min(1024, files.descriptor_limit() // 4))
         self.writes = 0  # numbers contents, see HostInode.identity
         self.pages: PageCache | None = None  # who keeps pages of its files
-        self._cached: Mapping[Hashable, CachedFile] = {}  # what that has, by (st_dev, st_ino)
+        self.cached: Mapping[Hashable, CachedFile] = {}  # what that has, by (st_dev, st_ino)
         self.doomed: set[int] = set()  # inode numbers whose rows go when the last description closes
         try:
             is_directory = os.path.isdir(path)
@@ -129,19 +129,19 @@ class HostFileSystem(FileSystem):
         reference.key = key
         reference.table = self._table
         self._table[key] = reference
-        inode.cached = self._cached.get(key)
+        inode.cached = self.cached.get(key)
 
     # Pages
 
     def use_cache(self, pages: PageCache) -> None:
         """Let `pages` keep pages of these files: writes to them go there too."""
         self.pages = pages
-        self._cached = pages.files
+        self.cached = pages.files
         pages.watchers[self] = None
         for key, reference in self._table.items():
             inode = reference()
             if inode is not None:
-                inode.cached = self._cached.get(key)
+                inode.cached = self.cached.get(key)
 
     def cache_changed(self, identity: Hashable, cached: CachedFile | None) -> None:
         """Note that pages of a file have come into the cache, or left it."""

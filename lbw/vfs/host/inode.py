@@ -176,7 +176,7 @@ class HostInode(HostContent):
         fs = self.fs
         try:
             directory = self.descriptor()
-            if not fs.rows:
+            if not fs.rows and not fs.cached:
                 files.unlink_at(directory, name)
                 return
             status = lstat_at(directory, name)
@@ -200,6 +200,8 @@ class HostInode(HostContent):
         inode = fs.find(status)
         if status.st_mode & S_IFMT != S_IFDIR and status.st_nlink > 1:
             return
+        if fs.pages is not None:
+            fs.pages.discard((status.st_dev, status.st_ino))
         if fs.metadata is not None and status.st_ino in fs.rows and status.st_dev == fs.dev:
             if inode is not None and inode.files:
                 fs.doomed.add(status.st_ino)

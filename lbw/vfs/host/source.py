@@ -44,6 +44,10 @@ class HostSource:
         except OSError as error:
             raise linux_error(error) from None
 
+    def is_deleted(self) -> bool:
+        """Tell whether the file, which is open, has lost its last name."""
+        return files.fstat(self._descriptor).st_nlink == 0
+
     def open(self, writable: bool) -> None:
         """Keep the file open until `close`; may be called again to make it writable."""
         if self._descriptor >= 0 and (self._writable or not writable):
