@@ -9,7 +9,7 @@ import pytest
 from invariants import check
 from model_guest import Guest
 from operations import Generator
-from strict_ram import StrictRam
+from poisoned_ram import PoisonedRam
 
 from lbw import Machine
 from lbw.abi.errno import LinuxError
@@ -68,7 +68,7 @@ def bound(frames: Frames, occupied: int) -> int:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_churn_keeps_what_is_committed_bounded(seed: int) -> None:
-    ram = StrictRam(MEMORY)
+    ram = PoisonedRam(MEMORY)
     frames = Frames(ram)
     churn = Churn(frames, seed)
     for wanted in (3000, 200, 5000, 100, 8000, 1000):
@@ -91,7 +91,7 @@ def test_churn_keeps_what_is_committed_bounded(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_steady_churn_gets_denser(seed: int) -> None:
     """After a peak of which one frame of each granule is left, what comes and goes fills those granules up."""
-    ram = StrictRam(MEMORY)
+    ram = PoisonedRam(MEMORY)
     frames = Frames(ram)
     peak = frames.allocate_many(12000)
     frames.drop_many([frame for frame in peak if frame % GRANULE])
@@ -108,7 +108,7 @@ def test_steady_churn_gets_denser(seed: int) -> None:
 
 
 def test_a_host_with_less_memory_than_promised_refuses_and_nothing_is_lost() -> None:
-    ram = StrictRam(MEMORY, limit=8 << 20)
+    ram = PoisonedRam(MEMORY, (8 << 20) // GRANULE)
     frames = Frames(ram)
     churn = Churn(frames, 7)
     refused = 0
@@ -130,26 +130,25 @@ def test_a_host_with_less_memory_than_promised_refuses_and_nothing_is_lost() -> 
 
 @pytest.mark.parametrize("kind", ["host", "host32"])
 def test_random_guests_on_a_strict_host(kind: str, guests: dict[str, Guest], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware, "Ram", StrictRam)
+    monkeypatch.setattr(hardware, "Ram", PoisonedRam)
     guest = guests[kind]
-    programs = [Generator(random.Random(f"strict {kind} {n}")).program(30) for n in range(40)]
+    programs = [Generator(random.Random(f"strict {kind} {n}")).program(30) for n in range(20)]
     with Machine(root=guest.root, memory=MEMORY) as machine:
         ram = machine.board.ram
-        assert isinstance(ram, StrictRam)
+        assert isinstance(ram, PoisonedRam)
         assert guest.run_on(machine, programs) == guest.under_lbw(programs)
         check(machine.board.engine)
         ram.verify()
         used = -(-machine.board.frames.used // FRAMES_PER_GRANULE)
         assert len(ram.committed) <= 3 * used + 32 + 128 + 8
-        assert ram.calls > 10
 
 
 def test_real_programs_on_a_strict_host(debian_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware, "Ram", StrictRam)
+    monkeypatch.setattr(hardware, "Ram", PoisonedRam)
     script = "for i in 1 2 3 4 5 6; do seq 2000 | sort -r | wc -c; done; ls -lR /usr/bin | tail -1 | wc -l"
     with Machine(root=debian_root, overlay=True, memory=MEMORY) as machine:
         ram = machine.board.ram
-        assert isinstance(ram, StrictRam)
+        assert isinstance(ram, PoisonedRam)
         assert machine.run(["sh", "-c", script]).status == 0
         check(machine.board.engine)
         ram.verify()
