@@ -122,9 +122,25 @@ class FrameTable:
         else:
             self.unwritten.pop(number, None)
 
-    def reserved(self, page: int) -> None:
-        """Note that a page was made for later."""
-        self.unwritten[page >> 4] = self.unwritten.get(page >> 4, 0) | 1 << (page & 15)
+    def wrote(self, first: int, end: int) -> None:
+        """Note that all pages from `first` to `end` were written to."""
+        for number in [each for each in self.unwritten if first >> 4 <= each <= end >> 4]:
+            low, high = max(first - number * PAGES, 0), min(end - number * PAGES, PAGES)
+            self.written(number, (1 << high) - (1 << low))
+
+    def reserve(self, first: int, end: int) -> None:
+        """Note that pages of one granule were made for later."""
+        low = first & 15
+        self.unwritten[first >> 4] = self.unwritten.get(first >> 4, 0) | (1 << low + end - first) - (1 << low)
+
+    def count(self, first: int, end: int) -> int:
+        """Return how many pages there are from `first` to `end`."""
+        found = 0
+        for number in self._among(first >> 4, (end + PAGES - 1) >> 4):
+            low, high = max(first - number * PAGES, 0), min(end - number * PAGES, PAGES)
+            chunk = self.sparse.get(number)
+            found += high - low if chunk is None else high - low - chunk[low:high].count(0)
+        return found
 
     # Data and holes
 

@@ -87,8 +87,7 @@ class SharedMemory(SharedPages):
             else:
                 done = self._write_granules(data, number, start)
         if self._table.unwritten:
-            for page in range(offset // PAGE, (offset + done + PAGE - 1) // PAGE):
-                self._table.written(page >> 4, 1 << (page & 15))
+            self._table.wrote(offset // PAGE, (offset + done + PAGE - 1) // PAGE)
         if self.ran and done:
             self._rewritten()
         if offset + done > self.size:
@@ -150,31 +149,33 @@ class SharedMemory(SharedPages):
 
     def allocate(self, offset: int, length: int) -> None:
         """Reserve pages for a range; the size stays.  ENOSPC, ENOMEM: nothing is reserved"""
+        table = self._table
         first, end = offset // PAGE, (offset + length + PAGE - 1) // PAGE
-        room = self._budget.free_pages() if self._budget is not None else END
-        if end - first > room + self.resident:
+        missing = end - first - table.count(first, end)
+        if self._budget is not None and missing > self._budget.free_pages():
             raise LinuxError(ENOSPC)
-        if end - first > self._frames.limit + self.resident:
+        if missing > self._frames.limit:
             raise LinuxError(ENOMEM)
-        missing = [page for page, frame in enumerate(self._table.run(first, end), first) if not frame]
-        if len(missing) > room:
-            raise LinuxError(ENOSPC)
-        for number in [each for each in self._table.unwritten if first >> 4 <= each <= end >> 4]:
-            low, high = max(first - number * PAGES, 0), min(end - number * PAGES, PAGES)
-            self._table.written(number, (1 << high) - (1 << low))  # so does Linux when it is reserved once more
-        made: list[int] = []
+        table.wrote(first, end)  # what was reserved before counts as written now, as in Linux
+        made: list[tuple[int, int]] = []
         try:
-            for page in missing:
-                if not self._table.get(page):
-                    whole = not page % PAGES and page + PAGES <= end and page >> 4 not in self._sparse
-                    if not whole or self._add_granule(page >> 4) is None:
-                        self._add(page)
-                self._table.reserved(page)
-                made.append(page)
+            while first < end:
+                number, stop = first >> 4, min((first | PAGES - 1) + 1, end)
+                whole = stop - first == PAGES and number not in self._dense and number not in self._sparse
+                if whole and self._add_granule(number) is not None:
+                    made.append((first, stop))
+                else:
+                    for page in range(first, stop):
+                        if not table.get(page):
+                            self._add(page)
+                            made.append((page, page + 1))
+                first = stop
         except LinuxError:
-            for page in made:
-                self._free(page, page + 1)
+            for low, high in made:
+                self._free(low, high)
             raise
+        for low, high in made:
+            table.reserve(low, high)
 
     def seek(self, offset: int, hole: bool) -> int:
         """Return the next offset with data, or of a hole (the end is one), by pages.  ENXIO: behind the end"""
