@@ -129,6 +129,12 @@ if TYPE_CHECKING:
             was.
             """
 
+        def age(self, start: int, end: int) -> None:
+            """Note that no page of the range was accessed: for all who share its page tables."""
+
+        def referenced(self, start: int, end: int) -> int:
+            """Return how many resident pages of the range were accessed since they came, or since `age`."""
+
         def owned(self, start: int, end: int) -> Iterator[tuple[int, list[int]]]:
             """Yield the frames of the ANONYMOUS pages of a range, for each page table: (address >> 21, frames)."""
 

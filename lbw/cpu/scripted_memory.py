@@ -49,6 +49,13 @@ class ScriptedMmu:
             if start <= page < end:
                 yield page, frame, ANONYMOUS if owned else FILE, bool(prot & PROT_WRITE)
 
+    def age(self, start: int, end: int) -> None:
+        """Do nothing."""
+
+    def referenced(self, start: int, end: int) -> int:
+        """Return how many pages the range has."""
+        return sum(start <= page < end for page in self.held)
+
     def owned(self, start: int, end: int) -> Iterator[tuple[int, list[int]]]:
         """Yield the frames of ANONYMOUS pages."""
         yield start >> 21, [known[0] for page, known in self.held.items() if start <= page < end and known[2]]

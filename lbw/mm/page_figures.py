@@ -86,6 +86,10 @@ class PageShares:
             self._tally_shown(vma, tally)
         return tally
 
+    def referenced(self, vma: Vma) -> int:
+        """Return how many pages of a mapping were accessed since they came, or since somebody asked to forget it."""
+        return self._memory.mmu.referenced(vma.start, vma.end)
+
     def _tally_own(self, vma: Vma, tally: Tally) -> None:
         """Count pages of the process's own: nearly always many, with one reference each."""
         references_of = self._memory.frames.references_of
@@ -157,16 +161,19 @@ class PageFigures:
 
     __slots__ = (
         "anonymous", "locked", "private_clean", "private_dirty", "pss", "pss_anonymous", "pss_dirty", "pss_file",
-        "pss_shared", "rss", "shared_clean", "shared_dirty",
+        "pss_shared", "referenced", "rss", "shared_clean", "shared_dirty",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.rss = self.anonymous = self.locked = 0
+        self.rss = self.referenced = self.anonymous = self.locked = 0
         self.shared_clean = self.shared_dirty = self.private_clean = self.private_dirty = 0
         self.pss = self.pss_dirty = self.pss_anonymous = self.pss_file = self.pss_shared = 0
 
-    def add(self, tally: Tally, locked: bool) -> None:
+    def add(self, shares: PageShares, vma: Vma) -> None:
         """Add the pages of a mapping."""
+        tally, locked = shares.tally(vma), vma.locked
+        if tally:
+            self.referenced += shares.referenced(vma) * PAGE
         for (kind, mappers, dirty), pages in tally.items():
             size = pages * PAGE
             share = pages * ((PAGE << PSS_SHIFT) // mappers)

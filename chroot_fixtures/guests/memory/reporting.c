@@ -378,6 +378,28 @@ static void changes(void) {
     write(fd, "5", 1);
     close(fd);
     printf("after clear_refs: %d\n", status("VmHWM") - status("VmRSS") < 512);
+    for (int kind = 1; kind <= 4; kind++) {
+        char *old = mmap(0, 16 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *kept = mmap(0, 16 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        for (int i = 15; i >= 0; i--) old[i * PAGE] = kept[i * PAGE] = 1;
+        fd = open("/proc/self/clear_refs", O_WRONLY);
+        char digit = '0' + kind;
+        write(fd, &digit, 1);
+        close(fd);
+        char *much = mmap(0, 512 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        memset(much, 1, 512 * PAGE);
+        munmap(much, 512 * PAGE); /* now the processor's TLB knows nothing any more */
+        long before = number(record(getpid(), old), "Referenced"), also = number(record(getpid(), kept), "Referenced");
+        volatile char seen = old[PAGE] + kept[3 * PAGE];
+        old[5 * PAGE] = 2;
+        fd = open("/proc/self/statm", O_RDONLY);
+        read(fd, old + 7 * PAGE, 8); /* an access by the kernel */
+        close(fd);
+        printf("clear_refs %d: referenced %ld and %ld, then %ld and %ld\n", kind, before, also,
+               number(record(getpid(), old), "Referenced"), number(record(getpid(), kept), "Referenced"));
+        munmap(old, 16 * PAGE);
+        munmap(kept, 16 * PAGE);
+    }
     char *locked = mmap(0, 4 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
     smaps("MAP_LOCKED", getpid(), locked);
     printf("VmLck %ld\n", status("VmLck"));

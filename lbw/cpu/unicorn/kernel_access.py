@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from lbw.cpu.contracts import EXECUTE, PAGE
 from lbw.cpu.unicorn.flush_causes import REMOVED
-from lbw.cpu.unicorn.page_bits import FRAME, NX, USER
+from lbw.cpu.unicorn.page_bits import ACCESSED, FRAME, NX, USER
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.table_protect import leaf_flags
 from lbw.cpu.unicorn.table_ranges import TableRanges
@@ -50,9 +50,12 @@ class KernelAccess(TableRanges):
                 return None
             rights &= entry
             table = entry & FRAME
-        entry = words[(table >> 3) + (number & 511)]
+        at = (table >> 3) + (number & 511)
+        entry = words[at]
         if not entry & USER:
             return None
+        if not entry & ACCESSED:
+            words[at] = entry | ACCESSED
         frame = entry & FRAME
         if entry & (PATCHED | HIDDEN):
             if entry & HIDDEN or write:

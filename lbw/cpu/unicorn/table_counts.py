@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from lbw.cpu.contracts import PAGE
 from lbw.cpu.mmu import ANONYMOUS, FILE, SHARED_MEMORY, USER_END, ZEROES
-from lbw.cpu.unicorn.flush_causes import REMOVED
+from lbw.cpu.unicorn.flush_causes import REMOVED, RESTRICTED
 from lbw.cpu.unicorn.page_bits import FRAME
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
+from lbw.cpu.unicorn.table_ages import age, referenced
 from lbw.cpu.unicorn.table_census import enter, mappers
 from lbw.cpu.unicorn.table_tree import HIDDEN, MEMORY, OWNED, PATCHED, SPAN, ZERO, TableTree
 
@@ -98,6 +99,15 @@ class TableCounts(TableTree):
                     if entry & PATCHED:
                         frame = originals[frame]
                 yield low + index * PAGE, frame, kind, bool(above and entry & WRITABLE)
+
+    def age(self, start: int, end: int) -> None:
+        """Note that no page of the range was accessed."""
+        age(self, start, end)
+        self.changed(start, end, RESTRICTED)
+
+    def referenced(self, start: int, end: int) -> int:
+        """Return how many resident pages of the range were accessed since they came, or since `age`."""
+        return referenced(self, start, end)
 
     def owned(self, start: int, end: int) -> Iterator[tuple[int, list[int]]]:
         """Yield the frames of the ANONYMOUS pages of a range, for each page table: (address >> 21, frames)."""

@@ -2,7 +2,9 @@
 
 Access is forced (`lbw.mm.remote`): whoever may open the file may read what the program itself cannot, and set
 breakpoints in its text. A stack grows if the transfer begins below it, as for an access of the program. The address
-space is that of the time of opening; when it is gone, there is nothing to read.  man 5 proc; Linux fs/proc/base.c, mem_rw
+space is that of the time of opening; when it is gone, there is nothing to read.
+
+man 5 proc; Linux fs/proc/base.c, mem_rw
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The mappings of a task with what of them is in memory: smaps, smaps_rollup.  man 5 proc; Linux fs/proc/task_mmu.c
 
 The fields are those of Linux 6.18, in its order. There are no huge pages, no swap and no merging of equal pages, so
-their fields are 0. Every resident page counts as referenced: the processor is not asked to tell.
+their fields are 0. A page that was brought into memory ahead of time counts as referenced.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def smaps(path_of: Callable[[Location], bytes]) -> Producer:
         line, shares = Naming(memory, path_of).line, PageShares(memory)
         for vma in mappings_from(memory, address):
             figures = PageFigures()
-            figures.add(shares.tally(vma), vma.locked)
+            figures.add(shares, vma)
             size = (vma.end - vma.start) // 1024
             text = f"Size:           {size:8d} kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\n"
             text += show(figures, False) + f"THPeligible:           0\nVmFlags: {flags_of(vma)} \n"
@@ -54,7 +54,7 @@ def smaps_rollup(memory: AddressSpace, address: int) -> Iterator[tuple[bytes, in
     """Yield the one record of smaps_rollup: all mappings together."""
     figures, shares, start, end = PageFigures(), PageShares(memory), 0, 0
     for vma in mappings_from(memory, address):
-        figures.add(shares.tally(vma), vma.locked)
+        figures.add(shares, vma)
         start, end = start or vma.start, vma.end
     if end:
         line = b"%08x-%08x ---p 00000000 00:00 0 " % (start, end)
@@ -69,7 +69,7 @@ def show(now: PageFigures, whole: bool) -> str:
         rows += [(label, share >> PSS_SHIFT) for label, share in kinds]
     rows += [
         ("Shared_Clean", now.shared_clean), ("Shared_Dirty", now.shared_dirty), ("Private_Clean", now.private_clean),
-        ("Private_Dirty", now.private_dirty), ("Referenced", now.rss), ("Anonymous", now.anonymous), ("KSM", 0),
+        ("Private_Dirty", now.private_dirty), ("Referenced", now.referenced), ("Anonymous", now.anonymous), ("KSM", 0),
         ("LazyFree", 0), ("AnonHugePages", 0), ("ShmemPmdMapped", 0), ("FilePmdMapped", 0), ("Shared_Hugetlb", 0),
         ("Private_Hugetlb", 0), ("Swap", 0), ("SwapPss", 0), ("Locked", now.locked >> PSS_SHIFT),
     ]  # fmt: skip

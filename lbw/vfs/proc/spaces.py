@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lbw.mm.address_space import AddressSpace
     from lbw.vfs.proc.process import TaskEntry
 
+#: What may be written to clear_refs.
+FORGET_ALL, FORGET_ANONYMOUS, FORGET_OF_FILES, FORGET_STORES, FORGET_PEAK = range(1, 6)
 #: Files of a task that has no address space any more are empty; the others are refused.
 EMPTY = (b"maps", b"smaps", b"numa_maps", b"clear_refs")
 
@@ -91,19 +93,24 @@ class ClearRefsFile(File):
     inode: SpaceInode
 
     def pwrite(self, views: list[memoryview], offset: int) -> int:
-        """Reset what was noted about pages.  EINVAL: no number from 1 to 5
+        """Forget what was noted about pages.  EINVAL: no number from 1 to 5
 
-        5 sets the peak of resident pages (VmHWM) to what is resident. 1 to 3 are about the processor's notes of
-        accesses, which are not asked for, and 4 about stores, which nobody notes; they do nothing.
+        1: that they were accessed, 2: of mappings without a file, 3: with one; 5: the peak of resident pages (VmHWM).
+        4, stores (soft-dirty), does nothing, as on a Linux that does not note them.
         """
         data = gather(views)
         try:
             what = int(data.strip())
         except ValueError:
             raise LinuxError(EINVAL) from None
-        if not 1 <= what <= 5:
+        if not FORGET_ALL <= what <= FORGET_PEAK:
             raise LinuxError(EINVAL)
         memory = self.inode.memory()
-        if what == 5 and memory is not None:
-            memory.mmu.forget_peak()
+        if memory is not None:
+            if what == FORGET_PEAK:
+                memory.mmu.forget_peak()
+            elif what <= FORGET_OF_FILES:
+                for vma in memory.vmas:
+                    if what == FORGET_ALL or (vma.backing is not None) == (what == FORGET_OF_FILES):
+                        memory.mmu.age(vma.start, vma.end)
         return len(data)
