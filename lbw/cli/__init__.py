@@ -64,10 +64,13 @@ def _main(words: list[str]) -> int:
         else:
             subparsers.add_parser(name, help=description)
     if wanted in ("run", "faults"):
-        from lbw.cli.run import rewrite
+        from lbw.cli.run import split
 
-        words = [wanted, *rewrite(words[1:])]
-    args: argparse.Namespace = parser.parse_args(words)
+        own, rest = split(words[1:])
+        args: argparse.Namespace = parser.parse_args([wanted, *own])
+        args.arguments = rest
+    else:
+        args = parser.parse_args(words)
     if args.command is None:
         parser.print_help(sys.stderr)
         return 125

@@ -65,20 +65,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("arguments", metavar="ARGS", nargs="...", help="arguments of the program")
 
 
-def rewrite(words: list[str]) -> list[str]:
-    """Spell `--strace=FILE` so that argparse can tell it from `--strace PROGRAM`; leave PROGRAM's arguments alone."""
-    result = list(words)
+def split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return what argparse is to look at, PROGRAM included, and PROGRAM's arguments, which only look like options.
+
+    `--strace=FILE` is spelled so that argparse can tell it from `--strace PROGRAM`.
+    """
+    own = []
     index = 0
-    while index < len(result) and result[index].startswith("-") and result[index] != "--":
-        word = result[index]
+    while index < len(words) and words[index].startswith("-") and words[index] != "--":
+        word = words[index]
         if word.startswith(OPTIONAL):
             name, _, value = word.partition("=")
-            result[index : index + 1] = [f"{name}-to", value]
-            index += 1
-        elif word in VALUED:
-            index += 1
+            own += [f"{name}-to", value]
+        else:
+            own.append(word)
+            if word in VALUED or (word[2:] and any(option.startswith(word) for option in VALUED)):  # abbreviated
+                own += words[index + 1 : index + 2]
+                index += 1
         index += 1
-    return result
+    end = index + (2 if words[index : index + 1] == ["--"] else 1)
+    return own + words[index:end], words[end:]
 
 
 def run(args: argparse.Namespace) -> int:

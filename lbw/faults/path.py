@@ -7,6 +7,8 @@ translation, the instruction is run alone under the true base.  docs/fault-path.
 
 from __future__ import annotations
 
+from collections import deque
+
 from lbw.abi.errno import LinuxError
 from lbw.abi.thread_cell import TARGET
 from lbw.abi.x86 import LEGACY_PREFIXES, REX_PREFIXES
@@ -63,6 +65,8 @@ class FaultPath:
         #: Sites that still trap: (address, bytes, bits); and those that do not: (address, file, page of the file).
         self.sites: dict[tuple[int, bytes, int], Site] = {}
         self.patched: dict[tuple[int, TextFile, int], Site] = {}
+        #: Patched sites of files that are gone, for people; the last ones.
+        self.gone: deque[Site] = deque(maxlen=REMEMBERED)
         self.traps = 0
         self.forgotten = 0  # sites
         self.fragments = Fragments(engine, frames, abis, mode != BASE)
@@ -233,6 +237,7 @@ class FaultPath:
 
     def _drop(self, site: Site, page: TextPage) -> None:
         """Forget a patched site; its page goes."""
-        self.patched.pop((site.address, page.file, page.key[1]), None)
+        if self.patched.pop((site.address, page.file, page.key[1]), None) is not None:
+            self.gone.append(site)
         self.forgotten += 1
         self.fragments.drop(site)

@@ -42,7 +42,9 @@ class Site:
         #: Where it was met first: a place in the tree of files, or the name of a mapping without one; bytes into it.
         self.location = vma.location if vma is not None else None
         self.name = vma.name if vma is not None else b""
-        self.offset = vma.offset + address - vma.start if vma is not None else 0
+        self.offset = address - vma.start if vma is not None else 0
+        if vma is not None and vma.backing is not None:
+            self.offset += vma.offset
 
     def place(self, address: int) -> bytes:
         """Return the fragment's code, to lie at `address`.  OverflowError: not from there"""
@@ -66,6 +68,7 @@ class Site:
 def all_sites(faults: FaultPath) -> Iterator[Site]:
     """Yield the sites that are patched, and of the others those that ever trapped as such."""
     yield from faults.patched.values()
+    yield from faults.gone
     for site in faults.sites.values():
         if site.faults:
             yield site

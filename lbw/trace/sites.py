@@ -83,7 +83,7 @@ def rows(site: SegmentSite) -> list[Row]:
             left = ("", "")
     if not table:
         table.append([*instruction(site.code, site.address, site.bits), "", "", ""])
-    if site.patch:
+    if site.patch and site.fragment:  # else the file is gone, and the fragment with it
         overlap = f" [{site.overlap.hex(' ')}]" if site.overlap else ""
         table[1][:2] = site.patch.hex(" ") + overlap, f"jmp {site.fragment:#x}"
     return [(a, b, c, d, e) for a, b, c, d, e in table]
