@@ -31,8 +31,8 @@ ZERO, MEMORY = 1 << 53, 1 << 54
 LINK = PRESENT | WRITABLE | USER | ACCESSED
 #: What one leaf table covers, bytes.
 SPAN = 1 << 21
-#: All entries of a table ANDed with "not W" at once, as one big integer.
-_CLEAR_W = int.from_bytes((~WRITABLE & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little") * 512, "little")
+#: The first byte of an entry without W.
+_NOT_WRITABLE = bytes(octet & ~WRITABLE for octet in range(256))
 #: Ranges of up to so many pages are forgotten one by one by the kernel's own accesses.
 _FEW = 16
 #: The OWNED bits of a table, of the second byte of each entry.
@@ -99,7 +99,7 @@ class TableTree:
         """Return an own copy of an upper table; its children become shared."""
         copy = self.frames.allocate_copy(table)
         self.frames.drop(table)
-        self.frames.share_many([e & FRAME for e in self.words[copy >> 3 : (copy >> 3) + 512].tolist() if e])
+        self.frames.share_many([e & FRAME for e in filter(None, self.words[copy >> 3 : (copy >> 3) + 512].tolist())])
         self._clear_writable(table, copy)
         return copy
 
@@ -116,12 +116,13 @@ class TableTree:
         octets = self.ram[first << 3 : first + size << 3].tobytes()[1::8]
         if not int.from_bytes(octets, "little") & _OWNED:
             return []
-        return [entry & FRAME for entry in self.words[first : first + size].tolist() if entry & OWNED]
+        return [entry & FRAME for entry in filter(None, self.words[first : first + size].tolist()) if entry & OWNED]
 
     def _clear_writable(self, *tables: int) -> None:
         ram = self.ram
         first = tables[0]
-        cleared = (int.from_bytes(ram[first : first + PAGE], "little") & _CLEAR_W).to_bytes(PAGE, "little")
+        cleared = bytearray(ram[first : first + PAGE])
+        cleared[::8] = cleared[::8].translate(_NOT_WRITABLE)
         for table in tables:
             ram[table : table + PAGE] = cleared
 
