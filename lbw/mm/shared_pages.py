@@ -40,6 +40,10 @@ if TYPE_CHECKING:
             """Account for pages.  ENOSPC"""
 
 
+#: So many frames must be left for more than what is asked for.
+_PLENTY = 1024
+#: So many granules are made at once at most: what one leaf table shows.
+_MOST_AHEAD = 32
 #: Behind all pages.
 END = 1 << 52
 
@@ -48,6 +52,9 @@ class SharedPages(MappedObject):
     """Content of so many bytes; a `Backing`."""
 
     in_memory = True
+    #: Whether a mapping that fills it upwards gets as many granules at once as are filled behind, so that at most half
+    #: is for nothing. Files show how many pages they have, and where holes are, so they get what is touched.
+    fills_ahead = True
     #: What /proc/PID/maps shows of a mapping that has no path: device 0:1, `number` and `name`.
     device = 1
 
@@ -139,7 +146,8 @@ class SharedPages(MappedObject):
             chunk = self._sparse.get(number)
             frame = chunk[index] if chunk is not None else 0
             if not frame:
-                return self._add(page)
+                ahead = self.fills_ahead and not index and chunk is None and number - 1 in self._dense
+                return (ahead and self._add_ahead(number)) or self._add(page)
         if self._table.unwritten:
             self._table.written(number, 1 << index)
         return frame
@@ -172,6 +180,20 @@ class SharedPages(MappedObject):
         if not self.promised:
             self._frames.commitment.pages += 1
         return frame
+
+    def _add_ahead(self, number: int) -> int | None:
+        """Return the first frame of a new granule; others may follow it. None: there is not enough for that."""
+        dense, sparse = self._dense, self._sparse
+        wanted = 1
+        while wanted < _MOST_AHEAD and number - 1 - wanted in dense:
+            wanted += 1
+        wanted = min(wanted, (self.size >> 16) - number, (self._frames.available - _PLENTY) // (4 * PAGES))
+        first = None
+        for each in range(number, number + wanted):
+            if each in dense or each in sparse or self._add_granule(each) is None:
+                break
+            first = dense[number]
+        return first
 
     def _add_granule(self, number: int) -> int | None:
         """Return where a whole new granule lies, which is absent; None: there is not enough for that."""

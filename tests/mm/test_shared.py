@@ -200,6 +200,32 @@ def test_what_is_reserved_is_a_hole_until_it_is_written(frames):
     assert next_of(content, 4 * PAGE, hole=False) is None and content.resident == 39
 
 
+def test_memory_that_is_filled_upwards_comes_in_granules(bench):
+    content = SharedMemory(bench.frames, 40 * PAGE)
+    assert content.frame(16) and content.resident == 1
+    for page in range(16):
+        content.frame(page)
+    content.frame(32)
+    assert content.resident == 18
+    content = SharedMemory(bench.frames, 48 * PAGE)
+    for page in range(33):
+        content.frame(page)
+    assert content.resident == 48
+    assert failure(lambda: SharedMemory(bench.frames, 1 << 30).allocate(0, 1 << 30)) == ENOMEM
+
+
+def test_what_a_mapping_wants_beyond_the_space_is_a_bus_error(bench):
+    space = bench.space()
+    content = SharedMemory(bench.frames, 40 * PAGE, Space(20))
+    address = space.mmap(0, 40 * PAGE, RW, MAP_SHARED, content)
+    for page in range(20):
+        space.fault(address + page * PAGE, PF_WRITE)
+    with pytest.raises(SegmentationFault) as caught:
+        space.fault(address + 20 * PAGE, PF_WRITE)
+    assert caught.value.signo == SIGBUS
+    space.release()
+
+
 def test_what_no_memory_holds_is_refused_at_once(frames):
     space = Space(100)
     content = SharedMemory(frames, 0, space)

@@ -40,6 +40,7 @@ class Content(SharedMemory):
 
     __slots__ = ("_fs", "seals", "stamped")
     tracks_writes = True
+    fills_ahead = False
 
     def __init__(self, fs: TmpFileSystem) -> None:
         """Make it empty."""
