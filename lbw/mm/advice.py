@@ -88,21 +88,17 @@ def madvise(space: AddressSpace, start: int, length: int, advice: int) -> None:
         return
     position, hole = start, False
     marks = _MARKS.get(advice)
-    try:
-        for vma in space.vmas.between(start, end):
-            hole |= vma.start > position
-            position, low = vma.end, max(start, vma.start)
-            if marks is not None:
-                _mark(space, vma, low, min(end, vma.end), advice, *marks)
-            elif advice in _DISCARDING:
-                _discard(space, vma, low, min(end, vma.end), advice)
-            elif advice == MADV_REMOVE:
-                _remove(vma, low, min(end, vma.end))
-            elif advice in (MADV_COLD, MADV_PAGEOUT) and vma.marks & VM_LOCKED:
-                raise LinuxError(EINVAL)
-    finally:
-        if marks is not None:
-            space.vmas.rejoin(start, end)
+    for vma in space.vmas.between(start, end):
+        hole |= vma.start > position
+        position, low, high = vma.end, max(start, vma.start), min(end, vma.end)
+        if marks is not None:  # one that was joined with what came before it has its marks already
+            _mark(space, vma, low, high, advice, *marks)
+        elif advice in _DISCARDING:
+            _discard(space, vma, low, high, advice)
+        elif advice == MADV_REMOVE:
+            _remove(vma, low, high)
+        elif advice in (MADV_COLD, MADV_PAGEOUT) and vma.marks & VM_LOCKED:
+            raise LinuxError(EINVAL)
     if hole or position < end:
         raise LinuxError(ENOMEM)
 
@@ -126,6 +122,7 @@ def _mark(space: AddressSpace, vma: Vma, start: int, end: int, advice: int, sets
             raise LinuxError(EAGAIN) from None
         vma = space.vmas.isolate(vma, start, end)
     vma.marks = marks
+    space.vmas.rejoin(start, end)
 
 
 def _discard(space: AddressSpace, vma: Vma, start: int, end: int, advice: int) -> None:

@@ -108,7 +108,7 @@ def apply(space: AddressSpace, start: int, end: int, marks: int) -> None:
         part.marks = part.marks & ~_MARKS | marks
         if marks & VM_LOCKED:
             space.locked_pages += part.end - part.start >> 12
-    space.vmas.rejoin(start, end)
+        space.vmas.rejoin(low, position)
     if position < end:
         raise LinuxError(error)
 

@@ -54,21 +54,18 @@ def mprotect(space: AddressSpace, start: int, length: int, prot: int) -> None:
     if grows:
         start = run[0].start
     position, error = start, ENOMEM
-    try:
-        for vma in run:
-            if vma.start > position:
-                break
-            wanted = prot
-            if space.implies_exec and prot & PROT_READ:
-                wanted |= vma.max_prot & PROT_EXEC
-            if wanted & ~vma.max_prot:
-                error = EACCES
-                break
-            position = min(vma.end, end)
-            if vma.prot != wanted:
-                _change(space, vma, max(start, vma.start), position, wanted)
-    finally:
-        space.vmas.rejoin(start, end)
+    for vma in run:  # one that was joined with what came before it has its protection already
+        if vma.start > position:
+            break
+        wanted = prot
+        if space.implies_exec and prot & PROT_READ:
+            wanted |= vma.max_prot & PROT_EXEC
+        if wanted & ~vma.max_prot:
+            error = EACCES
+            break
+        position = min(vma.end, end)
+        if vma.prot != wanted:
+            _change(space, vma, max(start, vma.start), position, wanted)
     if position < end:
         raise LinuxError(error)
 
@@ -101,6 +98,7 @@ def _change(space: AddressSpace, vma: Vma, start: int, end: int, prot: int) -> N
         space.frames.commitment.release(length >> 12)
     space.data += (room.is_data(prot, flags) - room.is_data(old, flags)) * length
     vma.prot, vma.marks = prot, marks
+    space.vmas.rejoin(start, end)
 
 
 def _movable(space: AddressSpace, vma: Vma, start: int, end: int, prot: int) -> int:

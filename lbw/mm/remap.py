@@ -135,11 +135,8 @@ def _move(
 
 
 def _leave(space: AddressSpace, vma: Vma, start: int, end: int) -> None:
-    """See to the empty range that MREMAP_DONTUNMAP leaves behind: it is not locked any more."""
-    if vma.marks & VM_LOCKED:
-        vma = space.vmas.isolate(vma, start, end)
-        forget_lock(space, vma)
-        vma.marks &= ~(VM_LOCKED | VM_LOCKONFAULT)
-        space.vmas.rejoin(start, end)
+    """See to the empty range that MREMAP_DONTUNMAP leaves behind: its mapping, all of it, is not locked any more."""
+    forget_lock(space, vma)
+    vma.marks &= ~(VM_LOCKED | VM_LOCKONFAULT)
     if vma.start == start and vma.end == end:
         vma.anon = 0
