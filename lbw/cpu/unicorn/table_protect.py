@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 
-from lbw.cpu.contracts import EXECUTE, WRITE
+from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
 from lbw.cpu.unicorn.flush_causes import RESTRICTED
 from lbw.cpu.unicorn.page_bits import ACCESSED, DIRTY, FRAME, NX, PRESENT, USER
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
@@ -44,7 +44,10 @@ class TableProtect(TableRelease):
         """Apply `prot` to the pages that are present.  LinuxError(ENOMEM): as `unmap`"""
         words, frames = self.words, self.frames
         spans = []
-        for low, high, at, own in self.occupied(start, end):
+        single = end - start == PAGE
+        for low, high, at, own in self.spans(start, end) if single else self.occupied(start, end):
+            if single and not words[at]:
+                return
             if not own:
                 at = (self.own_table(low) >> 3) + (low >> 12 & 511)
             spans.append((at, high - low >> 12))
@@ -75,7 +78,10 @@ class TableProtect(TableRelease):
                         executed.add(entry & FRAME)
                 entries[index] = new
                 lost |= (entry ^ new) & NX | entry & ~new & (WRITABLE | USER)
-            words[at : at + size] = array("Q", entries)
+            if single:
+                words[at] = entries[0]
+            else:
+                words[at : at + size] = array("Q", entries)
         if code:  # it was executable before, and may have been written since without the processor noticing
             self.engine.flush_code()
         if lost:
