@@ -175,7 +175,6 @@ class View:
             now.voluntary_switches, now.involuntary_switches = usage.voluntary_switches, usage.involuntary_switches
             now.start_time = process.start_time
         now.start_time = max(now.start_time - kernel.clock.boot, 0)
-        now.max_resident = usage.max_resident
         now.minor_faults, now.major_faults = usage.minor_faults, usage.major_faults
         children = process.child_usage
         now.child_user_time, now.child_system_time = children.user_time, children.system_time

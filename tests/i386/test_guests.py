@@ -58,6 +58,7 @@ SHARED: tuple[str, ...] = (
     "memory/mprotect.c",
     "memory/mremap.c",
     "memory/stack_growth.c",
+    "memory/breakpoints.c",
     "memory/process_vm.c",
     "memory/reporting.c",
     "memory/fork_memory.c",

@@ -133,6 +133,17 @@ def test_the_machine_is_the_sum_of_its_parts(scenes: dict[str, Scene]) -> None:
         assert sum(rollup["Pss_Shmem"] for rollup in rollups) <= memory["Shmem"], name
 
 
+def test_faults_that_read_from_the_host_are_major(scenes: dict[str, Scene]) -> None:
+    start, mapped, executed = scenes["start"], scenes["a file"], scenes["executed"]
+    first, last = start.numbers(0, "vmstat"), executed.numbers(0, "vmstat")
+    assert 0 < first["pgmajfault"] <= last["pgmajfault"] <= last["pgfault"]
+    assert first["pgpgin"] < mapped.numbers(0, "vmstat")["pgpgin"]
+    assert last["pgpgout"] == 128  # kB, that were stored to by a mapping
+    for scene in scenes.values():
+        fields = scene.texts[min(scene.processes)]["stat"].rsplit(")", 1)[1].split()
+        assert int(fields[7]) > 0 and 0 < int(fields[9]) <= scene.numbers(0, "vmstat")["pgmajfault"]
+
+
 def test_what_steps_change(scenes: dict[str, Scene]) -> None:
     def of(name: str, field: str) -> int:
         scene = scenes[name]

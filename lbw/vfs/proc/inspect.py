@@ -22,6 +22,7 @@ def may_inspect(source: ProcSource, view: TaskView) -> bool:
         view.dumpable
         and ours.fsuid == theirs.ruid == theirs.euid == theirs.suid
         and ours.fsgid == theirs.rgid == theirs.egid == theirs.sgid
+        and not theirs.permitted & ~ours.effective
     )
 
 

@@ -1,8 +1,8 @@
 """Files of many records: maps, smaps, numa_maps.  Linux fs/seq_file.c
 
-A process may have 65530 mappings; its maps are 5 MB then. So text is made while it is read, as far as somebody reads:
-whole records up to LIMIT at a time, so that no read takes long and none needs much memory. What is between two reads
-may change: reading goes on at the address where it was, and never shows a mapping twice.
+A process may have 65530 mappings; its maps are 5 MB then. So text is made while it is read, not much
+farther than somebody reads: whole records up to LIMIT at a time, so that no read takes long and none needs much memory.
+The mappings may change in between: reading goes on at the address where it was, and never shows a mapping twice.
 
 The address space is that of the time of opening, also when the process has executed another program since. When it is
 gone the file is empty.
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     #: Yields the records of an address space, from the first mapping that ends above an address on; and where to go on.
     Producer = Callable[[AddressSpace, int], Iterator[tuple[bytes, int]]]
 
-#: So much text is made for one read, bytes.
-LIMIT = 1 << 16
+#: So much text is made for one read at most, and at least, bytes: what is found out for smaps serves all of it.
+LIMIT, LEAST = 1 << 16, 1 << 14
 
 
 def mappings_from(memory: AddressSpace, address: int) -> Iterator[Vma]:
@@ -53,7 +53,7 @@ class RecordFile(File):
 
     def _rewind(self) -> None:
         self._start = 0  # the file offset of `_text`
-        self._text = b""  # made and not yet read
+        self._text = b""  # made last
         self._address = 0  # where the next record begins
 
     def pread(self, views: list[memoryview], offset: int) -> int:
@@ -63,17 +63,18 @@ class RecordFile(File):
             self._rewind()
         end = offset + min(sum(map(len, views)), LIMIT)
         if end > self._start + len(self._text):
-            self._extend(offset, end)
-        count = scatter(memoryview(self._text)[offset - self._start :], views)
-        if count:
-            self._text = self._text[offset + count - self._start :]
-            self._start = offset + count
-        return count
+            self._extend(offset, max(end, offset + LEAST))
+        return scatter(memoryview(self._text)[offset - self._start :], views)
 
     def _extend(self, offset: int, end: int) -> None:
         """Make text up to file offset `end`; what is before `offset` is not kept."""
-        parts = [self._text]
         position = self._start + len(self._text)
+        if offset < position:
+            parts = [self._text[offset - self._start :]]
+            self._start = offset
+        else:
+            parts = []
+            self._start = position
         for text, address in self._produce(self._memory, self._address):
             position += len(text)
             parts.append(text)

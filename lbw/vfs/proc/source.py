@@ -199,7 +199,7 @@ class TaskStatus:
     __slots__ = (
         "blocked", "caught", "child_major_faults", "child_minor_faults", "child_system_time", "child_user_time",
         "exit_signal", "exit_status", "foreground_group", "group", "ignored", "involuntary_switches", "major_faults",
-        "max_resident", "minor_faults", "nice", "no_new_privileges", "parent", "pending", "policy", "queued_signals",
+        "minor_faults", "nice", "no_new_privileges", "parent", "pending", "policy", "queued_signals",
         "real_time_priority", "session", "shared_pending", "start_time", "state", "system_time", "terminal",
         "thread_count", "user_time", "voluntary_switches",
     )  # fmt: skip
@@ -212,7 +212,6 @@ class TaskStatus:
         self.minor_faults = self.major_faults = self.child_minor_faults = self.child_major_faults = 0
         self.user_time = self.system_time = self.child_user_time = self.child_system_time = 0
         self.start_time = 0  # since boot
-        self.max_resident = 0  # pages
         self.nice = self.policy = self.real_time_priority = 0
         self.thread_count = 1
         self.exit_signal = 17  # SIGCHLD
