@@ -185,6 +185,31 @@ static void code(void) {
     text[1] = 7;
     pwrite(fd, text, sizeof text, 0);
     say("the file made anew", shared() * 10 + private());
+#ifdef __x86_64__ /* code that lbw patches: mov %fs:0, %rax; ret */
+    unsigned char self[] = {0x64, 0x48, 0x8b, 4, 0x25, 0, 0, 0, 0, 0xc3, 0x90, 0x90}, other[] = {0xb8, 5, 0, 0, 0, 0xc3};
+    long (*thread)(void) = (long (*)(void))((char *)private + 64);
+    long expected;
+    __asm__("mov %%fs:0, %0" : "=r"(expected));
+    for (int i = 0; i < 3; i++) {
+        pwrite(fd, self, sizeof self, 64);
+        say("the thread", thread() == expected);
+        say("once more", thread() == expected);
+        pwrite(fd, other, sizeof other, 64);
+        say("not the thread", thread());
+        memcpy(writable + 64, self, sizeof self);
+        say("stored", thread() == expected);
+        munmap(writable, P);
+        say("and no longer writable", thread() == expected);
+        say("once more", thread() == expected);
+        writable = map(fd, P, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+        memcpy(writable + 64, other, sizeof other);
+        say("mapped again and stored", thread());
+    }
+#else
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 7; j++)
+            say("only of x86-64", i);
+#endif
     char *both = map(fd, P, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, 0);
     both[1] = 8;
     say("through a mapping that may do all", ((int (*)(void))both)() * 100 + shared() * 10 + private());

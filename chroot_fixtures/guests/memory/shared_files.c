@@ -278,6 +278,25 @@ static void lasting(int fd) {
     munmap(m, 2 * P);
 }
 
+static void short_lives(void) {
+    int wrong = 0;
+    for (int i = 0; i < 100; i++) { /* the number of the inode is often the same, and so are size and time */
+        int fd = open("short", O_RDWR | O_CREAT | O_EXCL, 0644);
+        char text[16] = "";
+        sprintf(text, "file %09d", i);
+        write(fd, text, 15);
+        char *m = map(fd, P, PROT_READ | PROT_WRITE, i & 1 ? MAP_SHARED : MAP_PRIVATE, 0);
+        close(fd);
+        if (i & 2)
+            unlink("short");
+        wrong += strcmp(m, text) != 0;
+        munmap(m, P);
+        if (!(i & 2))
+            unlink("short");
+    }
+    check("files that live for a moment", wrong, 0);
+}
+
 static void refusals(int fd) {
     int reading = open(NAME, O_RDONLY), writing = open(NAME, O_WRONLY);
     char *p;
@@ -328,6 +347,7 @@ int main(void) {
     copies_in_the_kernel(fd);
     sizes(fd);
     lasting(fd);
+    short_lives();
     refusals(fd);
     unlink(NAME);
     return 0;
