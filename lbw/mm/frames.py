@@ -41,8 +41,8 @@ _NONE = array("I", [0] * FRAMES_PER_GRANULE)
 _RETIRE_LIMIT = 1024
 #: Free frames beyond this many are searched for whole granules to give back.
 _TRIM_LIMIT = 2048
-#: When the host has no memory, so many frames in hand are enough.
-_IN_HAND = 64
+#: When the host has no memory, so many frames in hand, the whole reserve, are enough for programs to get on.
+_IN_HAND = 128
 
 
 class Frames:
@@ -271,8 +271,7 @@ class Frames:
         self._free += self._fresh
         self._fresh.clear()
         self.trim()
-        if self.granules.starved:
-            self.granules.refill()
+        self.granules.refill()
 
     def _make_room(self, count: int) -> None:
         """Let `count` more frames be used, beyond the mark.  LinuxError(ENOMEM)"""
@@ -315,7 +314,7 @@ class Frames:
                     self.pressed()
                     raise
             else:
-                if self.granules.starved:
+                if self.granules.low:
                     self.pressed()
                 return base
 

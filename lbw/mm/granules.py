@@ -4,8 +4,9 @@ A granule is *out* (its frames are in use or free, which `Frames` knows), *warm*
 freed is mostly wanted again soon, and the host takes 30 us to zero a fresh granule) or *released*. Adjacent ones are
 released in one call.
 
-The host itself may have no memory left. So a few granules are kept for the kernel (`reserve`): when the host refuses,
-they are handed out, `starved` says so, and whoever looks after memory between traps frees some and fills them up again.
+The host itself may have no memory left (`starved`, until it gives some again). So a few granules are kept for the
+kernel, the reserve: when the host refuses, they are handed out; whoever looks after memory between traps frees some and
+fills the reserve up again.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Granules:
         self._reserve: list[int] = []
         self._wanted = min(ram.size // GRANULE // _RESERVE_SHARE, _RESERVE_MOST)
         self.out = 0
-        #: The host has refused, and the reserve is not full since.
+        #: The host has refused the last time it was asked.
         self.starved = False
         self.refill()
 
@@ -59,6 +60,11 @@ class Granules:
     def committed(self) -> int:
         """How many granules the host has given."""
         return self.out + len(self._warm) + len(self._reserve)
+
+    @property
+    def low(self) -> bool:
+        """Whether half of the reserve is gone: time to look after memory, with something left to do it."""
+        return 2 * len(self._reserve) < self._wanted
 
     def take(self) -> int:
         """Return the address of a granule of zeros.  LinuxError(ENOMEM): none left, here or on the host"""
@@ -81,8 +87,8 @@ class Granules:
         before = len(warm)
         warm += granules
         self.out -= len(warm) - before
-        if self.starved:
-            self.refill()
+        while warm and len(self._reserve) < self._wanted:
+            self._reserve.append(warm.pop())
         self.cool(max(_WARM_LEAST, self.out // _WARM_SHARE))
 
     def cool(self, keep: int = 0) -> None:
@@ -103,13 +109,11 @@ class Granules:
 
     def refill(self) -> None:
         """Fill the reserve up as far as warm granules and the host allow."""
-        reserve = self._reserve
-        while len(reserve) < self._wanted:
+        while len(self._reserve) < self._wanted:
             base = self._warm.pop() if self._warm else self._commit()
             if not base:
                 return
-            reserve.append(base)
-        self.starved = False
+            self._reserve.append(base)
 
     def _commit(self) -> int:
         """Return a fresh granule, 0 when there is none."""
@@ -126,4 +130,5 @@ class Granules:
             self._released.append(base)
             self.starved = True
             return 0
+        self.starved = False
         return base

@@ -49,7 +49,7 @@ def between_traps(frames: Frames, cache: PageCache) -> None:
         if missing <= 0:
             break
         step(cache, missing)
-    if frames.granules.starved:
+    if frames.granules.low:
         _help_host(frames, cache)
     frames.relieved()
 
@@ -70,11 +70,12 @@ def _write_back(cache: PageCache, missing: int) -> None:
 
 
 def _help_host(frames: Frames, cache: PageCache) -> None:
-    """The host has no memory: find whole granules for the reserve."""
+    """The host has no memory: find whole granules for the reserve, and a part of what it has given to go on with."""
+    goal = min(frames.granules.committed * _PER_GRANULE // 8, _CALL)
     for step in (_nothing, _drop_unmapped, _drop_mapped, _write_back):
-        step(cache, frames.limit // _SHARE)
+        step(cache, goal)
         frames.gather()
-        if not frames.granules.starved:
+        if not frames.granules.low and frames.available >= goal:
             break
 
 

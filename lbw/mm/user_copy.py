@@ -1,15 +1,15 @@
 """User copies: the kernel's access to guest memory.
 
-Page by page through the Mmu, faulting pages in as the guest's own access would; LinuxError(EFAULT) on a bad address.
-Bulk data moves through `views`, slices of guest memory itself, so that a read from a host file goes straight to its
-place. A view is valid until the next `await`: afterwards the page may be somebody else's.
+Page by page through the Mmu, faulting pages in as the guest's own access would; LinuxError(EFAULT) on a bad address,
+ENOMEM when memory has run out. Bulk data moves through `views`, slices of guest memory itself, so that a read from a
+host file goes straight to its place. A view is valid until the next `await`: afterwards the page may be somebody else's.
 """
 
 from __future__ import annotations
 
 from struct import Struct
 
-from lbw.abi.errno import EFAULT, ENAMETOOLONG, LinuxError
+from lbw.abi.errno import EFAULT, ENAMETOOLONG, ENOMEM, LinuxError
 from lbw.cpu.contracts import PAGE, PF_USER, PF_WRITE
 from lbw.mm.faults import SegmentationFault
 
@@ -44,6 +44,14 @@ class UserMemory:
             if view is not None:
                 return view
         raise LinuxError(EFAULT)
+
+    def _reason(self, address: int, write: bool) -> LinuxError:
+        """Return why a copy has ended at `address`: EFAULT, or ENOMEM."""
+        try:
+            self._page(address, 1, write)
+        except LinuxError as error:
+            return error
+        return LinuxError(ENOMEM)  # it had run out, but there is some again
 
     def views(self, address: int, length: int, write: bool) -> list[memoryview]:
         """Return guest memory as views of at most a page, `length` bytes in all or up to the first bad page.
@@ -95,7 +103,7 @@ class UserMemory:
         views = self.views(address, length, False)
         data = b"".join(views)
         if len(data) < length:
-            raise LinuxError(EFAULT)
+            raise self._reason(address + len(data), False)
         return data
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
@@ -110,7 +118,7 @@ class UserMemory:
             view[:] = data[done : done + len(view)]
             done += len(view)
         if done < length:
-            raise LinuxError(EFAULT)
+            raise self._reason(address + done, True)
 
     def read_cstring(self, address: int, limit: int) -> bytes:
         """Return the bytes before the NUL, at most `limit` of them.  EFAULT"""

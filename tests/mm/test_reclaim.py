@@ -259,7 +259,7 @@ def test_a_host_without_memory_is_no_bug_of_lbw():
         child.release()
     space.munmap(area, 16 * MB)
     poor.frames.gather()
-    assert not poor.frames.granules.starved and not poor.frames.short
+    assert not poor.frames.granules.low and not poor.frames.short
     space.release()
     poor.engine.close()
 
