@@ -2,7 +2,7 @@
 
 Page by page through the Mmu, faulting pages in as the guest's own access would; LinuxError(EFAULT) on a bad address,
 ENOMEM when memory has run out. Bulk data moves through `views`, slices of guest memory itself, so that a read from a
-host file goes straight to its place. A view is valid until the next `await`: afterwards the page may be somebody else's.
+host file goes straight to its place. A view is valid until the next `await`: afterwards the page may be another's.
 """
 
 from __future__ import annotations
