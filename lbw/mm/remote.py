@@ -37,6 +37,17 @@ class _Forced:
         self.shared = vma.shared
 
 
+def views(space: AddressSpace, address: int, length: int, write: bool) -> list[memoryview]:
+    """Return memory at `address` as views of at most a page: `length` bytes, or up to where the mapping or access ends.
+
+    EFAULT: not even one byte is accessible
+    """
+    vma = _mapping(space, address)
+    if not vma.prot & (PROT_WRITE if write else PROT_READ):
+        raise LinuxError(EFAULT)
+    return space.views(address, min(length, vma.end - address), write)
+
+
 def copy_out(space: AddressSpace, address: int, into: memoryview, force: bool = False) -> None:
     """Read `into`, bytes within one page, at `address`.  EFAULT"""
     vma = _mapping(space, address)

@@ -1,6 +1,6 @@
 """Memory of other processes: process_vm_readv and writev, process_madvise, process_mrelease.  man 2 of these
 
-Bytes go from page to page without a buffer between. The caller's side follows the rules of any user copy, the other
+Bytes go from pages to pages without a buffer between. The caller's side follows the rules of any user copy, the other
 side those of `lbw.mm.remote`, without force. A transfer that meets a bad page on either side ends there and tells how
 much it has moved; it fails only when that is nothing.
 """
@@ -10,12 +10,11 @@ from __future__ import annotations
 from lbw.abi import mman
 from lbw.abi.capability import CAP_SYS_NICE
 from lbw.abi.errno import EACCES, EFAULT, EINVAL, EPERM, ESRCH, LinuxError
-from lbw.cpu.contracts import PAGE
 from lbw.kernel.pidfd import pidfd_process
 from lbw.kernel.ptrace_access import may_attach, may_read
 from lbw.kernel.threads import find_thread
 from lbw.mm.advice import madvise
-from lbw.mm.remote import copy_in, copy_out
+from lbw.mm.remote import views
 from lbw.syscalls.array_displays import Areas
 from lbw.syscalls.displays import Iovec, OutIovec
 from lbw.syscalls.parameters import Choice, Fd, Pid, Size, UInt
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 ADVICE = {value: name for name, value in vars(mman).items() if name.startswith("MADV_")}
 #: What one may advise about the memory of others.
 HARMLESS = (mman.MADV_COLD, mman.MADV_PAGEOUT, mman.MADV_WILLNEED)
+#: So much is moved in one step, bytes.
+STEP = 1 << 16
 #: So much is moved before others get a turn, bytes.
 TURN = 16 << 20
 
@@ -114,16 +115,17 @@ class Cursor:
 
 
 def move(task: Task, space: AddressSpace, ours: Cursor, theirs: Cursor, limit: int, write: bool) -> int:
-    """Move up to `limit` bytes, page by page; return how many.  EFAULT: not even one"""
+    """Move up to `limit` bytes, a few pages at a time; return how many.  EFAULT: not even one"""
     memory, done = task.memory, 0
     while ours.left and theirs.left and done < limit:
-        count = min(ours.left, theirs.left, PAGE - (ours.address & PAGE - 1), PAGE - (theirs.address & PAGE - 1))
-        try:
-            [view] = memory.views(ours.address, count, not write)
+        count = min(ours.left, theirs.left, STEP)
+        try:  # the side that is written to first: its pages may be copied, and are perhaps those of the other side
             if write:
-                copy_in(space, theirs.address, view)
+                into = views(space, theirs.address, count, True)
+                count = copy(memory.views(ours.address, count, False), into)
             else:
-                copy_out(space, theirs.address, view)
+                into = memory.views(ours.address, count, True)
+                count = copy(views(space, theirs.address, count, False), into)
         except LinuxError:
             if done:
                 return done
@@ -131,6 +133,29 @@ def move(task: Task, space: AddressSpace, ours: Cursor, theirs: Cursor, limit: i
         ours.advance(count)
         theirs.advance(count)
         done += count
+    return done
+
+
+def copy(source: list[memoryview], target: list[memoryview]) -> int:
+    """Copy bytes from views to views; return how many: as many as there are on both sides."""
+    done = 0
+    pieces = iter(source)
+    piece = next(pieces)
+    for view in target:
+        while True:
+            count = min(len(view), len(piece))
+            view[:count] = piece[:count]
+            done += count
+            if count < len(piece):
+                piece = piece[count:]
+                break
+            following = next(pieces, None)
+            if following is None:
+                return done
+            piece = following
+            if count == len(view):
+                break
+            view = view[count:]
     return done
 
 

@@ -60,6 +60,30 @@ def test_structures_and_vectors():
     assert lines[3] == '2 getcwd("/", 100) = 2'
 
 
+def test_memory_of_others_and_what_is_resident():
+    def main(guest):
+        guest.memory.write(DATA + 64, b"abcdef")
+        guest.memory.write(DATA, b"".join(n.to_bytes(8, "little") for n in (DATA + 64, 4, DATA + 128, 4)))
+        yield Call("process_vm_readv", 2, DATA + 16, 1, DATA, 1, 0)
+        yield Call("process_vm_writev", 2, DATA, 1, DATA + 16, 1, 0)
+        yield Call("process_vm_writev", 77, DATA, 1, DATA + 16, 1, 0)
+        yield Call("process_madvise", 5, DATA, 2, 20, 0)
+        yield Call("process_mrelease", 5, 0)
+        yield Call("mincore", DATA & -4096, 4096, DATA)
+        yield Call("mincore", 1, 4096, DATA)
+
+    area, other = f"{{iov_base={DATA + 64:#x}, iov_len=4}}", f"{{iov_base={DATA + 128:#x}, iov_len=4}}"
+    assert traced(main)[:7] == [
+        f'2 process_vm_readv(2, [{{iov_base="abcd", iov_len=4}}], 1, [{area}], 1, 0) = 4',
+        f'2 process_vm_writev(2, [{{iov_base="abcd", iov_len=4}}], 1, [{other}], 1, 0) = 4',
+        f'2 process_vm_writev(77, [{{iov_base="abcd", iov_len=4}}], 1, [{other}], 1, 0) = -1 ESRCH (No such process)',
+        f"2 process_madvise(5, [{area}, {other}], 2, MADV_COLD, 0) = -1 EBADF (Bad file descriptor)",
+        "2 process_mrelease(5, 0) = -1 EBADF (Bad file descriptor)",
+        f"2 mincore({DATA & -4096:#x}, 4096, [1]) = 0",
+        f"2 mincore(0x1, 4096, {DATA:#x}) = -1 EINVAL (Invalid argument)",
+    ]
+
+
 def test_futex_has_the_arguments_of_its_operation():
     def main(guest):
         guest.timespec(DATA, 1_500_000_000)
