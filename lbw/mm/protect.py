@@ -19,9 +19,11 @@ from lbw.abi.mman import (
     PROT_SEM,
     PROT_WRITE,
 )
+from lbw.cpu.contracts import WRITE
 from lbw.mm import room
+from lbw.mm.faults import SegmentationFault
 from lbw.mm.overcommit import charge
-from lbw.mm.vma import PAGE_MASK, VM_ACCOUNT, round_up
+from lbw.mm.vma import PAGE_MASK, VM_ACCOUNT, VM_LOCKED, VM_LOCKONFAULT, round_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,6 +101,18 @@ def _change(space: AddressSpace, vma: Vma, start: int, end: int, prot: int) -> N
     space.data += (room.is_data(prot, flags) - room.is_data(old, flags)) * length
     vma.prot, vma.marks = prot, marks
     space.vmas.rejoin(start, end)
+    if prot & PROT_WRITE and not old & PROT_WRITE and marks & (VM_LOCKED | VM_LOCKONFAULT) == VM_LOCKED:
+        _copy_locked(space, start, end, flags)
+
+
+def _copy_locked(space: AddressSpace, start: int, end: int, flags: int) -> None:
+    """Copy the pages of locked memory that has become writable now, as a write shall not wait."""
+    if flags & MAP_SHARED:
+        return
+    try:
+        space.populate(start, end, WRITE)
+    except (LinuxError, SegmentationFault):
+        pass  # a write will tell
 
 
 def _movable(space: AddressSpace, vma: Vma, start: int, end: int, prot: int) -> int:
