@@ -82,6 +82,9 @@ def test_figures_of_processes_agree(scenes: dict[str, Scene]) -> None:
             assert statm[5] == status["VmData"] + status["VmStk"], where
             assert status["VmPeak"] >= status["VmSize"] and status["VmHWM"] >= status["VmRSS"], where
             assert rollup["Pss"] <= rollup["Rss"], where
+            nodes = scene.texts[pid]["numa_maps"]
+            assert sum(map(int, re.findall(r" N0=(\d+)", nodes))) * PAGE == status["VmRSS"], where
+            assert sum(map(int, re.findall(r" anon=(\d+)", nodes))) * PAGE == status["RssAnon"], where
             kinds = ("Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty")
             for fields in mappings.values():
                 assert sum(fields[kind] for kind in kinds) == fields["Rss"] <= fields["Size"], where
