@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from model_guest import Guest
+
+sys.path.append(str(Path(__file__).parents[1]))  # file_source
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
