@@ -20,6 +20,7 @@ from bisect import bisect_left
 
 from lbw.cpu.contracts import PAGE
 from lbw.cpu.mmu import ANONYMOUS, FILE, SHARED_MEMORY, ZEROES
+from lbw.mm.cached_file import CachedFile
 from lbw.mm.kernel_pages import KernelPages
 
 TYPE_CHECKING = False
@@ -108,7 +109,7 @@ class PageShares:
 
     def _tally_shown(self, vma: Vma, tally: Tally) -> None:
         """Count pages of the backing."""
-        dirty: Container[int] = getattr(vma.backing, "dirty", ())  # of a file
+        dirty: Container[int] = vma.backing.dirty if isinstance(vma.backing, CachedFile) else ()
         shown = self._shown(vma, vma.start, vma.end)
         shift = vma.offset - vma.start
         for address, _, kind, _ in self._memory.mmu.pages(vma.start, vma.end):
