@@ -135,7 +135,7 @@ class HostFile(File):
         if inode.cached is not None:
             inode.cached.before_change(stamp_of(files.fstat(self.descriptor)))
         if self.strips_privileges and inode.mode & 0o6000 and (views is None or any(map(len, views))):
-            inode.refresh()
+            inode.ask()
             clear_privileges(inode)
 
     def _after_write(self, views: list[memoryview], offset: int, count: int) -> None:
