@@ -46,6 +46,8 @@ def _may_grow(space: AddressSpace, vma: Vma, below: Vma | None, start: int) -> b
 
 def _extend(space: AddressSpace, vma: Vma, start: int) -> bool:
     length = vma.start - start
+    if not vma.anon:
+        space.vmas.begin_history(vma)  # as if it had been written to
     if not room.fits(space, length, vma.prot, vma.flags):
         return False
     try:
