@@ -15,6 +15,8 @@ to a page is put back afterwards, where the host allows it.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from lbw.abi.errno import EIO, LinuxError
 from lbw.cpu.contracts import PAGE
 from lbw.mm.file_pages import CHUNK, END, rest_of
@@ -29,9 +31,7 @@ _RUN = 2048
 
 def write_back(cached: CachedFile, first: int = 0, end: int = END, limit: int | None = None) -> int:
     """Write the dirty pages from `first` to `end`, at most `limit`; return how many. A failure is kept in `cached`."""
-    dirty = sorted(cached.dirty) if end - first >= END else sorted(page for page in cached.dirty if first <= page < end)
-    if limit is not None:
-        del dirty[limit:]
+    dirty = _dirty(cached.dirty, first, end, limit)
     if not dirty:
         return 0
     written = 0
@@ -57,8 +57,19 @@ def write_back(cached: CachedFile, first: int = 0, end: int = END, limit: int | 
             cached.adopt(cached.source.stamp())
         except LinuxError:
             cached.stale = True
-        cached.settle()
+    cached.settle()
     return written
+
+
+def _dirty(pages: set[int], first: int, end: int, limit: int | None) -> list[int]:
+    """Return the pages from `first` to `end`, ascending; at most `limit`, whichever are found first."""
+    if end - first <= len(pages):
+        found = [page for page in range(first, end) if page in pages]
+    elif first or end < END:
+        found = sorted(page for page in pages if first <= page < end)
+    else:
+        found = sorted(islice(pages, limit))
+    return found if limit is None else found[:limit]
 
 
 def flush(cached: CachedFile, first: int = 0, end: int = END) -> None:

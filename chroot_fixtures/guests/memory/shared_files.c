@@ -254,6 +254,16 @@ static void lasting(int fd) {
     int status;
     wait(&status);
     check("another opening reads the store", WEXITSTATUS(status), 1);
+    struct timespec times[2] = {{1000, 0}, {1000, 0}};
+    struct stat about;
+    gone[6] = 'n';
+    utimensat(AT_FDCWD, "lasting", times, 0);
+    msync(gone, P, MS_SYNC);
+    stat("lasting", &about);
+    check("a time that was set stays", about.st_mtim.tv_sec, 1000);
+    gone[7] = 'o';
+    stat("lasting", &about);
+    check("until the next store", about.st_mtim.tv_sec > 1000, 1);
     munmap(gone, P);
     int far = open("far", O_RDWR | O_CREAT | O_TRUNC, 0644);
     ftruncate(far, 1LL << 40);

@@ -207,6 +207,8 @@ class HostAttributes(Inode):
                 )
         except OSError as error:
             raise linux_error(error) from None
+        if mtime is not None and self.cached is not None:
+            self.cached.modified = 0  # what was stored before does not count any more
         self.changed_attributes()
 
     def take(self, mode: int, uid: int, gid: int, rdev: int | None) -> None:
