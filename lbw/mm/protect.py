@@ -76,17 +76,17 @@ def _change(space: AddressSpace, vma: Vma, start: int, end: int, prot: int) -> N
     """Change a part of a mapping.  LinuxError(ENOMEM)"""
     length, old, flags = end - start, vma.prot, vma.flags
     cuts = (start > vma.start) + (end < vma.end)
-    if cuts:
+    if cuts and len(space.vmas) + cuts > space.homes.max_map_count:
         # a part that continues its neighbour needs none: Linux moves the border
         room.require_maps(space, cuts - _movable(space, vma, start, end, prot))
     marks = vma.marks
-    if prot & PROT_WRITE:
+    if prot & PROT_WRITE and not old & PROT_WRITE:
         if not room.fits(space, length, prot, flags) and room.fits(space, length, old, flags):
             raise LinuxError(ENOMEM)
-        if not marks & VM_ACCOUNT and not old & PROT_WRITE and not flags & (MAP_SHARED | MAP_NORESERVE):
+        if not marks & VM_ACCOUNT and not flags & (MAP_SHARED | MAP_NORESERVE):
             charge(space, length)
             marks |= VM_ACCOUNT
-    elif vma.backing is None and not vma.anon:
+    elif not prot & PROT_WRITE and vma.backing is None and not vma.anon:
         marks &= ~VM_ACCOUNT
     try:
         space.mmu.protect(start, end, prot)
@@ -96,11 +96,13 @@ def _change(space: AddressSpace, vma: Vma, start: int, end: int, prot: int) -> N
         raise
     if cuts:
         vma = space.vmas.isolate(vma, start, end)
-    if vma.accounted and not marks & VM_ACCOUNT:
+    if vma.marks & ~marks & VM_ACCOUNT:
         space.frames.commitment.release(length >> 12)
-    space.data += (room.is_data(prot, flags) - room.is_data(old, flags)) * length
+    if (prot ^ old) & PROT_WRITE:
+        space.data += (room.is_data(prot, flags) - room.is_data(old, flags)) * length
     vma.prot, vma.marks = prot, marks
-    space.vmas.rejoin(start, end)
+    if cuts < 2:  # else it lies between pieces of the same mapping
+        space.vmas.rejoin(start, end)
     if prot & PROT_WRITE and not old & PROT_WRITE and marks & (VM_LOCKED | VM_LOCKONFAULT) == VM_LOCKED:
         _copy_locked(space, start, end, flags)
 
