@@ -28,7 +28,9 @@ class Memory:
 
     def __init__(self) -> None:
         self.paper = bytearray(SIZE)
-        self.stack_limit = self.data_limit = self.size_limit = self.faults = self.barriers = 0
+        self.stack_limit = self.data_limit = self.size_limit = self.barriers = 0
+        self.faults, self.major_faults = 5, 2
+        self.mmu = SimpleNamespace(resident=3, peak=4)
 
     def views(self, address: int, length: int, write: bool) -> list[memoryview]:
         start = address - PAPER
@@ -97,8 +99,8 @@ class Desk:
     def __init__(self) -> None:
         self.kernel = SimpleNamespace(
             clock=StillClock(), processes={}, tasks={}, current=None, hostname=b"desk", domainname=b"(none)",
-            frames=SimpleNamespace(limit=1000, available=600), scheduler=SimpleNamespace(least=0.0),
-            core=CoreSettings(), random=urandom, init=SimpleNamespace(pid=1),
+            frames=SimpleNamespace(limit=1000, available=600, shared=SimpleNamespace(pages=5)),
+            scheduler=SimpleNamespace(least=0.0), core=CoreSettings(), random=urandom, init=SimpleNamespace(pid=1),
         )  # fmt: skip
         self.session = Session(100)
         self.task = self.add(100)
@@ -109,8 +111,8 @@ class Desk:
         group = group or ProcessGroup(pid, self.session)
         process = Process(self.kernel, pid, None, group, Limits(), None, None)  # type: ignore[arg-type]
         context = SimpleNamespace(
-            fs_base=0, gs_base=0, selectors=[0] * 6, registers=[0] * 17, modified=0, mmu=SimpleNamespace(resident=3)
-        )
+            fs_base=0, gs_base=0, selectors=[0] * 6, registers=[0] * 17, modified=0, mmu=None
+        )  # fmt: skip
         nowhere: Any = None
         fs = FsContext(nowhere, nowhere, nowhere, Credentials(uid, uid))
         files = SimpleNamespace(limit=1024)
