@@ -78,7 +78,9 @@ def fault(space: AddressSpace, address: int, error_code: int) -> None:
         vma = space.grow_stack(address)
     access = WRITE if error_code & PF_WRITE else EXECUTE if error_code & PF_FETCH else READ
     if not vma.prot & ALLOWS[access]:
-        raise SegmentationFault(SIGSEGV, SEGV_ACCERR, address)
+        if access != EXECUTE or error_code & PF_PRESENT or not vma.prot:
+            raise SegmentationFault(SIGSEGV, SEGV_ACCERR, address)
+        access = READ  # as Linux: the page comes first, if there is one; the next fault says that it is no code
     if access == WRITE and not vma.anon and not vma.shared:
         space.vmas.begin_history(vma)
     space.faults += 1

@@ -93,7 +93,8 @@ def _move_to(space: AddressSpace, old: int, old_length: int, length: int, flags:
     if flags & MREMAP_FIXED:
         space.munmap(target, length)
     vma = space.vmas.find(old)
-    assert vma is not None
+    if vma is None:  # it lay in what was to be mapped over
+        raise LinuxError(EFAULT)
     if length < old_length:
         space.munmap(old + length, old_length - length)
         old_length = length

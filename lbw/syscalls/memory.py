@@ -121,7 +121,12 @@ def _map_file(
     if getattr(file, "anonymous_mapping", False):  # /dev/zero
         address = choose(memory, address, length, flags)
         max_prot = mappable(file, length, prot, flags, offset)
-        return address, establish(memory, address, length, prot, flags | MAP_ANONYMOUS, max_prot=max_prot)
+        if flags & MAP_TYPE == MAP_SHARED_VALIDATE:
+            flags &= ~MAP_PRIVATE
+        # Linux makes an object of the mapping's size and keeps the offset: what lies behind the end is SIGBUS
+        return address, establish(
+            memory, address, length, prot, flags | MAP_ANONYMOUS, offset=offset, max_prot=max_prot
+        )  # fmt: skip
     regular = file.inode.mode & S_IFMT == S_IFREG and file.readable
     backing = file.inode.mapped(task.kernel.page_cache) if regular else None
     address = choose(memory, address, length, flags, backing)

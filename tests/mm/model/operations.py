@@ -95,7 +95,10 @@ class Generator:
                 kind = MAP_PRIVATE
             flags, file, offset = kind | how | extra | MAP_ANONYMOUS, -1, 0
         else:
-            flags, file = kind | how | extra & ~MAP_POPULATE, self.pick([self.file(), self.file(), self.file(), 7])
+            file = self.pick([self.file(), self.file(), self.file(), 7])
+            if file == 7 and kind == MAP_PRIVATE:
+                kind = MAP_SHARED  # lbw's private ones have no name
+            flags = kind | how | extra & ~MAP_POPULATE
             offset = self.random.randrange(8) * PAGE if self.random.randrange(20) else self.pick([1, 2048, -PAGE])
         return f"m {self.place()} {self.length()} {self.protection()} {flags} {file} {offset}"
 
