@@ -19,7 +19,7 @@ from lbw.abi.mman import (
     PROT_WRITE,
 )  # fmt: skip
 from lbw.cpu.contracts import PF_PRESENT, PF_USER, PF_WRITE
-from lbw.cpu.unicorn.flush_causes import COPIED, FORKED, REMOVED, RESTRICTED, SWITCHED
+from lbw.cpu.unicorn.flush_causes import COPIED, FORKED, GROWN, REMOVED, RESTRICTED, SWITCHED
 from lbw.mm.advice import madvise
 from lbw.mm.remap import mremap
 
@@ -112,3 +112,18 @@ def test_one_flush_for_all(bench, space):
     changed = {name: count for name, count in changed.items() if count}
     assert changed == {"TLB flushes": 1, "another address space": 1, "pages removed": 1, "rights taken away": 1}
     assert bench.engine.flush_pending == 0
+
+
+def test_the_tlb_may_grow_with_what_is_resident(bench, space):
+    space.mmap(BASE + (1 << 24), 8192 * PAGE, RW, PRIVATE)
+    flushed = []
+    for page in range(8192):
+        if space.mmu.view(BASE + (1 << 24) + page * PAGE, 1, True) is None:
+            space.fault(BASE + (1 << 24) + page * PAGE, PF_USER | PF_WRITE)
+            if pending(bench) & GROWN:
+                flushed.append(space.mmu.resident)
+    assert 4 <= len(flushed) <= 6
+    madvise(space, BASE + (1 << 24), 8192 * PAGE, MADV_DONTNEED)
+    pending(bench)
+    space.populate(BASE + (1 << 24), BASE + (1 << 24) + 4096 * PAGE, PROT_WRITE)
+    assert pending(bench) == 0

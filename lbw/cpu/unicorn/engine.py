@@ -41,7 +41,7 @@ from lbw.cpu.unicorn.bases import TrueBases
 from lbw.cpu.unicorn.boot import Processor
 from lbw.cpu.unicorn.code import CodeMemory
 from lbw.cpu.unicorn.context import UnicornContext
-from lbw.cpu.unicorn.flush_causes import SWITCHED
+from lbw.cpu.unicorn.flush_causes import GROWN, SWITCHED
 from lbw.cpu.unicorn.modes import CS64
 from lbw.cpu.unicorn.page_tables import PageTables
 from lbw.cpu.unicorn.parking import UpperHalf
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 
 #: Host memory for translated code, bytes. Reserved, not used at once.
 CODE_CACHE = 256 << 20
+#: The TLB may grow after so many preemptions at the latest.
+PATIENCE = 128
 
 
 class UnicornEngine(CodeMemory, TrueBases):
@@ -93,6 +95,7 @@ class UnicornEngine(CodeMemory, TrueBases):
         self.spaces: set[PageTables] = set()  # all that live
         self.originals: dict[int, int] = {}
         self.flush_pending = 0  # why the TLB is to be flushed before the next run: bits of `flush_causes`
+        self._quiet, self._patience = 0, 1  # preemptions since the TLB could grow, and how many are too many
         self.flushes: dict[int, int] = {}  # how often it was, by causes that came together
         self.code_flushes = 0
         self._next: UnicornContext | None = None
@@ -175,6 +178,10 @@ class UnicornEngine(CodeMemory, TrueBases):
             processor.library.context_save(processor.handle, processor.live)
             self._interrupted = False
             trap.kind = PREEMPTED
+            self._quiet += 1
+            if self._quiet >= self._patience:
+                self._quiet, self._patience = 0, min(2 * self._patience, PATIENCE)
+                self.flush_pending |= GROWN
             return context, trap
         processor.library.context_save(processor.handle, processor.live)
         vector = self._pending.value
@@ -264,6 +271,7 @@ class UnicornEngine(CodeMemory, TrueBases):
         if mmu is not self.active:  # threads of one process keep what the TLB knows
             self.flush_pending |= SWITCHED
             self.active = mmu
+            self._quiet, self._patience = 0, 1
         context.modified = ALL
 
     def unload(self) -> None:

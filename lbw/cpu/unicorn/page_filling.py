@@ -67,7 +67,7 @@ class PageFilling(KernelAccess):
                 self.changed(start, start + pages * PAGE, COPIED)
             return
         frame = frames.allocate() | flags
-        self.held += 1
+        self.gain(1)
         entry = words[at]
         if entry:
             self.readable.pop(address >> 12, None)
@@ -111,7 +111,7 @@ class PageFilling(KernelAccess):
         """Give zeroed frames to absent pages with neighbouring entries.  LinuxError(ENOMEM): to none of them"""
         frames = self.frames.allocate_many(pages)
         self.words[at : at + pages] = array("Q", [frame | flags for frame in frames])
-        self.held += pages
+        self.gain(pages)
         if not flags & NX:
             self.frames.code.update(frames)
 
@@ -141,7 +141,7 @@ class PageFilling(KernelAccess):
         """Give the absent page a copy of the backing's frame."""
         flags = leaf_flags(region.prot) | WRITABLE | OWNED
         self.words[at] = copy = self.frames.allocate_copy(source) | flags
-        self.held += 1
+        self.gain(1)
         if not flags & NX:
             self.frames.code.add(copy & FRAME)
 
@@ -163,13 +163,13 @@ class PageFilling(KernelAccess):
             if prot & EXECUTE:
                 self.frames.code.add(source)
             self.words[at] = source | flags | (WRITABLE if write else 0)
-            self.held += 1
+            self.gain(1)
             if around and not (write and backing.tracks_writes):
                 self._show_around(region, backing, address, at, flags)
             return
         number = address >> 12
         self.words[at] = source | flags
-        self.held += 1
+        self.gain(1)
         if backing.patched and prot & EXECUTE and not prot & PROT_WRITE:
             copy = backing.patched.get((number, region.offset + address - region.start >> 12))
             if copy and (self.permits is None or self.permits(number)):
@@ -194,12 +194,12 @@ class PageFilling(KernelAccess):
             entry = run[own]
             run[:] = array("Q", [frame | flags if frame else 0 for frame in cached])
             run[own] = entry
-            self.held += len(cached) - cached.count(0) - bool(cached[own])
+            self.gain(len(cached) - cached.count(0) - bool(cached[own]))
         else:
             for index, frame in enumerate(cached):
                 if frame and not run[index]:
                     run[index] = frame | flags
-                    self.held += 1
+                    self.gain(1)
 
     def _show_patches(self, patched: dict[tuple[int, int], int], cached: list[int], first: int, page: int) -> None:
         """Put patched copies into a run of frames of the file's pages from `page` on, for page numbers from `first`."""

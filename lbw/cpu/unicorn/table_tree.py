@@ -11,6 +11,7 @@ in both copies. The cost of fork follows what is touched afterwards, not the siz
 from __future__ import annotations
 
 from lbw.cpu.contracts import PAGE
+from lbw.cpu.unicorn.flush_causes import GROWN
 from lbw.cpu.unicorn.page_bits import ACCESSED, FRAME, PRESENT, USER
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 
@@ -33,6 +34,8 @@ LINK = PRESENT | WRITABLE | USER | ACCESSED
 SPAN = 1 << 21
 #: The first byte of an entry without W.
 _NOT_WRITABLE = bytes(octet & ~WRITABLE for octet in range(256))
+#: The TLB, which has 64 to 256 entries then, is to grow for the first time when so many pages are resident.
+GROWS_FIRST = 256
 #: Ranges of up to so many pages are forgotten one by one by the kernel's own accesses.
 _FEW = 16
 #: The OWNED bits of a table, of the second byte of each entry.
@@ -43,8 +46,8 @@ class TableTree:
     """The page tables of one address space."""
 
     __slots__ = (
-        "engine", "frames", "held", "high", "permits", "ram", "readable", "recount", "related", "root", "tables",
-        "words", "writable",
+        "engine", "frames", "grows", "held", "high", "permits", "ram", "readable", "recount", "related", "root",
+        "tables", "words", "writable",
     )  # fmt: skip
 
     def __init__(self, engine: UnicornEngine) -> None:
@@ -61,6 +64,7 @@ class TableTree:
         self.permits: Callable[[int], bool] | None = None
         self.held = 0  # resident pages, unless `recount`
         self.high = 0  # the most that it was when pages were taken away
+        self.grows = GROWS_FIRST  # the TLB is to grow when so many pages are resident
         self.related = False  # it has been forked, or is a copy: frames may be shared
         self.recount = False  # a table shared with others has changed in place
         self.tables = 1  # those made for this space, or inherited from the one it was forked from
@@ -138,6 +142,14 @@ class TableTree:
                     return (table >> 3) + (address >> 12 & 511)
         return 0
 
+    def gain(self, pages: int) -> None:
+        """Note that so many pages become resident; those before have been used by now."""
+        if self.held >= self.grows:
+            self.grows = 2 * self.held
+            if self.engine.active is self:
+                self.engine.flush_pending |= GROWN
+        self.held += pages
+
     def lose(self, pages: int) -> None:
         """Note that so many resident pages are gone."""
         if self.held > self.high:
@@ -206,6 +218,7 @@ class TableTree:
                 share(entry & FRAME)
                 words[mine + index] = words[other + index] = entry & ~WRITABLE
         self.related = child.related = True
+        child.grows = self.grows
         child.held, child.high, child.recount, child.tables = self.held, self.held, self.recount, self.tables
 
     def leaf_tables(self) -> list[int]:
