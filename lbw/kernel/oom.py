@@ -65,14 +65,9 @@ def out_of_memory(task: Task) -> None:
 def kill_largest(kernel: Kernel) -> None:
     """End the process that speaks most for it, and those that share its memory."""
     settings = kernel.oom
-    if settings.panic_on_oom:
-        kernel.report("kernel panic: out of memory, and panic_on_oom is set")
-        kernel.shutdown(SIGKILL)
-        return
-    victim = choose(kernel)
+    victim = None if settings.panic_on_oom else choose(kernel)
     if victim is None:
-        kernel.report("kernel panic: out of memory, and no process may be killed")
-        kernel.shutdown(SIGKILL)
+        panic(kernel, "panic_on_oom is set" if settings.panic_on_oom else "no process may be killed")
         return
     kernel.report(f"out of memory: killed {describe(victim)}")
     memory = victim.threads[0].memory
@@ -80,6 +75,15 @@ def kill_largest(kernel: Kernel) -> None:
         if process.threads and process.threads[0].memory is memory:
             exit_process(process, SIGKILL)
             kernel.oom.kills += 1
+
+
+def panic(kernel: Kernel, why: str) -> None:
+    """End the run."""
+    kernel.report(f"kernel panic: out of memory, and {why}")
+    kernel.shutdown(SIGKILL)
+    for process in list(kernel.processes.values()):
+        if process.threads:
+            exit_process(process, SIGKILL)
 
 
 def choose(kernel: Kernel) -> Process | None:

@@ -74,6 +74,7 @@ def test_a_file_larger_than_the_memory_is_written_through_a_mapping(root):
         ("shared", "-9 7 -9 7 \n", 2),
         ("together", "-9\n", 1),
         ("fork", "-9\n5\n", 1),
+        ("allocating", "asking -9, large -15\n", 1),
         ("tmpfs", "No space left on device after 32 MB\n4 6\n", 0),
     ],
 )
@@ -94,3 +95,10 @@ def test_page_tables_count(root):
     outcome = pressure(root, "tables")
     assert outcome.status == 137
     assert outcome.errors.count("out of memory") == 1
+
+
+@pytest.mark.parametrize("what, why", [("panic", "panic_on_oom is set"), ("nobody", "no process may be killed")])
+def test_without_anybody_to_kill_the_run_ends(what, why, root):
+    outcome = pressure(root, what)
+    assert outcome.status == 137
+    assert outcome.errors == f"lbw: kernel panic: out of memory, and {why}\n"

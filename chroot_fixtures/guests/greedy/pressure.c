@@ -44,6 +44,12 @@ static int status_of(pid_t child) {
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static void set(const char *path, const char *value) {
+    int fd = open(path, O_WRONLY);
+    if (write(fd, value, strlen(value)) < 0) perror(path);
+    close(fd);
+}
+
 int main(int count, char **words) {
     const char *what = words[1], *path = count > 2 ? words[2] : 0;
     setvbuf(stdout, 0, _IOLBF, 0);
@@ -100,8 +106,7 @@ int main(int count, char **words) {
     } else if (!strcmp(what, "adjusted")) {  // who has said so dies first, however small
         pid_t small = fork();
         if (!small) {
-            int fd = open("/proc/self/oom_score_adj", O_WRONLY);
-            if (write(fd, "1000", 4) != 4) perror("oom_score_adj");
+            set("/proc/self/oom_score_adj", "1000");
             fill(1 << 20);
             pause();
         }
@@ -144,6 +149,22 @@ int main(int count, char **words) {
         child = fork();
         if (!child) { execl("/bin/pressure", "pressure", "hello", (char *)0); _exit(9); }
         printf("%d\n", status_of(child));
+    } else if (!strcmp(what, "allocating")) {  // who asks for memory dies, not the largest
+        set("/proc/sys/vm/oom_kill_allocating_task", "1");
+        pid_t large = fork();
+        if (!large) { fill(40 << 20); pause(); _exit(1); }
+        usleep(100000);
+        pid_t asking = fork();
+        if (!asking) { fill(30 << 20); _exit(1); }
+        printf("asking %d", status_of(asking));
+        kill(large, SIGTERM);
+        printf(", large %d\n", status_of(large));
+    } else if (!strcmp(what, "panic")) {
+        set("/proc/sys/vm/panic_on_oom", "1");
+        fill(1L << 30);
+    } else if (!strcmp(what, "nobody")) {
+        set("/proc/self/oom_score_adj", "-1000");
+        fill(1L << 30);
     } else if (!strcmp(what, "hello")) {
         return 5;
     } else if (!strcmp(what, "tmpfs")) {  // a full file system of memory, then programs that run beside it
