@@ -8,7 +8,9 @@ First the mapping decides:
     nothing, below a growing mapping    any, within its limits     the mapping is extended, then as below
     a mapping                           reading, prot is 0         SIGSEGV, SEGV_ACCERR
                                         writing without PROT_WRITE SIGSEGV, SEGV_ACCERR
-                                        fetching without PROT_EXEC SIGSEGV, SEGV_ACCERR
+                                        fetching without PROT_EXEC SIGSEGV, SEGV_ACCERR if the page is present,
+                                                                   else it is made present, as by reading: SIGBUS
+                                                                   comes first, as on Linux
 
 As on x86 without protection keys, memory that may be written to or executed can be read. Then kind of mapping, access
 and state of the page decide; `lbw.cpu.paging` is that part of the table, with the states explained:
