@@ -92,7 +92,7 @@ def establish(
     end = address + length
     if space.implies_exec and prot & PROT_READ and max_prot & PROT_EXEC:
         prot |= PROT_EXEC
-    marks = marks_of_new(space, flags, length)
+    marks = marks_of_new(space, flags, length) if flags & MAP_LOCKED or space.lock_marks else 0
     if flags & MAP_STACK:
         marks |= VM_NOHUGEPAGE
     kept = (MAP_SHARED if shared else MAP_PRIVATE) | space.frames.commitment.kept(flags) & _KEPT
