@@ -157,6 +157,27 @@ def test_truncation_takes_pages_from_tables_that_are_shared(bench):
     assert all(each.mmu.peak == 64 for each in (space, *others))
 
 
+def test_tables_that_are_left_empty(bench):
+    space = bench.space()
+    base = bench.frames.used
+    places = (BASE, BASE + SPAN, BASE + 4 * SPAN, 1 << 40, (1 << 40) + SPAN)
+    for turn in range(60):
+        for place in places[turn % 3 :]:
+            space.mmap(place, SPAN, RW, PRIVATE)
+            space.write(place + 7 * PAGE, b"full")
+        if turn % 5 == 4:
+            space.fork().release()
+        for place in places[turn % 4 :]:
+            space.munmap(place, 8 * PAGE)
+            check(bench.engine)
+        space.munmap(BASE, 8 * SPAN)
+        assert space.mmu.tables <= 7  # one that is empty, or what is left of the far ones
+        space.munmap(1 << 40, 8 * SPAN)
+        check(bench.engine)
+        assert space.mmu.tables <= 4 and bench.frames.used <= base + 3
+    space.release()
+
+
 def test_random_histories(bench):
     source = random.Random(5)
     base = bench.frames.used

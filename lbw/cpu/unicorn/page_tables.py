@@ -158,6 +158,7 @@ class PageTables(PageFilling):
 
     def fork(self) -> PageTables:
         """Return a copy-on-write copy."""
+        self.forget_spare()
         child = PageTables(self.engine)
         self.share_with(child)
         self.writable.clear()  # what may be read stays where it is

@@ -36,8 +36,10 @@ class TableRanges(TableProtect):
         for low, high, at, own in self.spans(start, end):
             size = high - low >> 9
             if ram[at << 3 : (at << 3) + size].tobytes() == EMPTY[:size]:
-                if own:
+                if own and size == PAGE:
                     self.unlink(low, empty=True)
+                elif own:
+                    self.retire(low)
                 continue
             if not own:
                 if size == PAGE:
@@ -61,7 +63,7 @@ class TableRanges(TableProtect):
                     continue
                 frames.drop_many(self.owned_frames(at, size))
                 words[at : at + size] = _ZEROES[:size]
-            self.unlink(low, empty=True)
+            self.retire(low)
         self.changed(start, end, REMOVED)
 
     def move(self, start: int, end: int, target: int) -> None:

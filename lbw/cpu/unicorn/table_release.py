@@ -3,8 +3,8 @@
 What is shared only loses a reference, whatever hangs below it: the end of a forked child costs what it has touched. The
 last owner gives all frames of a leaf table back at once.
 
-Tables go as soon as they are empty, upper ones too: a program that maps and unmaps all over the address space holds
-no more of them than one that does not.
+Tables go when they are empty, upper ones too, all but the last one: a program that maps and unmaps all over the address
+space holds no more of them than one that does not.
 """
 
 from __future__ import annotations
@@ -22,6 +22,25 @@ class TableRelease(TableCounts):
 
     __slots__ = ()
 
+    def retire(self, address: int) -> None:
+        """Drop the leaf table for `address`, which is exclusive, if it is empty and another one becomes so later.
+
+        Programs map, touch and unmap again and again in the same place.
+        """
+        number = address >> 21
+        if number == self.spare:
+            return
+        table = self.leaf(address) << 3 & -PAGE
+        if table and self.ram[table : table + PAGE].tobytes() == EMPTY:
+            self.forget_spare()
+            self.spare = number
+
+    def forget_spare(self) -> None:
+        """Drop the leaf table that was left empty."""
+        if self.spare >= 0:
+            self.unlink(self.spare << 21, empty=True)
+            self.spare = -1
+
     def unlink(self, address: int, empty: bool = False) -> None:
         """Drop a whole leaf table, and upper ones that become empty; all upper ones are exclusive (`own_upper`).
 
@@ -34,10 +53,12 @@ class TableRelease(TableCounts):
         table = words[third] & FRAME
         if not empty:
             self._drop_leaf(table)
-        elif ram[table : table + PAGE].tobytes() == EMPTY:
+        elif table and ram[table : table + PAGE].tobytes() == EMPTY:
             frames.drop(table)
         else:
             return
+        if address >> 21 == self.spare:
+            self.spare = -1
         self.tables -= 1
         words[third] = 0
         for at in (second, first):

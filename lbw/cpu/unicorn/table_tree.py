@@ -47,7 +47,7 @@ class TableTree:
 
     __slots__ = (
         "engine", "frames", "grows", "held", "high", "permits", "ram", "readable", "recount", "related", "root",
-        "tables", "words", "writable",
+        "spare", "tables", "words", "writable",
     )  # fmt: skip
 
     def __init__(self, engine: UnicornEngine) -> None:
@@ -64,6 +64,7 @@ class TableTree:
         self.permits: Callable[[int], bool] | None = None
         self.held = 0  # resident pages, unless `recount`
         self.high = 0  # the most that it was when pages were taken away
+        self.spare = -1  # address >> 21 of a leaf table that was left empty, in case it is used again at once
         self.grows = GROWS_FIRST  # the TLB is to grow when so many pages are resident
         self.related = False  # it has been forked, or is a copy: frames may be shared
         self.recount = False  # a table shared with others has changed in place
