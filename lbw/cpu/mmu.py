@@ -138,6 +138,12 @@ if TYPE_CHECKING:
         def owned(self, start: int, end: int) -> Iterator[tuple[int, list[int]]]:
             """Yield the frames of the ANONYMOUS pages of a range, for each page table: (address >> 21, frames)."""
 
+        def shown(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+            """Yield where FILE and SHARED_MEMORY pages of a range are, by page table: address, how many pages, bytes.
+
+            The bytes, one for each page, are a number, little endian: 1 for such a page, 0 for others.
+            """
+
         def sharing(self) -> dict[int, int]:
             """Return how many address spaces share the page table at `address >> 21`, where more than one does.
 

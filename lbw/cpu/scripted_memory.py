@@ -60,6 +60,12 @@ class ScriptedMmu:
         """Yield the frames of ANONYMOUS pages."""
         yield start >> 21, [known[0] for page, known in self.held.items() if start <= page < end and known[2]]
 
+    def shown(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Yield where pages of backings are."""
+        for page, (_, _, owned) in self.held.items():
+            if start <= page < end and not owned:
+                yield page, 1, 1
+
     def sharing(self) -> dict[int, int]:
         """Return nothing: tables are not shared."""
         return {}

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lbw.cpu.mmu import Census
 
 _ONES = int.from_bytes(b"\1" * 512, "little")
+#: Where bits are in their bytes of an entry.
+_OWNED_SHIFT = (OWNED >> 8).bit_length() - 1
+_HIDDEN_SHIFT, _ZERO_SHIFT = ((bit >> 48).bit_length() - 1 for bit in (HIDDEN, ZERO))
 #: Of byte 0, 1 and 6 of 512 entries.
 _PRESENT = _ONES
 _OWNED = _ONES * (OWNED >> 8)
@@ -115,6 +118,20 @@ class TableCounts(TableTree):
         for low, high, first, _ in self.spans(start, end):
             entries = words[first : first + (high - low >> 12)].tolist()
             yield low // SPAN, [entry & FRAME for entry in entries if entry & OWNED]
+
+    def shown(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Yield where FILE and SHARED_MEMORY pages of a range are, for each page table: address, how many pages, bytes.
+
+        The bytes, one for each page, are a number, little endian: 1 for such a page, 0 for others.
+        """
+        ram, integer = self.ram, int.from_bytes
+        for low, high, first, _ in self.spans(start, end):
+            octets = ram[first << 3 : (first << 3) + (high - low >> 9)].tobytes()
+            none = integer(octets[6::8], "little")
+            none = none >> _HIDDEN_SHIFT | none >> _ZERO_SHIFT | integer(octets[1::8], "little") >> _OWNED_SHIFT
+            bits = integer(octets[0::8], "little") & ~none & _ONES
+            if bits:
+                yield low, high - low >> 12, bits
 
     def enter(self, census: Census) -> None:
         """Add what the address space holds."""
