@@ -16,9 +16,9 @@ As on x86 without protection keys, memory that may be written to or executed can
 and state of the page decide; `lbw.cpu.paging` is that part of the table, with the states explained:
 
     mapping             access   page       action                                             when it fails
-    private, anonymous  read     ABSENT     show the page of zeroes
-                        write    ABSENT     a frame of zeroes, and more where memory is filled  out of memory
-                                 ZEROES     a frame of zeroes                                  out of memory
+    private, anonymous  read     ABSENT     show the page of zeroes, and ahead
+                        write    ABSENT     a frame of zeroes, and more ahead                  out of memory
+                                 ZEROES     the same                                           out of memory
                                  SOLE       make it writable
                                  COMMON     copy it                                            out of memory
     private, of a file  read     ABSENT     show the file's frame, and others around it        beyond the end: SIGBUS
