@@ -36,10 +36,8 @@ def enter(space: TableTree, census: Census) -> None:
         entries = [e for e in words[table >> 3 : (table >> 3) + 512].tolist() if e]
         owned = [e & FRAME for e in entries if e & OWNED]
         if len(owned) < len(entries):
-            for entry in entries:
-                if not entry & (OWNED | ZERO | HIDDEN):
-                    frame = entry & FRAME
-                    census.of_backings.add(originals[frame] if entry & PATCHED else frame)
+            others = [entry for entry in entries if not entry & (OWNED | ZERO | HIDDEN)]
+            census.of_backings.update([originals[e & FRAME] if e & PATCHED else e & FRAME for e in others])
         counts = references(owned)
         alone = counts.count(1)
         census.alone += alone
