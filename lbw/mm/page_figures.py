@@ -7,9 +7,9 @@ such counts here, because every fault would pay for them; they are found when so
   refer to its frame as well, all tables are looked through.
 - A page of a file or of shared memory is shown where the mappings of its backing show it: the reverse map leads there.
 
-So smaps costs some 0.1 us for each resident page of the process's own, 5 us for each page table of it and of others
-that show the same parts of files, and 0.05 us for each page of all processes when some have forked. What was found
-holds for one look (`PageShares`): until the next `await`.
+So smaps costs some 0.1 us for each resident page of the process's own (1 us if several tables refer to it), 5 us for
+each page table of it and of others that show the same parts of files, and 0.05 us for each page of all processes when
+some have forked. What was found holds for one look (`PageShares`): until the next `await`.
 
 Dirty is what would be lost: private copies, shared memory, and pages of files that are still to be written back.
 """
