@@ -108,7 +108,7 @@ def _mark(space: AddressSpace, vma: Vma, start: int, end: int, advice: int, sets
     special = vma.backing is not None and vma.backing.special
     if advice == MADV_WIPEONFORK and vma.backing is not None:
         raise LinuxError(EINVAL)
-    if special and advice in (MADV_DODUMP, MADV_DOFORK):
+    if special and advice == MADV_DODUMP:
         raise LinuxError(EINVAL)
     if advice == MADV_MERGEABLE and (vma.shared or special):
         return  # nothing that could be merged: no error

@@ -10,6 +10,7 @@ from __future__ import annotations
 from lbw.abi.errno import EFAULT, EINVAL, ENOMEM, EPERM, LinuxError
 from lbw.abi.mman import MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE
 from lbw.mm import room
+from lbw.mm.hidden import cover
 from lbw.mm.locking import check_growth
 from lbw.mm.locking import forget as forget_lock
 from lbw.mm.overcommit import charge
@@ -119,6 +120,7 @@ def _move(
     moved.start, moved.end = target, target + length
     charged = 0
     try:
+        cover(space, target, target + length)
         if moved.accounted:
             charge(space, length)
             charged = length >> 12
