@@ -38,8 +38,10 @@ class PageMapFile(MemoryFile):
         if start >= end:
             return 0
         words = array("Q", bytes((end - start) // PAGE * WORD))
-        shares = PageShares(memory)
-        for vma in memory.vmas.between(start, end):
+        mapped = memory.vmas.between(start, end)
+        shares = PageShares(memory) if mapped else None  # most of an address space is empty
+        for vma in mapped:
+            assert shares is not None
             for address, kind, mappers in shares.entries(vma, max(start, vma.start), min(end, vma.end)):
                 word = PRESENT
                 if kind not in (ANONYMOUS, ZEROES):
