@@ -1,4 +1,4 @@
-"""Host granularity: nothing is asked of the host but whole granules, nobody touches others, fragmentation is bounded."""
+"""Granularity: only whole granules are asked of the host, nobody touches others, fragmentation is bounded."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from lbw.cpu.contracts import INTERRUPT_32, RAX, SYSCALL
 
 GUEST = Path(__file__).parents[3] / "chroot_fixtures" / "guests" / "fuzz" / "leaks.c"
 #: How often, by default.
-COUNTS = {"forks": 250, "maps": 25000, "threads": 400, "files": 300, "shared": 300}
+COUNTS = {"forks": 250, "maps": 15000, "threads": 400, "files": 300, "shared": 300}
 #: sched_yield in both ABIs: the guest does nothing else with it.
 MARKS = ((SYSCALL, 24), (INTERRUPT_32, 158))
 #: Caches of the interpreter and of lbw fill and empty a little.

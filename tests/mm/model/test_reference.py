@@ -6,6 +6,10 @@ reports them; after every operation all invariants hold and every byte is right.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
 from file_source import FileSource
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,6 +39,8 @@ from lbw.mm.backing import MappedObject
 from lbw.mm.faults import SegmentationFault
 from lbw.mm.remap import mremap
 from lbw.mm.shared import SharedMemory
+
+Result = TypeVar("Result")
 
 ARENA = 0x1_FFFF_0000 >> 12  # across the end of a leaf table
 PAGES = 24
@@ -66,12 +72,34 @@ operation = st.one_of(
 )  # fmt: skip
 
 
+class Shortage:
+    """Lets the N-th allocation from now on fail."""
+
+    def __init__(self, frames) -> None:  # type: ignore[no-untyped-def]
+        self.left = -1
+        self.hit = False
+        for name in ("allocate", "allocate_copy", "allocate_granule", "allocate_many"):
+            setattr(frames, name, self.counted(getattr(type(frames), name).__get__(frames)))
+
+    def counted(self, allocate: Callable[[int], Result]) -> Callable[..., Result]:
+        def call(*arguments: int) -> Result:
+            if self.left == 0:
+                self.hit = True
+                raise LinuxError(ENOMEM)
+            self.left -= 1
+            return allocate(*arguments)
+
+        return call
+
+
 class World:
     """lbw's address spaces, and the reference."""
 
     def __init__(self, bench) -> None:  # type: ignore[no-untyped-def]
         self.bench = bench
         self.base = bench.frames.used
+        self.shortage = Shortage(bench.frames)
+        self.moment = -1  # the allocation that fails in each operation
         self.spaces: list[AddressSpace | None] = [bench.space(), None, None]
         self.processes: list[Process | None] = [Process(), None, None]
         content = bytes(range(1, 252)) * 100
@@ -82,6 +110,20 @@ class World:
         self.shared.write(memoryview(content[: SIZES[1] * PAGE]), 0)
         self.backings: list[MappedObject] = [self.file, self.shared]
         self.things = [Object(content[: SIZES[0] * PAGE - 100]), Object(content[: SIZES[1] * PAGE])]
+
+    def attempt(self, call: Callable[[], Result]) -> Result:
+        """Do something; if memory runs out in the middle of it, see that nothing is wrong, and do it again."""
+        shortage = self.shortage
+        shortage.left, shortage.hit = self.moment, False
+        try:
+            return call()
+        except (LinuxError, SegmentationFault):
+            if not shortage.hit:
+                raise
+        finally:
+            shortage.left = -1
+        self.check()
+        return call()
 
     def perform(self, name: str, *arguments: int) -> None:
         """Do an operation in both worlds."""
@@ -96,7 +138,7 @@ class World:
                 self.spaces[number] = self.processes[number] = None
             elif name == "fork":
                 if self.spaces[rest[0]] is None:
-                    self.spaces[rest[0]], self.processes[rest[0]] = space.fork(), process.fork()
+                    self.spaces[rest[0]], self.processes[rest[0]] = self.attempt(space.fork), process.fork()
             else:
                 getattr(self, name.replace(" ", "_"))(space, process, *rest)
         elif name == "map" and not any(self.spaces):
@@ -108,18 +150,19 @@ class World:
     ) -> None:  # fmt: skip
         flags = MAP_FIXED | (MAP_SHARED if shared else MAP_PRIVATE) | (MAP_ANONYMOUS if thing is None else 0)
         backing = None if thing is None else self.backings[thing]
-        space.mmap(ARENA + at << 12, count << 12, prot, flags, backing, offset << 12 if backing else 0)
+        start = offset << 12 if backing else 0
+        self.attempt(lambda: space.mmap(ARENA + at << 12, count << 12, prot, flags, backing, start))
         known = Object(bytes(count * PAGE)) if thing is None and shared else self.things[thing] if backing else None
         process.map(at, count, prot, shared, known, offset if backing else 0)
 
     def unmap(self, space: AddressSpace, process: Process, at: int, count: int) -> None:
-        space.munmap(ARENA + at << 12, count << 12)
+        self.attempt(lambda: space.munmap(ARENA + at << 12, count << 12))
         process.unmap(at, count)
 
     def protect(self, space: AddressSpace, process: Process, at: int, count: int, prot: int) -> None:
         succeeds = process.protect(at, count, prot)
         try:
-            space.mprotect(ARENA + at << 12, count << 12, prot)
+            self.attempt(lambda: space.mprotect(ARENA + at << 12, count << 12, prot))
             assert succeeds
         except LinuxError as error:
             assert error.errno == ENOMEM and not succeeds
@@ -135,7 +178,7 @@ class World:
             page.left = advice == MADV_DONTFORK or (page.left and advice != MADV_DOFORK)
             page.wiped = advice == MADV_WIPEONFORK or (page.wiped and advice != MADV_KEEPONFORK)
         try:
-            madvise(space, ARENA + at << 12, count << 12, advice)
+            self.attempt(lambda: madvise(space, ARENA + at << 12, count << 12, advice))
             assert whole
         except LinuxError as error:
             assert error.errno == ENOMEM and not whole
@@ -148,21 +191,21 @@ class World:
             return
         if extra:
             length = count
-        mremap(
-            space, ARENA + old << 12, count << 12, length << 12, MREMAP_MAYMOVE | MREMAP_FIXED | extra,
-            ARENA + new << 12,
-        )  # fmt: skip
+        if length < count:
+            self.moment = -1  # the end is cut off first, and stays off
+        flags = MREMAP_MAYMOVE | MREMAP_FIXED | extra
+        self.attempt(lambda: mremap(space, ARENA + old << 12, count << 12, length << 12, flags, ARENA + new << 12))
         process.move(old, count, new, length, bool(extra))
 
     def load(self, space: AddressSpace, process: Process, at: int, offset: int) -> None:
-        found = access(space, ARENA + at << 12, offset, b"")
+        found = self.attempt(lambda: access(space, ARENA + at << 12, offset, b""))
         expected = process.read(at)
         assert found == (expected if isinstance(expected, str) else expected[offset : offset + 4])
 
     def store(self, space: AddressSpace, process: Process, at: int, offset: int, data: bytes) -> None:
         before = process.read(at)
         refusal = process.write(at, offset, data)
-        found = access(space, ARENA + at << 12, offset, data)
+        found = self.attempt(lambda: access(space, ARENA + at << 12, offset, data))
         page = process.pages.get(at)
         assert found == (refusal if refusal else b"")
         if refusal is None and page is not None and page.thing is not None and page.shared:
@@ -200,7 +243,7 @@ class World:
             process.write(number, inside, data[index : min(index + PAGE - inside, done)])
             index += PAGE - inside
         try:
-            space.write(place, data)
+            self.attempt(lambda: space.write(place, data))
             assert not refused
         except LinuxError as error:
             assert error.errno == EFAULT and refused
@@ -213,7 +256,10 @@ class World:
             known.data += bytes(offset - len(known.data))
         known.data[offset : offset + len(data)] = data
         if which:
-            self.shared.write(memoryview(data), offset)
+            done = 0
+            while done < len(data):
+                rest = memoryview(data)[done:]
+                done += self.attempt(partial(self.shared.write, rest, offset + done))
             return
         source = self.source
         source.data += bytes(max(0, offset - len(source.data)))
@@ -308,15 +354,28 @@ def access(space: AddressSpace, start: int, offset: int, data: bytes) -> bytes |
 
 
 def test_address_spaces_are_what_the_reference_is(bench) -> None:  # type: ignore[no-untyped-def]
-    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(operation, min_size=4, max_size=30))
     def run(operations: list[tuple]) -> None:  # type: ignore[type-arg]
-        world = World(bench)
-        for each in operations:
-            world.perform(*each)
-        world.check()
-        world.compare()
-        world.check()
-        world.finish()
+        live(World(bench), [(each, -1) for each in operations])
 
     run()
+
+
+def test_memory_that_runs_out_in_the_middle_spoils_nothing(bench) -> None:  # type: ignore[no-untyped-def]
+    @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(st.tuples(operation, st.integers(-1, 6)), min_size=4, max_size=30))
+    def run(operations: list[tuple[tuple, int]]) -> None:  # type: ignore[type-arg]
+        live(World(bench), operations)
+
+    run()
+
+
+def live(world: World, operations: list[tuple[tuple, int]]) -> None:  # type: ignore[type-arg]
+    """Do all operations, each with the allocation that fails first, and compare."""
+    for each, world.moment in operations:
+        world.perform(*each)
+    world.check()
+    world.compare()
+    world.check()
+    world.finish()
