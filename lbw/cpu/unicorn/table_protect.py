@@ -42,6 +42,8 @@ class TableProtect(TableRelease):
 
     def protect(self, start: int, end: int, prot: int) -> None:
         """Apply `prot` to the pages that are present.  LinuxError(ENOMEM): as `unmap`"""
+        if end - start == PAGE and self._protect_one(start, prot):
+            return
         words, frames = self.words, self.frames
         spans = []
         single = end - start == PAGE
@@ -86,6 +88,30 @@ class TableProtect(TableRelease):
             self.engine.flush_code()
         if lost:
             self.changed(start, end, RESTRICTED)
+
+    def _protect_one(self, address: int, prot: int) -> bool:
+        """Change a page of the process's own in a table of its own; False: there is more to it."""
+        words = self.words
+        entry = words[(self.root >> 3) + (address >> 39)]
+        if not entry & WRITABLE:
+            return False
+        entry = words[((entry & FRAME) >> 3) + (address >> 30 & 511)]
+        if not entry & WRITABLE:
+            return False
+        entry = words[((entry & FRAME) >> 3) + (address >> 21 & 511)]
+        if not entry & WRITABLE:
+            return False
+        at = ((entry & FRAME) >> 3) + (address >> 12 & 511)
+        entry = words[at]
+        if prot & EXECUTE or entry & (OWNED | SHARED | PATCHED) != OWNED:
+            return False
+        new = entry & _KEPT | leaf_flags(prot)
+        if prot & WRITE and self.frames.references(entry & FRAME) == 1:
+            new |= WRITABLE
+        words[at] = new
+        if (entry ^ new) & NX or entry & ~new & (WRITABLE | USER):
+            self.changed(address, address + PAGE, RESTRICTED)
+        return True
 
     def _protect_many(self, at: int, size: int, prot: int, flags: int) -> int:
         """Change neighbouring entries at once; return whether any has lost a right, -1: it cannot be done so."""
