@@ -141,10 +141,14 @@ class FilePages(MappedObject):
     def _read(self, pages: list[int]) -> list[int]:
         """Return new frames with the content of `pages`, ascending."""
         memory = self.cache.frames
+        frames: list[int] = []
         if len(pages) == FRAMES_PER_GRANULE and pages[-1] - pages[0] == FRAMES_PER_GRANULE - 1:
-            base = memory.allocate_granule()
-            frames = list(range(base, base + GRANULE, PAGE))
-        else:
+            try:
+                base = memory.allocate_granule()
+                frames = list(range(base, base + GRANULE, PAGE))
+            except LinuxError:
+                pass  # perhaps there is memory, but in pieces
+        if not frames:
             frames = memory.allocate_many(len(pages))
         try:
             start = 0

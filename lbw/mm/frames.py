@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import mmap
 from array import array
+from collections import Counter
 
 from lbw.abi.errno import ENOMEM, LinuxError
 from lbw.cpu.contracts import GRANULE, PAGE
@@ -63,6 +64,7 @@ class Frames:
         self._free: list[int] = []  # with old content
         self._retired: list[int] = []
         self._trim_at = _TRIM_LIMIT
+        self._scattered = 0  # so many free frames are known to make no whole granule
         self.code: set[int] = set()
         #: Makes the processor forget all translations; the engine sets it.
         self.flush_code: Callable[[], None] = lambda: None
@@ -146,7 +148,7 @@ class Frames:
             self._make_room(count)
         while len(self._free) + len(self._fresh) < count:
             try:
-                base = self._take_granule()
+                base = self._take_granule(count)
             except LinuxError:
                 if len(self._free) + len(self._fresh) < count:
                     raise
@@ -205,10 +207,13 @@ class Frames:
         self.granules.give_back(granules)
 
     def allocate_granule(self) -> int:
-        """Return the address of 16 contiguous zeroed frames with one reference each.  LinuxError(ENOMEM)"""
+        """Return the address of 16 contiguous zeroed frames with one reference each.
+
+        LinuxError(ENOMEM): also when there is memory, but in pieces: `allocate_many`
+        """
         if self.used + FRAMES_PER_GRANULE > self.mark:
             self._make_room(FRAMES_PER_GRANULE)
-        base = self._take_granule()
+        base = self._take_granule(FRAMES_PER_GRANULE)
         first = base >> 12
         self._counts[first : first + FRAMES_PER_GRANULE] = _ONES
         self.used += FRAMES_PER_GRANULE
@@ -245,21 +250,21 @@ class Frames:
         """Give whole empty granules back, and put the other free frames in order; return how many granules it were."""
         free = self._free
         free.sort()
-        empty, kept, last = [], [], 0
-        whole = GRANULE - PAGE
-        for index in [index for index, frame in enumerate(free) if not frame & GRANULE - 1]:
-            base = free[index]
-            if free[index + FRAMES_PER_GRANULE - 1 : index + FRAMES_PER_GRANULE] == [base + whole]:
-                empty.append(base)
-                kept += free[last:index]
-                last = index + FRAMES_PER_GRANULE
-        kept += free[last:]
-        tally: dict[int, int] = {}
-        for frame in kept:
-            tally[frame >> 16] = tally.get(frame >> 16, 0) + 1
-        kept.sort(key=lambda frame: tally[frame >> 16], reverse=True)
+        empty: list[int] = []
+        pieces: list[list[int]] = [[] for _ in range(FRAMES_PER_GRANULE)]  # by how many frames of the granule are free
+        position = 0
+        for granule, count in Counter([frame >> 16 for frame in free]).items():
+            if count == FRAMES_PER_GRANULE:
+                empty.append(granule << 16)
+            else:
+                pieces[count] += free[position : position + count]
+            position += count
+        kept: list[int] = []
+        for frames in reversed(pieces):
+            kept += frames
         self._free = kept
         self._trim_at = len(kept) + max(_TRIM_LIMIT, len(kept) // 2)
+        self._scattered = 0 if empty else len(kept) * 5 // 4
         if empty:
             self.granules.give_back(empty)
         return len(empty)
@@ -291,7 +296,7 @@ class Frames:
             return
         if not self._free:
             try:
-                base = self._take_granule()
+                base = self._take_granule(1)
             except LinuxError:
                 if not self._free:
                     raise
@@ -302,15 +307,22 @@ class Frames:
         self.view[frame : frame + PAGE] = _ZERO
         self._fresh.append(frame)
 
-    def _take_granule(self) -> int:
-        """Return a granule of zeros, found among free frames and in what can be reclaimed too.  LinuxError(ENOMEM)"""
+    def _take_granule(self, enough: int) -> int:
+        """Return a granule of zeros, found among free frames and in what can be reclaimed too.
+
+        LinuxError(ENOMEM): there is none; there may be `enough` free frames in pieces.
+        """
         while True:
             try:
                 base = self.granules.take()
             except LinuxError:
                 if self._retired:
                     self._unretire()
-                if not self.trim() and not self.reclaim():
+                if len(self._free) > self._scattered and self.trim():
+                    continue
+                if len(self._free) + len(self._fresh) >= enough:
+                    raise
+                if not self.reclaim():
                     self.pressed()
                     raise
             else:

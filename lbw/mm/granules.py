@@ -74,7 +74,7 @@ class Granules:
         else:
             base = self._commit()
             if not base:
-                if not self._reserve:
+                if not self._reserve or not self.starved:
                     raise LinuxError(ENOMEM)
                 base = self._reserve.pop()
                 self._view[base : base + GRANULE] = _ZEROS

@@ -215,6 +215,30 @@ def test_nearly_empty_granules_become_empty():
     frames.drop_many([*rare, *dense, *more])
 
 
+def test_memory_in_pieces_serves_everybody(bench):
+    """No whole granule is free, but half of the memory is: files are read into pieces, and nothing is searched twice."""
+    frames = bench.frames
+    held = []
+    with pytest.raises(LinuxError):
+        while True:
+            held.append(frames.allocate())
+    kept = [frame for frame in held if frame >> 12 & 1]
+    frames.drop_many([frame for frame in held if not frame >> 12 & 1])
+    with pytest.raises(LinuxError):
+        frames.allocate_granule()
+    trims: list[bool] = []
+    trim = frames.trim
+    frames.trim = lambda: (trims.append(True), trim())[1]
+    space = bench.space()
+    source = FileSource(b"file" * (8 * MB // 4))
+    address = space.mmap(0, 8 * MB, PROT_READ, MAP_SHARED, bench.page_cache.file("file", source))
+    for at in range(0, 8 * MB, GRANULE):
+        assert space.read(address + at, 4) == b"file"
+    assert len(trims) <= 1
+    space.release()
+    frames.drop_many(kept)
+
+
 class Poor:
     """A machine of 64 MB on a host that has only `budget` granules."""
 
