@@ -26,7 +26,7 @@ from lbw.abi.mman import (
 )  # fmt: skip
 from lbw.mm import room
 from lbw.mm.locking import marks_of_new
-from lbw.mm.overcommit import accountable, charge
+from lbw.mm.overcommit import accountable
 from lbw.mm.placement import place, withheld
 from lbw.mm.shared import SharedMemory
 from lbw.mm.vma import PAGE_MASK, VM_ACCOUNT, VM_NOHUGEPAGE, Vma, round_up
@@ -95,17 +95,21 @@ def establish(
     marks = marks_of_new(space, flags, length) if flags & MAP_LOCKED or space.lock_marks else 0
     if flags & MAP_STACK:
         marks |= VM_NOHUGEPAGE
-    kept = (MAP_SHARED if shared else MAP_PRIVATE) | space.frames.commitment.kept(flags) & _KEPT
+    commitment = space.frames.commitment
+    kept = MAP_SHARED if shared else MAP_PRIVATE
+    if flags & _KEPT:
+        kept |= commitment.kept(flags) & _KEPT
     over = 0
     if flags & _ANYWHERE_FIXED and space.vmas.overlaps(address, end):
         over = sum(min(vma.end, end) - max(vma.start, address) for vma in space.vmas.between(address, end))
-    room.require(space, length - over, prot, kept)
+    if not room.fits(space, length - over, prot, kept):
+        raise LinuxError(ENOMEM)
     if shared and backing is None:
         backing = SharedMemory(space.frames, length)
         if not kept & MAP_NORESERVE:
             backing.promise(space.total)
     if accountable(prot, kept):
-        charge(space, length)
+        commitment.charge(length >> 12, space.total)
         marks |= VM_ACCOUNT
     try:
         if over:
@@ -115,7 +119,7 @@ def establish(
         return room.add(space, vma)
     except LinuxError:
         if marks & VM_ACCOUNT:
-            space.frames.commitment.release(length >> 12)
+            commitment.release(length >> 12)
         raise
 
 
@@ -132,6 +136,7 @@ def munmap(space: AddressSpace, start: int, length: int) -> None:
     if first.start < start and end < first.end and len(space.vmas) >= space.homes.max_map_count:
         raise LinuxError(ENOMEM)
     space.mmu.unmap(start, end)  # first: it may fail
-    space.most = max(space.most, space.total)
-    for vma in space.vmas.remove(start, end):
+    if space.total > space.most:
+        space.most = space.total
+    for vma in space.vmas.remove(start, end, gone):
         room.forget(space, vma)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from lbw.abi.errno import ENOMEM, LinuxError
 from lbw.abi.mman import MAP_GROWSDOWN, MAP_SHARED, PROT_WRITE
-from lbw.mm import locking, overcommit
+from lbw.mm import locking
 from lbw.mm.hidden import cover
-from lbw.mm.vma import VM_LOCKED
+from lbw.mm.vma import VM_ACCOUNT, VM_LOCKED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,11 +68,13 @@ def add(space: AddressSpace, vma: Vma, *, joining: bool = True) -> Vma:
 
 def forget(space: AddressSpace, vma: Vma) -> None:
     """Count a mapping no longer that was taken out of the list; it is dead."""
-    length = vma.end - vma.start
+    length, marks = vma.end - vma.start, vma.marks
     space.total -= length
     if is_data(vma.prot, vma.flags):
         space.data -= length
-    if vma.marks:
-        overcommit.forget(space, vma)
+    if marks & VM_ACCOUNT:
+        space.frames.commitment.release(length >> 12)
+    if marks & VM_LOCKED:
         locking.forget(space, vma)
-    vma.drop()
+    if vma.backing is not None:
+        vma.drop()

@@ -45,9 +45,13 @@ class VmaList(VmaBlocks):
             vma.swallow(after)
         return vma
 
-    def remove(self, start: int, end: int) -> list[Vma]:
-        """Take the VMAs of the range out, cutting those that reach beyond it; return them."""
-        gone = self.between(start, end)
+    def remove(self, start: int, end: int, gone: list[Vma] | None = None) -> list[Vma]:
+        """Take the VMAs of the range out, cutting those that reach beyond it; return them.
+
+        `gone` is what `between` has told about the range.
+        """
+        if gone is None:
+            gone = self.between(start, end)
         if gone:
             if gone[0].start < start or gone[-1].end > end:
                 self.cut(start)
