@@ -7,7 +7,7 @@ what a fork doubles; and whole objects of shared memory, by who makes them. MAP_
 Mode 0 refuses only what could never be had: more in one call than the machine has. Mode 1 refuses nothing. In mode 2
 the sum of all charges stays below `limit`, with something left for root, and something for the user's next shell.
 
-The order of calls: `charge` first, since it alone can fail; then the mapping; `forget` when it goes. A mapping that is
+The order of calls: `charge` first, since it alone can fail; then the mapping; `Commitment.release` when it goes. A mapping that is
 read-only again stays charged.
 """
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from lbw.mm.address_space import AddressSpace
     from lbw.mm.frames import Frames
-    from lbw.mm.vma import Vma
 
 #: Values of vm.overcommit_memory.
 GUESS, ALWAYS, NEVER = range(3)
@@ -84,9 +83,3 @@ def accountable(prot: int, flags: int) -> bool:
 def charge(space: AddressSpace, length: int) -> None:
     """Promise `length` bytes, whole pages, to an address space.  LinuxError(ENOMEM)"""
     space.frames.commitment.charge(length >> 12, space.total)
-
-
-def forget(space: AddressSpace, vma: Vma) -> None:
-    """Take back what was promised for a mapping that goes, wholly or as a piece that was cut off."""
-    if vma.accounted:
-        space.frames.commitment.pages -= vma.end - vma.start >> 12
