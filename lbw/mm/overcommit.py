@@ -7,8 +7,8 @@ what a fork doubles; and whole objects of shared memory, by who makes them. MAP_
 Mode 0 refuses only what could never be had: more in one call than the machine has. Mode 1 refuses nothing. In mode 2
 the sum of all charges stays below `limit`, with something left for root, and something for the user's next shell.
 
-The order of calls: `charge` first, since it alone can fail; then the mapping; `Commitment.release` when it goes. A mapping that is
-read-only again stays charged.
+The order of calls: `charge` first, since it alone can fail; then the mapping; `Commitment.release` when it goes. A
+mapping that is read-only again stays charged when it was written to.
 """
 
 from __future__ import annotations
