@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -116,10 +117,11 @@ def build(binaries: Path, source: str, *flags: str) -> Path:
 
 
 def natively(program: Path, *arguments: str) -> tuple[int, str]:
-    process = subprocess.run(
-        [program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/root"}, start_new_session=True, preexec_fn=lambda: os.umask(0o22),
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as directory:
+        process = subprocess.run(
+            [program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60, cwd=directory,
+            env={"PATH": "/usr/bin:/bin", "HOME": "/root"}, start_new_session=True, preexec_fn=lambda: os.umask(0o22),
+        )  # fmt: skip
     status = process.returncode
     return (128 - status if status < 0 else status), process.stdout.decode(errors="replace")
 

@@ -291,18 +291,18 @@ static void lasting(int fd) {
 static void short_lives(void) {
     int wrong = 0;
     for (int i = 0; i < 100; i++) { /* the number of the inode is often the same, and so are size and time */
-        int fd = open("short", O_RDWR | O_CREAT | O_EXCL, 0644);
+        int fd = open("momentary", O_RDWR | O_CREAT | O_EXCL, 0644);
         char text[16] = "";
         sprintf(text, "file %09d", i);
         write(fd, text, 15);
         char *m = map(fd, P, PROT_READ | PROT_WRITE, i & 1 ? MAP_SHARED : MAP_PRIVATE, 0);
         close(fd);
         if (i & 2)
-            unlink("short");
+            unlink("momentary");
         wrong += strcmp(m, text) != 0;
         munmap(m, P);
         if (!(i & 2))
-            unlink("short");
+            unlink("momentary");
     }
     check("files that live for a moment", wrong, 0);
 }
