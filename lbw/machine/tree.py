@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
     from lbw.machine import Bind
-    from lbw.mm.page_cache import PageCache
     from lbw.mm.frames import Frames
+    from lbw.mm.page_cache import PageCache
     from lbw.vfs.inode import FileSystem
     from lbw.vfs.proc.source import ProcSource
 
