@@ -49,6 +49,7 @@ SHARED: tuple[str, ...] = (
     "unix/signals.c",
     "unix/stream.c",
     "unix/waiting.c",
+    "memory/crossings.c",
     "memory/fault_table.c",
     "memory/file_ends.c",
     "memory/madvise.c",
