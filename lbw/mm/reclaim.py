@@ -70,12 +70,12 @@ def _write_back(cache: PageCache, missing: int) -> None:
 
 
 def _help_host(frames: Frames, cache: PageCache) -> None:
-    """The host has no memory: find whole granules for the reserve, and a part of what it has given to go on with."""
+    """The host has no memory: a part of what it has given must do to go on with, and whole granules fill the reserve."""
     goal = min(frames.granules.committed * _PER_GRANULE // 8, _CALL)
     for step in (_nothing, _drop_unmapped, _drop_mapped, _write_back):
         step(cache, goal)
         frames.gather()
-        if not frames.granules.low and frames.available >= goal:
+        if frames.available >= goal:
             break
 
 

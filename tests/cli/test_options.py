@@ -24,7 +24,7 @@ def test_arguments_of_the_program_are_its_own(debian_root):
     outcome = in_root(debian_root, "printf", "%s|", "--strace", "-u", "--", "-e", "")
     assert outcome.output == "--strace|-u|--|-e||"
     assert in_root(debian_root, "--", "printf", "%s", "--help").output == "--help"
-    assert in_root(debian_root, "printf", "%s|", "--fault", "--mem", "--").output == "--fault|--mem|--|"  # abbreviations
+    assert in_root(debian_root, "printf", "%s|", "--fault", "--mem", "--").output == "--fault|--mem|--|"
 
 
 def test_trace_to_standard_error_and_to_a_file(debian_root, tmp_path):
