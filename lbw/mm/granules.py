@@ -66,15 +66,18 @@ class Granules:
         """Whether half of the reserve is gone: time to look after memory, with something left to do it."""
         return 2 * len(self._reserve) < self._wanted
 
-    def take(self) -> int:
-        """Return the address of a granule of zeros.  LinuxError(ENOMEM): none left, here or on the host"""
+    def take(self, urgent: bool) -> int:
+        """Return the address of a granule of zeros, if `urgent` from the reserve.
+
+        LinuxError(ENOMEM): none left, here or on the host
+        """
         if self._warm:
             base = self._warm.pop()
             self._view[base : base + GRANULE] = _ZEROS
         else:
             base = self._commit()
             if not base:
-                if not self._reserve or not self.starved:
+                if not (urgent and self._reserve and self.starved):
                     raise LinuxError(ENOMEM)
                 base = self._reserve.pop()
                 self._view[base : base + GRANULE] = _ZEROS

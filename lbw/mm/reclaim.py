@@ -70,7 +70,7 @@ def _write_back(cache: PageCache, missing: int) -> None:
 
 
 def _help_host(frames: Frames, cache: PageCache) -> None:
-    """The host has no memory: a part of what it has given must do to go on with, and whole granules fill the reserve."""
+    """The host has no memory: make room in what it has given, and fill up the reserve."""
     goal = min(frames.granules.committed * _PER_GRANULE // 8, _CALL)
     for step in (_nothing, _drop_unmapped, _drop_mapped, _write_back):
         step(cache, goal)

@@ -216,7 +216,7 @@ def test_nearly_empty_granules_become_empty():
 
 
 def test_memory_in_pieces_serves_everybody(bench):
-    """No whole granule is free, but half of the memory is: files are read into pieces, and nothing is searched twice."""
+    """No whole granule is free, but half of the memory is: files are read into pieces, and nothing is searched for."""
     frames = bench.frames
     held = []
     with pytest.raises(LinuxError):
