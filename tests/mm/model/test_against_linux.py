@@ -10,10 +10,11 @@ import os
 import platform
 import random
 import sys
+from pathlib import Path
 
 import pytest
 from model_guest import Guest
-from operations import Generator
+from operations import Generator, Program
 from shrinking import failures, shrink, side_by_side
 
 NATIVE = sys.platform == "linux" and platform.machine() == "x86_64" and os.geteuid() == 0
@@ -35,3 +36,16 @@ def test_random_sequences_do_what_they_do_on_linux(
         found = failures(guests[kind], programs)
         shown = [side_by_side(guests[kind], shrink(guests[kind], each[0])) for each in list(found.values())[:5]]
         assert found == {}, "\n\n".join(shown)
+
+
+def regressions() -> list[Program]:
+    """Return the sequences that once differed; a line with # says what it was."""
+    text = Path(__file__).with_name("regressions.txt").read_text()
+    return [[line for line in part.strip().splitlines() if line[0] != "#"] for part in text.split("\n\n")]
+
+
+@pytest.mark.parametrize("kind", ["host", "host32"])
+def test_sequences_that_once_differed(kind: str, guests: dict[str, Guest]) -> None:
+    if NATIVE:
+        found = failures(guests[kind], regressions())
+        assert found == {}, "\n\n".join(side_by_side(guests[kind], each[0]) for each in found.values())
