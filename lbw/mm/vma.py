@@ -145,6 +145,10 @@ class Vma:
     def swallow(self, other: Vma) -> None:
         """Take over the range of `other`, which this one joins; `other` is dead."""
         self.end = other.end
+        self.inherit(other)
+
+    def inherit(self, other: Vma) -> None:
+        """Go on as `other`, too, whose range this one has taken over."""
         self.anon = self.anon or other.anon
         if other.backing is not None:
             other.backing.release(other)

@@ -221,6 +221,33 @@ class VmaBlocks:
         above, before = self.above(low)
         self._freed(before, above, bisect_right(self._lows, above.start) - 1 if above is not None else 0)
 
+    def _trim(self, vma: Vma, start: int, end: int) -> Vma:
+        """Take what is in the range from one end of a VMA; return it."""
+        block = bisect_right(self._lows, vma.start) - 1
+        vmas, starts = self._vmas[block], self._starts[block]
+        index = bisect_left(starts, vma.start)
+        if vma.start < start:
+            gone = vma.piece(start, vma.end)
+            vma.end = start
+            if index + 1 < len(vmas):
+                self._freed(vma, vmas[index + 1], block)
+            elif block + 1 < len(self._vmas):
+                self._freed(vma, self._vmas[block + 1][0], block + 1)
+            else:
+                self._freed(vma, None, 0)
+            return gone
+        gone = vma.piece(vma.start, end)
+        vma.offset += end - vma.start
+        vma.start = starts[index] = end
+        if index:
+            self._freed(vmas[index - 1], vma, block)
+        elif block:
+            self._lows[block] = end
+            self._freed(self._vmas[block - 1][-1], vma, block)
+        else:
+            self._freed(None, vma, block)
+        return gone
+
     def _freed(self, before: Vma | None, above: Vma | None, block: int) -> None:
         """Take note of a new hole between two VMAs, the upper one in `block`."""
         start = before.end if before is not None else 0

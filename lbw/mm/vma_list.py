@@ -38,11 +38,15 @@ class VmaList(VmaBlocks):
         if joining and before is not None and before.joins(vma):
             before.swallow(vma)
             vma = before
+            if after is not None and vma.joins(after):
+                self._take_out(after)
+                vma.swallow(after)
+        elif joining and after is not None and vma.joins(after):
+            self.extend_down(after, start)
+            after.inherit(vma)
+            return after
         else:
             self._put_in(vma, block, index, before)
-        if joining and after is not None and vma.joins(after):
-            self._take_out(after)
-            vma.swallow(after)
         return vma
 
     def remove(self, start: int, end: int, gone: list[Vma] | None = None) -> list[Vma]:
@@ -53,7 +57,10 @@ class VmaList(VmaBlocks):
         if gone is None:
             gone = self.between(start, end)
         if gone:
-            if gone[0].start < start or gone[-1].end > end:
+            first = gone[0]
+            if len(gone) == 1 and (first.start < start) != (first.end > end):
+                return [self._trim(first, start, end)]
+            if first.start < start or gone[-1].end > end:
                 self.cut(start)
                 self.cut(end)
                 gone = self.between(start, end)
