@@ -31,6 +31,13 @@ def leave_fragment(task: Task, trap: Trap) -> None:
         trap.kind, trap.vector, trap.error_code = met
 
 
+def come_out(task: Task) -> None:
+    """Bring a task, whose turn it is, out of a fragment that it was just led to: fragments may go now."""
+    faults, context = task.kernel.faults, task.context
+    if faults is not None and context.registers[RIP] >> 12 in task.memory.fragments:
+        faults.leave(context, task.memory, context.bits)
+
+
 def fault_is_ours(task: Task, trap: Trap) -> bool:
     """Serve a FAULT trap that the program is not to know of; False: it is the program's own."""
     faults = task.kernel.faults

@@ -13,7 +13,7 @@ from lbw.abi.errno import LinuxError
 from lbw.cpu.contracts import FAULT, PAGE_FAULT, PREEMPTED, RAX, RESULT, RIP
 from lbw.kernel.cpu_alarm import rouse
 from lbw.kernel.dispatch import begin_call, continue_call, handler_failed, unknown_call
-from lbw.kernel.fault_path import leave_fragment, page_fault_is_ours
+from lbw.kernel.fault_path import come_out, leave_fragment, page_fault_is_ours
 from lbw.kernel.fault_signals import processor_fault, segmentation_fault
 from lbw.kernel.gates import foreign_call, own_gate, return_to_guest
 from lbw.kernel.oom import out_of_memory, relieve
@@ -190,6 +190,7 @@ def attend(task: Task) -> bool:
         return False
     attention, task.attention = task.attention, 0
     if attention & MEMORY and task.kernel.scarce:
+        come_out(task)
         relieve(task.kernel)
         if task.state == DEAD:
             return False
