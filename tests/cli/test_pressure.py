@@ -106,7 +106,7 @@ def test_without_anybody_to_kill_the_run_ends(what, why, root):
 
 @pytest.mark.parametrize("segments", ["patch", "fault", "base"])
 def test_text_and_fragments_go_while_a_program_runs_through_them(debian_root, segments):
-    script = "push @a, 'x' x 1e5 . rand while 1"
-    outcome = lbw("run", "--root", debian_root, "--segments", segments, "--memory", "64M", "/usr/bin/perl", "-e", script)
+    perl = "/usr/bin/perl", "-e", "push @a, 'x' x 1e5 . rand while 1"
+    outcome = lbw("run", "--root", debian_root, "--segments", segments, "--memory", "64M", *perl)
     assert outcome.status == 137
     assert outcome.errors.startswith("lbw: out of memory: killed perl[")

@@ -57,7 +57,8 @@ class FakeMemory:
     def __init__(self, *ranges: tuple[int, int]) -> None:
         self.ranges = ranges
         self.bytes: dict[int, int] = {}
-        self.faults = 0
+        self.faults = self.major_faults = 0
+        self.mmu = SimpleNamespace(peak=0)
 
     def _check(self, address: int, length: int) -> None:
         if not any(start <= address and address + length <= end for start, end in self.ranges):
