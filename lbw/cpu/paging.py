@@ -16,8 +16,8 @@ State of the page, as the Mmu knows it:
     READY       the page can be used so already: another thread was quicker, or the processor remembered an old entry
 
 Actions that may find the page to lie beyond the end of the backing: SHOW, COPY_IN, SHOW_WRITABLE, NOTE_AND_SHOW.
-Those that may find no memory: all but NOTHING, SHOW_ZEROES, ALLOW, LET_RUN. Those that tell the backing first (`dirtied`) and
-may fail with what it says: NOTE_AND_SHOW, NOTE_AND_ALLOW.
+Those that may find no memory: all but NOTHING, SHOW_ZEROES, ALLOW, LET_RUN. Those that tell the backing first
+(`dirtied`) and may fail with what it says: NOTE_AND_SHOW, NOTE_AND_ALLOW.
 """
 
 from __future__ import annotations
