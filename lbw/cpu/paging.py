@@ -1,7 +1,7 @@
 """What a page becomes when it is accessed: the decision, for an access that the protection of the mapping allows.
 
 Whether it is allowed, and what happens where nothing is mapped, is decided in `lbw.mm.faults`; an Mmu follows this
-table. Fetching is reading here. `DECISIONS` is the specification, and what Mmus look up.
+table. Fetching is reading here, but for UNRUN. `DECISIONS` is the specification, and what Mmus look up.
 
 State of the page, as the Mmu knows it:
 
@@ -10,12 +10,14 @@ State of the page, as the Mmu knows it:
     BORROWED    a frame of the backing is shown, privately
     SOLE        a frame of the process's own, which no fork shares any more
     COMMON      a frame that is shared with relatives since a fork
+    UNRUN       code is fetched from a frame of the process's own that is not executable yet: such frames become so when
+                they are first executed, because stores to what may be code are slow, and most of what may is not
     CLEAN       a frame of the backing is shown, for everybody, but read-only until somebody writes
     READY       the page can be used so already: another thread was quicker, or the processor remembered an old entry
 
 Actions that may find the page to lie beyond the end of the backing: SHOW, COPY_IN, SHOW_WRITABLE, NOTE_AND_SHOW.
-Those that may find no memory: all but NOTHING, SHOW_ZEROES, ALLOW. Those that tell the backing first (`dirtied`) and
-may fail with what it says: NOTE_AND_SHOW, NOTE_AND_ALLOW.
+Those that may find no memory: all but NOTHING, SHOW_ZEROES, ALLOW, LET_RUN. Those that tell the backing first
+(`dirtied`) and may fail with what it says: NOTE_AND_SHOW, NOTE_AND_ALLOW.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from __future__ import annotations
 ANONYMOUS, PRIVATE, SHARED, TRACKED = range(4)
 
 #: States of a page.
-ABSENT, ZEROES, BORROWED, SOLE, COMMON, CLEAN, READY = range(7)
+ABSENT, ZEROES, BORROWED, SOLE, COMMON, UNRUN, CLEAN, READY = range(8)
 
 (
     NOTHING,  # the access will succeed
@@ -38,11 +40,13 @@ ABSENT, ZEROES, BORROWED, SOLE, COMMON, CLEAN, READY = range(7)
     SHOW_WRITABLE,  # show the backing's frame, writable
     NOTE_AND_SHOW,  # the same, when the backing has been told
     NOTE_AND_ALLOW,  # the same frame becomes writable, when the backing has been told
-) = range(10)
+    LET_RUN,  # the same frame becomes executable, for good
+) = range(11)
 
 #: (kind of mapping, does it write?, state) -> action. Combinations that are missing cannot be.
 DECISIONS = {
     (ANONYMOUS, False, ABSENT): SHOW_ZEROES,
+    (ANONYMOUS, False, UNRUN): LET_RUN,
     (ANONYMOUS, False, READY): NOTHING,
     (ANONYMOUS, True, ABSENT): FILL,
     (ANONYMOUS, True, ZEROES): FILL,
@@ -50,6 +54,7 @@ DECISIONS = {
     (ANONYMOUS, True, COMMON): COPY,
     (ANONYMOUS, True, READY): NOTHING,
     (PRIVATE, False, ABSENT): SHOW,
+    (PRIVATE, False, UNRUN): LET_RUN,
     (PRIVATE, False, READY): NOTHING,
     (PRIVATE, True, ABSENT): COPY_IN,
     (PRIVATE, True, BORROWED): COPY,

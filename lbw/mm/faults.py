@@ -32,6 +32,7 @@ and state of the page decide; `lbw.cpu.paging` is that part of the table, with t
     shared, of a file   read     ABSENT     show the frame, read-only, and others              beyond the end: SIGBUS
     that tracks writes  write    ABSENT     tell the file, show the frame, writable            beyond the end: SIGBUS
                                  CLEAN      tell the file, make it writable                    refused: SIGBUS
+    private             fetch    UNRUN      make it executable; until now stores to it were quick
     any                 any      READY      nothing: it can be used already
 
 SIGBUS has the code BUS_ADRERR; it also answers a page that cannot be read from the host, or for which a file system has

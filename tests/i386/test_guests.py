@@ -72,6 +72,7 @@ SHARED: tuple[str, ...] = (
     "memory/memfd_seals.c",
     "memory/shm_files.c",
     "memory/tmpfs_map.c",
+    "memory/writable_code.c",
     "signals/faults.c",
     "signals/queues.c",
     "signals/restarts.c",

@@ -31,6 +31,7 @@ from lbw.cpu.paging import (
     COPY_IN,
     DECISIONS,
     FILL,
+    LET_RUN,
     NOTE_AND_ALLOW,
     NOTE_AND_SHOW,
     NOTHING,
@@ -42,9 +43,10 @@ from lbw.cpu.paging import (
     SHOW_ZEROES,
     SOLE,
     TRACKED,
+    UNRUN,
     ZEROES,
 )
-from lbw.cpu.unicorn.page_bits import FRAME
+from lbw.cpu.unicorn.page_bits import FRAME, NX
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.table_tree import OWNED, ZERO
 from lbw.mm.faults import ALLOWS, SegmentationFault
@@ -52,19 +54,20 @@ from lbw.mm.faults import ALLOWS, SegmentationFault
 PAGE = 4096
 BASE = 0x4000_0000
 RW = PROT_READ | PROT_WRITE
+RWX = RW | PROT_EXEC
 CODES = {READ: PF_USER, WRITE: PF_USER | PF_WRITE, EXECUTE: PF_USER | PF_FETCH}
 
 
 class World:
     """One page of a kind, in a state; the page is the third of four."""
 
-    def __init__(self, bench, kind: int) -> None:
+    def __init__(self, bench, kind: int, prot: int = RW) -> None:
         self.frames = bench.frames
         self.space = space = bench.space()
         self.file = bench.page_cache.file("file", FileSource(b"file" * (4 * PAGE // 4)))
         flags = MAP_FIXED | (MAP_PRIVATE if kind in (ANONYMOUS, PRIVATE) else MAP_SHARED)
         backed = kind in (PRIVATE, TRACKED)
-        space.mmap(BASE, 4 * PAGE, RW, flags if backed else flags | MAP_ANONYMOUS, self.file if backed else None)
+        space.mmap(BASE, 4 * PAGE, prot, flags if backed else flags | MAP_ANONYMOUS, self.file if backed else None)
         self.page = BASE + 2 * PAGE
         self.told: list[int] = []
         if kind == TRACKED:
@@ -75,13 +78,15 @@ class World:
         at = mmu.leaf(self.page)
         return mmu.words[at] if at else 0
 
-    def bring_about(self, state: int, write: bool) -> None:
+    def bring_about(self, state: int, access: int) -> None:
         """Make the page be in `state` for an access."""
         space, page, mmu = self.space, self.page, self.space.mmu
         if state == READY:
-            space.fault(page, CODES[WRITE] if write else CODES[READ])
+            space.fault(page, CODES[access])
         elif state in (ZEROES, BORROWED):
             space.fault(page, CODES[READ])
+        elif state == UNRUN:
+            space.fault(page, CODES[WRITE])
         elif state == SOLE:
             space.fault(page, CODES[WRITE])
             mmu.words[mmu.leaf(page)] &= ~WRITABLE
@@ -92,7 +97,7 @@ class World:
             space.fault(page, CODES[READ])
             mmu.clean(BASE, BASE + 4 * PAGE)
         mmu.own_table(page)
-        assert mmu.state(self.entry(), write) == state
+        assert mmu.state(self.entry(), access) == state
 
 
 class Listener:
@@ -125,22 +130,89 @@ EFFECTS = {
     SHOW_WRITABLE: lambda world, before: not world.entry() & OWNED and world.entry() & WRITABLE,
     NOTE_AND_SHOW: lambda world, before: world.entry() & WRITABLE and not world.entry() & OWNED and world.told == [2],
     NOTE_AND_ALLOW: lambda world, before: world.entry() == before | WRITABLE and world.told == [2],
+    LET_RUN: lambda world, before: world.entry() == before & ~NX != before and before & FRAME in world.frames.code,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("row", "action"), DECISIONS.items())
 def test_a_row_of_the_table(bench, row, action):
     kind, write, state = row
-    world = World(bench, kind)
-    world.bring_about(state, write)
+    world = World(bench, kind, RWX if state == UNRUN else RW)
+    access = EXECUTE if state == UNRUN else WRITE if write else READ
+    world.bring_about(state, access)
     if kind == TRACKED and state == READY:
         world.told.clear()
     before = world.entry()
     content = bytes(world.space.read(world.page, PAGE)) if before else None
-    world.space.fault(world.page, CODES[WRITE] if write else CODES[READ])
+    world.space.fault(world.page, CODES[access])
     assert EFFECTS[action](world, before)
     if content is not None:
         assert world.space.read(world.page, PAGE) == content
+    check(bench.engine)
+
+
+class Flushes:
+    """Counts how often translations are forgotten."""
+
+    def __init__(self, bench, monkeypatch) -> None:
+        self.count = 0
+        monkeypatch.setattr(type(bench.engine), "flush_code", self)
+
+    def __call__(self) -> None:
+        self.count += 1
+
+    def took(self) -> int:
+        count, self.count = self.count, 0
+        return count
+
+
+def test_lazily_executable(bench, monkeypatch):
+    """Pages that may be written to and executed lack NX when, and only when, code was fetched from them."""
+    flushes = Flushes(bench, monkeypatch)
+    space = bench.space()
+    space.mmap(BASE, 600 * PAGE, RWX, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
+    space.populate(BASE, BASE + 600 * PAGE, WRITE)
+
+    def run(space, *pages):
+        for page in pages:
+            space.fault(BASE + page * PAGE, CODES[EXECUTE] | PF_PRESENT)
+
+    def runnable(space) -> list[int]:
+        return [page for page in range(600) if not space.mmu.words[space.mmu.leaf(BASE + page * PAGE)] & NX]
+
+    assert runnable(space) == [] and not bench.frames.code
+    run(space, 3, 590)
+    assert runnable(space) == [3, 590] and len(bench.frames.code) == 2
+    space.write(BASE + 4 * PAGE, b"data")  # remembered by the kernel's own access
+    assert flushes.took() == 0
+    run(space, 4)
+    monkeypatch.setattr(type(bench.engine), "forget_code", lambda *_: setattr(flushes, "count", flushes.count + 1))
+    space.write(BASE + 4 * PAGE, b"code")
+    space.write(BASE + 5 * PAGE, b"data")
+    assert flushes.took() == 1
+    child = space.fork()
+    for other in (space, child):
+        other.write(BASE + 2 * PAGE, b"copied")
+        other.write(BASE + 4 * PAGE, b"copied")
+        assert runnable(other) == [3, 4, 590]
+    flushes.took()
+    run(child, 7)  # whose frame the parent has too, and may write to unnoticed when it is the only one again
+    child.release()
+    space.write(BASE + 7 * PAGE, b"new")
+    assert runnable(space) == [3, 4, 590] and flushes.took() == 0
+    run(space, 7)
+    assert flushes.took() == 1
+    space.mprotect(BASE, 600 * PAGE, RW)
+    assert runnable(space) == []
+    space.mprotect(BASE, 600 * PAGE, RWX)
+    assert runnable(space) == [] and flushes.took() == 0
+    run(space, 3)
+    run(space, 8)
+    assert runnable(space) == [3, 8] and flushes.took() == 1
+    space.mprotect(BASE, 600 * PAGE, PROT_READ | PROT_EXEC)
+    assert len(runnable(space)) == 600 and flushes.took() == 1
+    space.mprotect(BASE, 600 * PAGE, RWX)
+    assert len(runnable(space)) == 600 and flushes.took() == 0
     check(bench.engine)
 
 
@@ -154,6 +226,7 @@ def test_every_state_has_a_row():
     }
     rows = {(kind, True, state) for kind, states in possible.items() for state in states}
     rows |= {(kind, False, state) for kind in possible for state in (ABSENT, READY)}
+    rows |= {(kind, False, UNRUN) for kind in (ANONYMOUS, PRIVATE)}
     assert rows == set(DECISIONS)
     assert set(DECISIONS.values()) == set(EFFECTS)
 

@@ -18,8 +18,8 @@ from lbw.abi.mman import (
     PROT_READ,
     PROT_WRITE,
 )  # fmt: skip
-from lbw.cpu.contracts import PF_PRESENT, PF_USER, PF_WRITE
-from lbw.cpu.unicorn.flush_causes import COPIED, FORKED, GROWN, REMOVED, RESTRICTED, SWITCHED
+from lbw.cpu.contracts import PF_FETCH, PF_PRESENT, PF_USER, PF_WRITE
+from lbw.cpu.unicorn.flush_causes import COPIED, FORKED, GROWN, REMOVED, RESTRICTED, RUN, SWITCHED
 from lbw.mm.advice import madvise
 from lbw.mm.remap import mremap
 
@@ -68,8 +68,10 @@ def test_losing_pages_and_rights(bench, space):
     assert pending(bench) == RESTRICTED
     space.mprotect(BASE + 3 * PAGE, PAGE, RW)
     assert pending(bench) == 0
-    space.mprotect(BASE + 3 * PAGE, PAGE, RW | PROT_EXEC)  # stores must be noticed from now on
-    assert pending(bench) == RESTRICTED
+    space.mprotect(BASE + 3 * PAGE, PAGE, RW | PROT_EXEC)
+    assert pending(bench) == 0
+    space.fault(BASE + 3 * PAGE, PF_USER | PF_PRESENT | PF_FETCH)  # stores must be noticed from now on
+    assert pending(bench) == RUN
     space.mprotect(BASE + 3 * PAGE, PAGE, PROT_NONE)
     assert pending(bench) == RESTRICTED
 

@@ -11,8 +11,9 @@ page that is used again.
 from __future__ import annotations
 
 #: Another address space; pages were removed; rights were taken away; a fork; a copy on write that the kernel made;
-#: other frames are shown as code; the program uses more pages than before, and the TLB grows when it is flushed.
-SWITCHED, REMOVED, RESTRICTED, FORKED, COPIED, CODE, GROWN = (1 << bit for bit in range(7))
+#: other frames are shown as code; the program uses more pages than before, and the TLB grows when it is flushed; a page
+#: is executed for the first time.
+SWITCHED, REMOVED, RESTRICTED, FORKED, COPIED, CODE, GROWN, RUN = (1 << bit for bit in range(8))
 
 NAMES = {
     SWITCHED: "another address space",
@@ -22,6 +23,7 @@ NAMES = {
     COPIED: "copied on write by the kernel",
     CODE: "code exchanged",
     GROWN: "to let the TLB grow",
+    RUN: "first executed",
 }
 
 

@@ -9,7 +9,8 @@ Around a page of a backing, all others of the region under the same leaf table a
 frame that must not be written to before the backing knows stays read-only.
 
 Code.  Stores through a page that has NX leave the translations of its frame as they are. So when a backing is executed
-anywhere, as it says (`executed`), the writable pages that show it, wherever they are, must not have NX.
+anywhere, as it says (`executed`), the writable pages that show it, wherever they are, must not have NX. New frames of
+the process's own do have it, whatever the mapping allows (`page_tables`).
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ _PRESENT = bytes(kind & _IS_PRESENT for kind in range(256))
 _OWNED = bytes(bool(kind & _IS_OWNED) for kind in range(256))
 _ABSENT = bytes(not kind & _IS_PRESENT for kind in range(256))
 _EMPTY = bytes(not kind & _IS_PRESENT or bool(kind & _IS_ZERO) for kind in range(256))
+#: What a new frame of the process's own gets besides its mapping's flags.
+_OWN = WRITABLE | OWNED | NX
 _ONES = int.from_bytes(b"\1" * 512, "little")
 
 
@@ -57,7 +60,7 @@ class PageFilling(KernelAccess):
     def fill(self, region: Region, address: int, at: int, reported: bool) -> None:
         """Give the page, which is absent or shows zeroes, a zeroed frame; others too if memory is filled upwards."""
         frames, words = self.frames, self.words
-        flags = leaf_flags(region.prot) | WRITABLE | OWNED
+        flags = leaf_flags(region.prot) | _OWN
         pages = self._upwards(region, address, at, _OWNED, _EMPTY)
         if pages > 1 and frames.available > 4 * pages + _RESERVE:
             shown = any(words[at : at + pages].tolist())
@@ -74,8 +77,6 @@ class PageFilling(KernelAccess):
             self.replace(at, entry, frame, reported)
             return
         words[at] = frame
-        if not flags & NX:
-            frames.code.add(frame & FRAME)
 
     def _upwards(self, region: Region, address: int, at: int, done: bytes, open_: bytes) -> int:
         """Return with how many pages from `address` on to go on.
@@ -112,8 +113,6 @@ class PageFilling(KernelAccess):
         frames = self.frames.allocate_many(pages)
         self.words[at : at + pages] = array("Q", [frame | flags for frame in frames])
         self.gain(pages)
-        if not flags & NX:
-            self.frames.code.update(frames)
 
     # Copies
 
@@ -125,7 +124,7 @@ class PageFilling(KernelAccess):
             new = frames.allocate_copy(source) | (entry & ~FRAME) | WRITABLE
             frames.drop(source)
         else:
-            new = frames.allocate_copy(source) | leaf_flags(region.prot) | WRITABLE | OWNED
+            new = frames.allocate_copy(source) | leaf_flags(region.prot) | _OWN
         self.replace(at, entry, new, reported)
 
     def replace(self, at: int, entry: int, new: int, reported: bool) -> None:
@@ -139,11 +138,8 @@ class PageFilling(KernelAccess):
 
     def copy_in(self, region: Region, at: int, source: int) -> None:
         """Give the absent page a copy of the backing's frame."""
-        flags = leaf_flags(region.prot) | WRITABLE | OWNED
-        self.words[at] = copy = self.frames.allocate_copy(source) | flags
+        self.words[at] = self.frames.allocate_copy(source) | leaf_flags(region.prot) | _OWN
         self.gain(1)
-        if not flags & NX:
-            self.frames.code.add(copy & FRAME)
 
     # Frames of backings
 
@@ -213,7 +209,7 @@ class PageFilling(KernelAccess):
 
     def populate_zeroes(self, region: Region, start: int, end: int) -> None:
         """Give zeroed frames to all absent pages of private anonymous memory in a range.  LinuxError(ENOMEM)"""
-        flags = leaf_flags(region.prot) | WRITABLE | OWNED
+        flags = leaf_flags(region.prot) | _OWN
         ram = self.ram
         while start < end:
             stop = min(end, (start & -SPAN) + SPAN)

@@ -6,7 +6,14 @@ except for private memory, whose only record is its entry (OWNED).
 Leaf entries.  OWNED (a software bit): the frame is this table's own, reference-counted, private memory of the
 process. SHARED: it belongs to a shared backing, and may be writable. Otherwise the frame is borrowed from the page
 cache, or is the zero frame, and never writable. PROT_NONE clears USER and keeps the rest. A and D are always set, and
-NX on all that is not executable, or the processor's store path is slow.
+NX on all that is not executable, or the processor's store path is slow: 30 ns in place of 2.
+
+Lazily executable.  OWNED pages that the mapping lets be written to and executed (heaps of compilers, stacks of old
+programs, everything with READ_IMPLIES_EXEC) begin with NX as well, and lose it for good when code is first fetched from
+them (UNRUN). Fork, move and copy keep it as it is, `protect` keeps it unless W or X goes. What has it is not in
+`frames.code` for this entry's sake, and may have been written unnoticed; a frame that is in there when NX goes was
+executed by a relative, or under an earlier protection, so translations are forgotten. Shared memory is different: its
+writers have other entries than those who execute (`executed` in `page_filling`).
 
 TLB.  Losing rights or pages in the active address space, or getting another frame, asks the engine for a flush before
 the next run; gaining rights needs none. A copy on write that answers the processor's own fault needs none either: it
@@ -22,7 +29,7 @@ from __future__ import annotations
 from lbw.abi.errno import LinuxError
 from lbw.cpu import paging
 from lbw.cpu.contracts import EXECUTE, PAGE, WRITE
-from lbw.cpu.unicorn.flush_causes import FORKED
+from lbw.cpu.unicorn.flush_causes import FORKED, RUN
 from lbw.cpu.unicorn.page_bits import FRAME, NX, PRESENT
 from lbw.cpu.unicorn.page_bits import WRITE as WRITABLE
 from lbw.cpu.unicorn.page_filling import PageFilling
@@ -66,11 +73,13 @@ class PageTables(PageFilling):
                 self.unlink(address, empty=True)
             raise
 
-    def state(self, entry: int, write: bool) -> int:
+    def state(self, entry: int, access: int) -> int:
         """Return what a leaf entry, in a table of our own, is for an access (`lbw.cpu.paging`)."""
         if not entry:
             return paging.ABSENT
-        if not write or entry & WRITABLE:
+        if access != WRITE:
+            return paging.UNRUN if access == EXECUTE and entry & NX and entry & OWNED else paging.READY
+        if entry & WRITABLE:
             return paging.READY
         if entry & OWNED:
             return paging.SOLE if self.frames.references(entry & FRAME) == 1 else paging.COMMON
@@ -87,7 +96,7 @@ class PageTables(PageFilling):
             kind = paging.TRACKED if backing.tracks_writes else paging.SHARED
         else:
             kind = paging.PRIVATE
-        action = paging.DECISIONS[kind, write, self.state(entry, write)]
+        action = paging.DECISIONS[kind, write, self.state(entry, access)]
         if action == paging.NOTHING:
             return True
         if action == paging.COPY:
@@ -98,6 +107,8 @@ class PageTables(PageFilling):
             self.fill(region, address, at, reported)
         elif action == paging.SHOW_ZEROES:
             self.show_zeroes(region, address, at)
+        elif action == paging.LET_RUN:
+            self._let_run(address & -PAGE, at, entry)
         else:
             assert backing is not None
             page = region.offset + address - region.start >> 12
@@ -128,6 +139,15 @@ class PageTables(PageFilling):
         self.words[at] = entry | WRITABLE
         if not entry & NX:
             self.frames.code.add(entry & FRAME)
+
+    def _let_run(self, start: int, at: int, entry: int) -> None:
+        """Make the page executable: from now on stores to it are noticed."""
+        code, frame = self.frames.code, entry & FRAME
+        if frame in code:  # not through this entry; since then it may have been written unnoticed
+            self.engine.flush_code()
+        code.add(frame)
+        self.words[at] = entry & ~NX
+        self.changed(start, start + PAGE, RUN)
 
     def populate(self, region: Region, start: int, end: int, access: int) -> bool:
         """Make all pages of a range usable for `access`, as `touch` does.

@@ -3,6 +3,9 @@
 A table is one integer where many pages change: all entries get and lose their bits at once, 20 us for 512 pages of
 memory of the process's own. That needs to know nothing about single frames; where that must be known (shared memory and
 patched copies, which faults bring back; who else has a frame since a fork; code), it is done entry by entry.
+
+What may be executed but not written to loses NX here; what may be both keeps what it has, as it is lazily executable
+(`page_tables`).
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ _LANES = int.from_bytes((1).to_bytes(8, "little") * 512, "little")
 _KEPT_LANES, _SINGLE_LANES = _LANES * _KEPT, _LANES * (SHARED | PATCHED)
 _OWNED_LANES, _RIGHTS_LANES, _NX_LANES = _LANES * OWNED, _LANES * (WRITABLE | USER), _LANES * NX
 _OWNED_TO_WRITABLE = (OWNED // WRITABLE).bit_length() - 1
+_OWNED_TO_NX = (NX // OWNED).bit_length() - 1
 
 
 def leaf_flags(prot: int) -> int:
@@ -56,6 +60,7 @@ class TableProtect(TableRelease):
         flags = leaf_flags(prot)
         references, executed = frames.references, frames.code
         lost = code = 0
+        lazy = prot & WRITE and prot & EXECUTE
         for at, size in spans:
             if size >= _MANY:
                 restricted = self._protect_many(at, size, prot, flags)
@@ -75,7 +80,9 @@ class TableProtect(TableRelease):
                 if entry & OWNED:
                     if prot & WRITE and references(entry & FRAME) == 1:
                         new |= WRITABLE
-                    if prot & EXECUTE:
+                    if lazy:
+                        new |= entry & NX
+                    elif entry & NX and prot & EXECUTE:
                         code |= entry & FRAME in executed
                         executed.add(entry & FRAME)
                 entries[index] = new
@@ -118,7 +125,8 @@ class TableProtect(TableRelease):
         span = self.ram[at << 3 : at + size << 3]
         entries = int.from_bytes(span, "little")
         owned = entries & _OWNED_LANES
-        if entries & _SINGLE_LANES or (prot & EXECUTE and owned) or (prot & WRITE and self.related):
+        runs = prot & EXECUTE and owned
+        if entries & _SINGLE_LANES or (runs and not prot & WRITE) or (prot & WRITE and self.related):
             return -1
         present = entries & _LANES
         new = entries & _KEPT_LANES
@@ -127,5 +135,7 @@ class TableProtect(TableRelease):
                 new |= present << bit
         if prot & WRITE:
             new |= owned >> _OWNED_TO_WRITABLE
+        if runs:
+            new |= owned << _OWNED_TO_NX & entries
         span[:] = new.to_bytes(size << 3, "little")
         return int(bool(entries & ~new & _RIGHTS_LANES or (entries ^ new) & _NX_LANES))

@@ -177,7 +177,8 @@ class Checker:
         stores = backing is not None and vma.shared and vma.prot & PROT_WRITE and backing.executed
         if not entry & NX and not vma.prot & PROT_EXEC and not stores:
             self.fail(where, "is executable, in", vma)
-        if entry & NX and vma.prot & PROT_EXEC:
+        lazy = entry & OWNED and vma.prot & PROT_WRITE  # executable when it is executed
+        if entry & NX and vma.prot & PROT_EXEC and not lazy:
             self.fail(where, "is not executable, in", vma)
         if writable and not vma.prot & PROT_WRITE:
             self.fail(where, "is writable, in", vma)
