@@ -11,30 +11,24 @@ if TYPE_CHECKING:
 
 
 def may_attach(task: Task, target: Task) -> bool:
-    """Whether `task` may take over what `target` has: the same process, the same user throughout, or the right to.
-
-    PTRACE_MODE_ATTACH_REALCREDS
-    """
-    if target.process is task.process:
-        return True
-    ours, theirs = task.credentials, target.credentials
-    if ours.capable(CAP_SYS_PTRACE):
-        return True
-    same = {ours.ruid} == {theirs.ruid, theirs.euid, theirs.suid}
-    same = same and {ours.rgid} == {theirs.rgid, theirs.egid, theirs.sgid}
-    return same and target.process.dumpable == 1 and not theirs.permitted & ~ours.permitted
+    """Whether `task` may take over what `target` has, by the user who started it.  PTRACE_MODE_ATTACH_REALCREDS"""
+    ours = task.credentials
+    return _may(task, target, ours.ruid, ours.rgid, ours.permitted)
 
 
 def may_read(task: Task, target: Task) -> bool:
     """Whether `task` may look into `target`, by the user it acts as on files.  PTRACE_MODE_READ_FSCREDS"""
-    if target.process is task.process:
+    ours = task.credentials
+    return _may(task, target, ours.fsuid, ours.fsgid, ours.effective)
+
+
+def _may(task: Task, target: Task, uid: int, gid: int, capabilities: int) -> bool:
+    """The same process, the same user throughout, or the right to."""
+    if target.process is task.process or task.credentials.capable(CAP_SYS_PTRACE):
         return True
-    ours, theirs = task.credentials, target.credentials
-    if ours.capable(CAP_SYS_PTRACE):
-        return True
-    same = {ours.fsuid} == {theirs.ruid, theirs.euid, theirs.suid}
-    same = same and {ours.fsgid} == {theirs.rgid, theirs.egid, theirs.sgid}
-    return same and target.process.dumpable == 1 and not theirs.permitted & ~ours.effective
+    theirs = target.credentials
+    same = {uid} == {theirs.ruid, theirs.euid, theirs.suid} and {gid} == {theirs.rgid, theirs.egid, theirs.sgid}
+    return same and target.process.dumpable == 1 and not theirs.permitted & ~capabilities
 
 
 def require_attach(task: Task, target: Task, errno: int) -> None:

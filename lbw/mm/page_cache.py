@@ -12,7 +12,7 @@ systems enter themselves (`watchers`) and are told what comes and goes.
 from __future__ import annotations
 
 from lbw.abi.errno import LinuxError
-from lbw.cpu.contracts import GRANULE, PAGE
+from lbw.cpu.contracts import GRANULE
 from lbw.mm.cached_file import CachedFile
 from lbw.mm.file_pages import CHUNK, END
 from lbw.mm.frames import FRAMES_PER_GRANULE
@@ -54,11 +54,6 @@ class PageCache:
     def granules(self) -> int:
         """What the cache holds, in units of 64 kB."""
         return (self.pages + FRAMES_PER_GRANULE - 1) // FRAMES_PER_GRANULE
-
-    @property
-    def mapped_pages(self) -> int:
-        """How many pages belong to files that are mapped."""
-        return sum(cached.present for cached in self.files.values() if cached.mappings)
 
     # Files
 
@@ -125,10 +120,6 @@ class PageCache:
             except LinuxError:
                 pass
             cached.settle()
-
-    def lost_bytes(self) -> int:
-        """Return how much was never written: the last attempt has failed."""
-        return self.dirty_pages * PAGE
 
     # Memory pressure
 

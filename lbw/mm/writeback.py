@@ -44,7 +44,7 @@ def write_back(cached: CachedFile, first: int = 0, end: int = END, limit: int | 
             cached.cleaned(beyond)
             del dirty[len(dirty) - len(beyond) :]
         for run in _runs(dirty):
-            _protect(cached, run)
+            cached.write_protect(run[0], run[-1] + 1)
             _write(cached, run, size)
             cached.cleaned(run)
             written += len(run)
@@ -91,10 +91,6 @@ def _runs(pages: list[int]) -> list[list[int]]:
             runs.append(pages[start:index])
             start = index
     return runs
-
-
-def _protect(cached: CachedFile, run: list[int]) -> None:
-    cached.write_protect(run[0], run[-1] + 1)
 
 
 def _write(cached: CachedFile, run: list[int], size: int) -> None:

@@ -1,4 +1,4 @@
-"""How strace shows arrays and sets: of poll and select, of areas elsewhere, and the records of directories."""
+"""How strace shows arrays and sets: of poll and select, and the records of directories."""
 
 from __future__ import annotations
 
@@ -60,25 +60,6 @@ class Dirents(Shown):
             position += int.from_bytes(data[position + head : position + head + 2], "little") or len(data)
             count += 1
         return f"{address:#x} /* {count} entries */"
-
-
-class Areas(Shown):
-    """An array of struct iovec about memory of another process; the argument at `length` is the number of elements."""
-
-    __slots__ = ("length",)
-
-    def __init__(self, name: str, length: int) -> None:
-        super().__init__(name)
-        self.length = length
-
-    def target(self, task: Task, address: int, result: int) -> str:
-        layout = task.abi.iovec
-        count = argument(task, self.length)
-        shown = []
-        for index in range(min(count, LIMIT)):
-            base, length = task.memory.load(address + index * layout.size, layout)
-            shown.append(f"{{iov_base={base:#x}, iov_len={length}}}")
-        return "[" + ", ".join(shown) + (", ..." if count > LIMIT else "") + "]"
 
 
 class OutBits(Shown):

@@ -130,8 +130,8 @@ class InBuffer(Pointer):
         return show_bytes(task, raw, argument(task, self.length)) if raw else "NULL"
 
 
-class Iovec(Shown):
-    """An array of struct iovec; the next argument, at `length`, is the number of its elements."""
+class Areas(Shown):
+    """An array of struct iovec about memory of another process; the argument at `length` is the number of elements."""
 
     __slots__ = ("length",)
 
@@ -146,9 +146,23 @@ class Iovec(Shown):
         shown = []
         for index in range(min(count, LIMIT)):
             base, length = task.memory.load(address + index * layout.size, layout)
-            shown.append(f"{{iov_base={show_bytes(task, base, min(length, left))}, iov_len={length}}}")
+            shown.append(f"{{iov_base={self.area(task, base, min(length, left))}, iov_len={length}}}")
             left -= min(length, left)
         return "[" + ", ".join(shown) + (", ..." if count > LIMIT else "") + "]"
+
+    def area(self, task: Task, base: int, length: int) -> str:
+        """Return how an area is shown: its address."""
+        return f"{base:#x}"
+
+
+class Iovec(Areas):
+    """An array of struct iovec; the next argument, at `length`, is the number of its elements."""
+
+    __slots__ = ()
+
+    def area(self, task: Task, base: int, length: int) -> str:
+        """Return how an area is shown: the bytes in it."""
+        return show_bytes(task, base, length)
 
 
 class OutIovec(Iovec):

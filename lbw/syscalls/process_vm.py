@@ -15,8 +15,7 @@ from lbw.kernel.ptrace_access import may_attach, may_read
 from lbw.kernel.threads import find_thread
 from lbw.mm.advice import madvise
 from lbw.mm.remote import views
-from lbw.syscalls.array_displays import Areas
-from lbw.syscalls.displays import Iovec, OutIovec
+from lbw.syscalls.displays import Areas, Iovec, OutIovec
 from lbw.syscalls.parameters import Choice, Fd, Pid, Size, UInt
 from lbw.syscalls.table import syscall
 from lbw.syscalls.transfer import load_iovec, total_of

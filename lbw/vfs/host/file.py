@@ -22,6 +22,8 @@ from lbw.vfs.permissions import clear_privileges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lbw.mm.cached_file import CachedFile
     from lbw.vfs.host.content import HostContent
 
@@ -56,7 +58,7 @@ class HostFile(File):
             if len(views) <= MOST_VIEWS:
                 count = preadv(self.descriptor, views, offset)
             else:
-                count = self._read_many(views, offset)
+                count = self._in_parts(preadv, views, offset)
         except OSError as error:
             raise linux_error(error) from None
         cached = self.inode.cached
@@ -69,23 +71,13 @@ class HostFile(File):
         """Read at `offset`."""
         try:
             many = len(views) > MOST_VIEWS
-            count = self._read_many(views, offset) if many else preadv(self.descriptor, views, offset)
+            count = self._in_parts(preadv, views, offset) if many else preadv(self.descriptor, views, offset)
         except OSError as error:
             raise linux_error(error) from None
         cached = self.inode.cached
         if cached is not None and cached.dirty:
             cached.show_dirty(views, offset, count)
         return count
-
-    def _read_many(self, views: list[memoryview], offset: int) -> int:
-        total = 0
-        for start in range(0, len(views), MOST_VIEWS):
-            part = views[start : start + MOST_VIEWS]
-            count = preadv(self.descriptor, part, offset + total)
-            total += count
-            if count < sum(map(len, part)):
-                break
-        return total
 
     def write(self, views: list[memoryview]) -> int:
         """Write at the file offset, or at the end with O_APPEND, and advance it."""
@@ -112,18 +104,21 @@ class HostFile(File):
             if len(views) <= MOST_VIEWS:
                 count = pwritev(self.descriptor, views, offset)
             else:
-                count = self._write_many(views, offset)
+                count = self._in_parts(pwritev, views, offset)
         except OSError as error:
             raise linux_error(error) from None
         if self.inode.cached is not None:
             self._after_write(views, offset, count)
         return count
 
-    def _write_many(self, views: list[memoryview], offset: int) -> int:
+    def _in_parts(
+        self, move: Callable[[int, list[memoryview], int], int], views: list[memoryview], offset: int
+    ) -> int:
+        """Do what `move` does (preadv, pwritev) with more views than one call of the host takes."""
         total = 0
         for start in range(0, len(views), MOST_VIEWS):
             part = views[start : start + MOST_VIEWS]
-            count = pwritev(self.descriptor, part, offset + total)
+            count = move(self.descriptor, part, offset + total)
             total += count
             if count < sum(map(len, part)):
                 break

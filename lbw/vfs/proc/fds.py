@@ -5,11 +5,12 @@ from __future__ import annotations
 from lbw.abi.errno import ENOENT, LinuxError
 from lbw.abi.fcntl import O_CLOEXEC
 from lbw.abi.stat import S_IFLNK, S_IFREG, S_IRUSR, S_IWUSR, S_IXUSR
-from lbw.vfs.inode import Inode, Stat
+from lbw.vfs.inode import Inode
 from lbw.vfs.location import Location
 from lbw.vfs.mount import Mount
-from lbw.vfs.proc.inspect import owner_of, require_inspection
-from lbw.vfs.pseudo import Governed, PseudoDirectory, PseudoInode, TextInode
+from lbw.vfs.proc.inspect import require_inspection
+from lbw.vfs.proc.task_entries import TaskDirectory, TaskLink
+from lbw.vfs.pseudo import TextInode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,27 +34,17 @@ def nameless(inode: Inode) -> Location:
     return Location(Mount(0, inode.fs, None, 0, inode.fs.type_name.encode()), inode, None, link_text(inode))
 
 
-class FdLink(Governed, PseudoInode):
+class FdLink(TaskLink):
     """/proc/PID/fd/N."""
 
-    __slots__ = ("_entry", "fd", "file")
-    type = S_IFLNK
+    __slots__ = ("fd", "file")
 
     def __init__(self, entry: TaskEntry, fd: int, file: File) -> None:
         permissions = S_IXUSR if file.readable or file.writable else 0
         permissions |= (S_IRUSR if file.readable else 0) | (S_IWUSR if file.writable else 0)
-        super().__init__(entry.fs, entry.ino + FD_INO + fd % ROOM, permissions)
-        self._entry = entry
+        super().__init__(entry, entry.ino + FD_INO + fd % ROOM, permissions)
         self.fd = fd
         self.file = file
-
-    def owner(self) -> tuple[int, int]:
-        return owner_of(self._entry.view)
-
-    def stat(self) -> Stat:
-        stat = super().stat()
-        stat.size = 64
-        return stat
 
     def readlink(self) -> bytes:
         require_inspection(self._entry.source, self._entry.view)
@@ -65,18 +56,8 @@ class FdLink(Governed, PseudoInode):
         return self.file.location or nameless(self.file.inode)
 
 
-class _DescriptorDirectory(Governed, PseudoDirectory):
-    __slots__ = ("_entry",)
-
-    def __init__(self, entry: TaskEntry, ino: int, permissions: int) -> None:
-        super().__init__(entry.fs, ino, permissions)
-        self._entry = entry
-
-    def owner(self) -> tuple[int, int]:
-        return owner_of(self._entry.view)
-
-    def link_count(self) -> int:
-        return 2
+class _DescriptorDirectory(TaskDirectory):
+    __slots__ = ()
 
     def _table(self) -> Descriptors:
         require_inspection(self._entry.source, self._entry.view)

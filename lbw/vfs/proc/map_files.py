@@ -9,11 +9,11 @@ from lbw.abi.capability import CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN
 from lbw.abi.errno import ENOENT, EPERM, LinuxError
 from lbw.abi.mman import PROT_WRITE
 from lbw.abi.stat import S_IFLNK, S_IRUSR, S_IWUSR
-from lbw.vfs.inode import Inode, Stat
+from lbw.vfs.inode import Inode
 from lbw.vfs.location import Location
-from lbw.vfs.proc.inspect import owner_of, require_inspection
+from lbw.vfs.proc.inspect import require_inspection
 from lbw.vfs.proc.maps import Naming
-from lbw.vfs.pseudo import Governed, PseudoDirectory, PseudoInode
+from lbw.vfs.proc.task_entries import TaskDirectory, TaskLink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,25 +25,15 @@ if TYPE_CHECKING:
 INO, ROOM = 0x7000, 0xF00
 
 
-class MapLink(Governed, PseudoInode):
+class MapLink(TaskLink):
     """A link to a mapped file."""
 
-    __slots__ = ("_entry", "_vma")
-    type = S_IFLNK
+    __slots__ = ("_vma",)
 
     def __init__(self, entry: TaskEntry, vma: Vma) -> None:
         writable = vma.shared and vma.max_prot & PROT_WRITE
-        super().__init__(entry.fs, _ino(entry, vma), S_IRUSR | (S_IWUSR if writable else 0))
-        self._entry = entry
+        super().__init__(entry, _ino(entry, vma), S_IRUSR | (S_IWUSR if writable else 0))
         self._vma = vma
-
-    def owner(self) -> tuple[int, int]:
-        return owner_of(self._entry.view)
-
-    def stat(self) -> Stat:
-        stat = super().stat()
-        stat.size = 64
-        return stat
 
     def readlink(self) -> bytes:
         memory = _memory(self._entry)
@@ -64,20 +54,10 @@ class MapLink(Governed, PseudoInode):
         return location
 
 
-class MapFilesDirectory(Governed, PseudoDirectory):
+class MapFilesDirectory(TaskDirectory):
     """/proc/PID/map_files."""
 
-    __slots__ = ("_entry",)
-
-    def __init__(self, entry: TaskEntry, ino: int, permissions: int) -> None:
-        super().__init__(entry.fs, ino, permissions)
-        self._entry = entry
-
-    def owner(self) -> tuple[int, int]:
-        return owner_of(self._entry.view)
-
-    def link_count(self) -> int:
-        return 2
+    __slots__ = ()
 
     def lookup(self, name: bytes) -> Inode:
         first, _, last = name.partition(b"-")
